@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Where a host's Homa packets come from and go to: an IP address and, over UDP, the node's UDP port.
+///
+/// An IPv4 address is kept in its IPv6-mapped form (`::ffff:a.b.c.d`), so that one key fits both
+/// families. The protocol core only compares addresses; drivers give them meaning.
+@frozen
+public struct PeerAddress: Hashable, Sendable, BitwiseCopyable {
+    /// Bytes 0–7 of the IPv6 address, most significant first.
+    public var high: UInt64
+    /// Bytes 8–15 of the IPv6 address, most significant first.
+    public var low: UInt64
+    /// IPv6 scope (interface) of a link-local address; 0 otherwise.
+    public var scope: UInt32
+    /// The node's UDP port; 0 on a carriage without ports (IP protocol 146).
+    public var port: UInt16
+
+    @inlinable
+    public init(high: UInt64, low: UInt64, scope: UInt32 = 0, port: UInt16) {
+        self.high = high
+        self.low = low
+        self.scope = scope
+        self.port = port
+    }
+
+    /// An IPv4 address given as a number, most significant byte first (127.0.0.1 is 0x7F000001).
+    @inlinable
+    public init(ipv4 address: UInt32, port: UInt16) {
+        self.init(high: 0, low: 0x0000_FFFF_0000_0000 | UInt64(address), port: port)
+    }
+
+    /// True for an IPv4 address in mapped form.
+    @inlinable
+    public var isIPv4: Bool { high == 0 && low >> 32 == 0xFFFF }
+
+    /// The IPv4 address, most significant byte first. Meaningful only when `isIPv4`.
+    @inlinable
+    public var ipv4: UInt32 { UInt32(truncatingIfNeeded: low) }
+}
+
+extension PeerAddress: CustomStringConvertible {
+    /// `a.b.c.d:port` or `[v6]:port` with all eight groups written out.
+    public var description: String {
+        if isIPv4 {
+            let address = ipv4
+            return "\(address >> 24).\(address >> 16 & 255).\(address >> 8 & 255).\(address & 255):\(port)"
+        }
+        let groups = [high, low].flatMap { half in
+            (0..<4).map { String(half >> (48 - 16 * UInt64($0)) & 0xFFFF, radix: 16) }
+        }
+        return "[" + groups.joined(separator: ":") + (scope == 0 ? "" : "%\(scope)") + "]:\(port)"
+    }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import Testing
+
+@Suite("Indexed heap")
+struct IndexedHeapTests {
+    /// Method: random inserts, moves, removals and pops, against a plain sorted array.
+    @Test("agrees with a sorted array under random use", arguments: 0..<20 as Range<UInt64>)
+    func agreesWithSortedArray(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        var heap = IndexedHeap(capacity: 64)
+        var model: [UInt32: (key: UInt64, tie: UInt64)] = [:]
+        for step in 0..<4000 {
+            let handle = UInt32.random(in: 0..<64, using: &random)
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0, 1:
+                let key = UInt64.random(in: 0..<40, using: &random)
+                heap.set(handle, key: key, tie: UInt64(step))
+                model[handle] = (key, UInt64(step))
+            case 2:
+                heap.remove(handle)
+                model[handle] = nil
+            default:
+                let expected = model.min { ($0.value.key, $0.value.tie) < ($1.value.key, $1.value.tie) }?.key
+                #expect(heap.popFirst() == expected)
+                if let expected { model[expected] = nil }
+            }
+            #expect(heap.count == model.count)
+            #expect(heap.contains(handle) == (model[handle] != nil))
+        }
+    }
+}
