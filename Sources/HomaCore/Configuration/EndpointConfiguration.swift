@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HomaBase
+
+/// Every knob of one host's protocol state.
+///
+/// Three presets exist: ``default`` (ours), ``linux2026`` (the kernel implementation as it stands
+/// in 2026) and ``sigcomm2018`` (the published simulations).
+public struct EndpointConfiguration: Equatable, Sendable {
+    // MARK: Packets
+
+    /// Most bytes of a Homa packet, header and payload, towards a peer whose path is not known better.
+    /// 1472 is what fits a UDP datagram over IPv4 on Ethernet. Range 128 … 65 507.
+    public var maximumPacketBytes = 1472
+    /// Longest packet that is used even where the path would carry more, so that a long message
+    /// cannot occupy the link for too long at a time. 8972 = a UDP datagram on 9000-byte Ethernet.
+    public var packetBytesCap = 8972
+    /// Bytes on the wire beside header and payload of a packet (IP, UDP, Ethernet, gap); for pacing only.
+    public var frameOverheadBytes = 66
+
+    // MARK: Sending
+
+    /// Bytes of each message sent without a grant; rounded up to whole packets when
+    /// `roundsUnscheduledToPackets`. Too small idles the link for a round trip; too large fills
+    /// switch buffers under incast.
+    public var unscheduledBytes = 60_000
+    /// Avoids a short packet at the unscheduled limit, which would break up segmentation offload.
+    public var roundsUnscheduledToPackets = true
+    /// Share of output given to the oldest message instead of the shortest, 0 … 0.5 (kernel: 0.05).
+    public var senderOldestShare = 0.05
+    /// Rate of the host's link. Nil: unknown, and the pacer is off.
+    public var linkRate: BitRate?
+    /// Longest queue the pacer lets build up at the link (kernel: 5 µs).
+    public var linkQueueLimit: Duration = .microseconds(5)
+    /// Messages with fewer bytes left than this do not wait for the pacer (kernel: defer_min_bytes 1000).
+    public var pacerBypassBytes = 1000
+
+    // MARK: Granting
+
+    /// Most messages granted to at the same time, 1 … 64 (overcommitment).
+    public var overcommitment = 8
+    /// Most bytes granted or unscheduled and not yet received, over all messages.
+    public var maximumIncoming = 1_600_000
+    /// Bytes granted ahead of what has arrived, per message. Nil: `maximumIncoming` ÷ (active messages + 1).
+    public var window: Int?
+    /// A grant is sent when it raises the limit by this much, or to the end of the message.
+    public var grantIncrement = 10_000
+    /// Share of the link given to the oldest message by FIFO grants, 0 … 0.5 (kernel: 0.05).
+    public var grantOldestShare = 0.05
+    /// Bytes of one FIFO grant (kernel: 50 000).
+    public var oldestGrantBytes = 50_000
+    /// At most this many active messages of one peer; nil: no limit, but every peer gets one before any gets two.
+    public var activeMessagesPerPeer: Int?
+    /// Count the unscheduled bytes of every message, not just of those that need grants.
+    public var countsUnscheduledIncoming = true
+
+    // MARK: Priorities
+
+    /// Priority levels in use, 1 … 8.
+    public var priorityLevels = 8
+    /// Longest message that senders may send unscheduled at each level; zero: level not used for it.
+    /// From the kernel defaults (homa_utils.c, 9edb958); level 4 takes all that is left.
+    public var unscheduledCutoffs: [UInt32] = [0, 0, 0, 0, 1_000_000, 15_000, 2_800, 200]
+    /// Version announced with the cutoffs, at least 1.
+    public var cutoffVersion: UInt16 = 1
+    /// Control packets and short messages; the level of grants, resends and so on. Nil: the highest.
+    public var controlPriority: UInt8?
+
+    // MARK: Timers
+
+    /// Silence after which missing data is asked for again.
+    public var resendAfter: Duration = .milliseconds(5)
+    /// The interval between such requests doubles up to this.
+    public var resendIntervalLimit: Duration = .milliseconds(20)
+    /// Silence after which a peer is taken for dead and its RPCs end.
+    public var timeout: Duration = .milliseconds(400)
+    /// How long a server waits for the acknowledgement of a response before asking for it.
+    public var acknowledgementDelay: Duration = .milliseconds(2)
+
+    // MARK: Limits
+
+    /// Most RPCs at once, client and server together; memory for them is reserved at the start.
+    public var maximumRPCs = 16_384
+    /// Most requests from one peer being received, served or answered at once.
+    public var maximumServerRPCsPerPeer = 8_192
+    /// Most peers known at once.
+    public var maximumPeers = 4_096
+    /// A peer without RPCs may be forgotten after this.
+    public var peerIdleLimit: Duration = .seconds(10)
+    /// Most gaps in one partly received message; packets that would make more are dropped.
+    public var maximumGapsPerMessage = 128
+    /// Requests remembered per client so that none runs twice; a power of two, 1024 … 1 048 576.
+    /// One bit each.
+    public var finishedMemory = 16_384
+    /// A peer without our extensions that was silent this long may start its ids afresh (it restarted).
+    public var peerRestartSilence: Duration = .seconds(1)
+
+    public init() {}
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Why a well-formed packet was not accepted. One counter each in ``EndpointStatistics``.
+@frozen
+public enum DropReason: UInt8, Sendable, CaseIterable {
+    /// A request for a port nobody listens on.
+    case noSuchPort
+    /// Belongs to no RPC of this host.
+    case unknownRPC
+    /// The RPC exists but with another peer or other ports.
+    case wrongPeer
+    /// Not a packet that the RPC's role or state allows.
+    case wrongState
+    /// Every byte of it was here already.
+    case duplicate
+    /// A request that has run before, or may have.
+    case finishedBefore
+    /// The message has no buffers yet; it will be asked for again.
+    case noBuffers
+    /// Announces another message length than the first packet did.
+    case lengthMismatch
+    /// Would leave more gaps in the message than the limit.
+    case tooManyGaps
+    /// The RPC table is full, or the peer's share of it.
+    case tooManyRPCs
+    /// The peer table is full of peers in use.
+    case tooManyPeers
+    /// CUTOFFS from a host we have no dealings with.
+    case unknownPeer
+    /// FREEZE is a debugging aid of the kernel implementation, and not obeyed.
+    case freezeIgnored
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HomaBase
+public import HomaBuffers
+
+/// Something the application must hear about.
+///
+/// A client RPC is gone, and its handle stale, once its `responseArrived` or `callFailed` has been
+/// queued. A server RPC waits for ``Endpoint/respond(to:length:payload:at:)`` or
+/// ``Endpoint/decline(_:at:)`` after `requestArrived`.
+@frozen
+public enum EndpointEvent: Sendable, BitwiseCopyable {
+    /// A whole request is in the region. The lease belongs to the application from now on.
+    case requestArrived(ArrivedRequest)
+    /// A whole response is in the region. The lease belongs to the application from now on.
+    case responseArrived(rpc: RPCHandle, cookie: UInt64, lease: BufferLease, length: Int)
+    /// The call ended without a response.
+    case callFailed(rpc: RPCHandle, cookie: UInt64, failure: RPCFailure)
+    /// The bytes given with `call` or `respond` under this token are not needed any more. Comes
+    /// exactly once for every message handed over. Packets already drained may still refer to
+    /// them: flush those first.
+    case payloadReleased(UInt64)
+    /// The client of a request in service has gone; a response will not be sent.
+    case requestAbandoned(rpc: RPCHandle)
+    /// A peer is known from now on; the driver may state its path MTU with
+    /// ``Endpoint/setMaximumPacket(bytes:for:)``.
+    case peerAdded(PeerAddress)
+}
+
+/// A complete request, ready for the application.
+@frozen
+public struct ArrivedRequest: Sendable, BitwiseCopyable {
+    public var rpc: RPCHandle
+    /// The identifier on this side (odd).
+    public var id: RPCID
+    public var client: PeerAddress
+    public var clientPort: UInt16
+    public var serverPort: UInt16
+    public var lease: BufferLease
+    /// Length in bytes.
+    public var length: Int
+
+    @inlinable
+    public init(
+        rpc: RPCHandle, id: RPCID, client: PeerAddress, clientPort: UInt16, serverPort: UInt16, lease: BufferLease,
+        length: Int
+    ) {
+        self.rpc = rpc
+        self.id = id
+        self.client = client
+        self.clientPort = clientPort
+        self.serverPort = serverPort
+        self.lease = lease
+        self.length = length
+    }
+}

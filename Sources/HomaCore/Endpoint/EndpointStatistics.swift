@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HomaWire
+
+/// Free-running counters of one endpoint; only ever added to. Compare two snapshots.
+public struct EndpointStatistics: Sendable {
+    /// Packets sent and accepted, by type; index 0 is DATA (0x10), 8 is ACK (0x18).
+    public var packetsSent = InlineArray<9, UInt64>(repeating: 0)
+    public var packetsReceived = InlineArray<9, UInt64>(repeating: 0)
+    /// Payload bytes sent, retransmissions included, and received for the first time.
+    public var bytesSent: UInt64 = 0
+    public var bytesReceived: UInt64 = 0
+    /// Payload bytes sent again.
+    public var bytesResent: UInt64 = 0
+    /// DATA packets sent again.
+    public var packetsResent: UInt64 = 0
+    public var callsStarted: UInt64 = 0
+    public var callsCompleted: UInt64 = 0
+    public var callsFailed: UInt64 = 0
+    public var requestsDelivered: UInt64 = 0
+    public var responsesStarted: UInt64 = 0
+    public var requestsDeclined: UInt64 = 0
+    /// Server RPCs that ended because their client fell silent.
+    public var clientsLost: UInt64 = 0
+    /// Messages that had to wait for buffers.
+    public var bufferStalls: UInt64 = 0
+    /// Peers forgotten to make room.
+    public var peersEvicted: UInt64 = 0
+    /// Grants given to the oldest message out of turn.
+    public var oldestGrants: UInt64 = 0
+    /// Well-formed packets not accepted, by ``DropReason``.
+    public var drops = InlineArray<16, UInt64>(repeating: 0)
+
+    public init() {}
+
+    public func drops(for reason: DropReason) -> UInt64 { drops[Int(reason.rawValue)] }
+    public func sent(_ type: PacketType) -> UInt64 { packetsSent[Int(type.rawValue) - 0x10] }
+    public func received(_ type: PacketType) -> UInt64 { packetsReceived[Int(type.rawValue) - 0x10] }
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Why a call ended without a response.
+@frozen
+public enum RPCFailure: UInt8, Sendable, CaseIterable {
+    /// Nothing was heard from the server for the configured timeout.
+    case timedOut
+    /// The caller's own deadline passed.
+    case deadlineExceeded
+    /// The caller aborted.
+    case aborted
+    /// The network says that nothing listens at the server's node (ICMP port unreachable).
+    case portUnreachable
+    /// The network says that the server's host cannot be reached.
+    case hostUnreachable
+    /// The server's application dropped the request without an answer.
+    case requestDropped
+    /// The server refuses to run the request, since it cannot rule out that it ran before.
+    case refusedAsStale
+    /// The server restarted after it may have received the whole request, so running it again could run it twice.
+    case peerRestarted
+    /// The server answered with a message that breaks the protocol (length 0 or above 1 000 000).
+    case protocolViolation
+    /// No socket is open on the server's port (the server's node said so).
+    case noSuchPort
+}
