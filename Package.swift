@@ -15,6 +15,12 @@ let package = Package(
     name: "swift-homa",
     targets: [
         .target(name: "HomaBase", swiftSettings: settings),
+        .target(name: "HomaWire", dependencies: ["HomaBase"], swiftSettings: settings),
+        .target(name: "HomaBuffers", dependencies: ["HomaBase"], swiftSettings: settings),
+        .target(name: "HomaCore", dependencies: ["HomaBase", "HomaWire", "HomaBuffers"], swiftSettings: settings),
         .testTarget(name: "HomaBaseTests", dependencies: ["HomaBase"], swiftSettings: settings),
+        .testTarget(
+            name: "HomaCoreTests", dependencies: ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore"],
+            swiftSettings: settings),
     ]
 )

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import HomaBase
+import HomaBase
 
 extension EndpointConfiguration {
     /// What this project recommends.

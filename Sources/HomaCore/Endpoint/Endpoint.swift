@@ -2,48 +2,100 @@
 
 public import HomaBase
 public import HomaBuffers
-public import HomaWire
+import HomaWire
 
-/// INTERFACE ONLY for now (bodies are being written by the core's author). Contract:
+/// All protocol state of one host, or of one engine shard of it. Deterministic: no clock, no
+/// sockets, no threads, and no payload.
 ///
-/// All protocol state of one host (one engine shard). Deterministic: no clock, no sockets, no threads, no payload.
-/// Call the inputs when the world changes, then drain ``nextPacket(at:)`` and ``nextEvent()`` until both return
-/// nil, then sleep until ``nextDeadline`` (call `expireTimers` then). Times must not decrease.
+/// Four families of methods:
+/// - *inputs* say what happened: ``receive(_:from:at:)``, ``expireTimers(at:)``,
+///   ``buffersReturned(at:)``, ``unreachable(_:failure:offending:at:)``;
+/// - *commands* of the application: ``call(_:at:)``, ``respond(to:length:payload:at:)``,
+///   ``decline(_:at:)``, ``abort(_:failure:at:)``;
+/// - *outputs*, to be drained after inputs and commands until they return nil:
+///   ``nextPacket(at:)``, then ``nextEvent()``; then nothing is due before ``nextDeadline``;
+/// - plain information.
+///
+/// Times must not decrease from call to call.
 public struct Endpoint: ~Copyable {
+    let tuning: Tuning
+    let pool: BufferPool
+    let shard: Int
+    let incarnation: UInt8
+    let maximumRPCs: Int
+
+    var rpcs: RPCTable
+    var index: RPCIndex
+    var peers: PeerTable
+    var ranges: RangePool
+    var granter: Granter
+    var sendQueue: SendQueue
+    var pacer: Pacer
+    /// One entry for each RPC that something may have to be done for; the key is when.
+    var timers: IndexedHeap
+    var waiting: WaitingQueue
+    var controlPackets: RingBuffer<OutgoingPacket>
+    var events: RingBuffer<EndpointEvent>
+
+    var ports = PortTable()
+    var nextID: RPCID
+    var nextClientPort = HomaLimits.firstClientPort
+    var counters = EndpointStatistics()
+    /// The peer and RPC of the last packet: trains of packets find them without a search.
+    var recentPeer = PeerTable.none
+    var recentID = RPCID(rawValue: 0)
+    var recentSlot = RPCTable.none
+
+    /// Replies that may wait to be drained; a flood of packets beyond that gets no replies.
+    static var maximumControlPackets: Int { 8192 }
+
+    /// - Parameters:
+    ///   - pool: receive buffers; this endpoint is the owner of `shard` in it.
+    ///   - seed: keys the hash tables, so that a remote host cannot aim at collisions.
+    ///   - firstRPC: the first call's identifier; even, not 0, and above every identifier this
+    ///     host has used before, else servers take calls for late duplicates.
+    ///   - incarnation: differs from the value used before a restart; 1 … 255.
+    /// - Throws: ``ConfigurationError`` naming the setting that cannot work.
     public init(
         configuration: EndpointConfiguration, pool: BufferPool, shard: Int, seed: UInt64, firstRPC: RPCID,
         incarnation: UInt8, at now: Instant
-    ) throws(ConfigurationError) { fatalError() }
+    ) throws(ConfigurationError) {
+        try configuration.validated(bpageSize: pool.configuration.bpageSize)
+        guard !firstRPC.isServerSide, firstRPC.rawValue != 0 else {
+            throw ConfigurationError(setting: "firstRPC", value: "\(firstRPC)", permitted: "even and not 0")
+        }
+        let tuning = Tuning(configuration)
+        self.tuning = tuning
+        self.pool = pool
+        self.shard = shard
+        self.incarnation = incarnation
+        maximumRPCs = configuration.maximumRPCs
+        let rpcs = RPCTable(capacity: configuration.maximumRPCs)
+        granter = Granter(tuning: tuning, records: rpcs.records, maximumPeers: configuration.maximumPeers)
+        self.rpcs = rpcs
+        index = RPCIndex(capacity: configuration.maximumRPCs, seed: seed)
+        peers = PeerTable(capacity: configuration.maximumPeers, seed: seed &* 0x9E37_79B9_7F4A_7C15)
+        ranges = RangePool(capacity: max(1024, 2 * configuration.maximumRPCs))
+        sendQueue = SendQueue(capacity: configuration.maximumRPCs, oldestShare: configuration.senderOldestShare)
+        pacer = Pacer(tuning)
+        timers = IndexedHeap(capacity: configuration.maximumRPCs)
+        waiting = WaitingQueue(capacity: configuration.maximumRPCs)
+        controlPackets = RingBuffer(capacity: 256)
+        events = RingBuffer(capacity: 256)
+        nextID = firstRPC
+    }
 
-    /// Accept requests on a server port (1 … 0x7FFF).
-    public mutating func openPort(_ port: UInt16) throws(EndpointError) { fatalError() }
-    public mutating func closePort(_ port: UInt16) { fatalError() }
-    public mutating func allocateClientPort() throws(EndpointError) -> UInt16 { fatalError() }
+    /// The next thing the application must hear about. Packets drained before may still refer to
+    /// payload that an event releases: hand them to the network first.
+    public mutating func nextEvent() -> EndpointEvent? { events.popFirst() }
 
-    public mutating func call(_ request: CallRequest, at now: Instant) throws(EndpointError) -> RPCHandle { fatalError() }
-    /// False: the client has gone (stale handle); the payload token is then NOT taken over (no payloadReleased).
-    public mutating func respond(to rpc: RPCHandle, length: Int, payload: UInt64, at now: Instant) throws(EndpointError) -> Bool { fatalError() }
-    /// The application drops the request unanswered; its client is told.
-    public mutating func decline(_ rpc: RPCHandle, at now: Instant) { fatalError() }
-    /// Ends a call locally; queues callFailed(.aborted or the given failure) and payloadReleased. False when the handle is stale.
-    public mutating func abort(_ rpc: RPCHandle, failure: RPCFailure, at now: Instant) -> Bool { fatalError() }
+    /// When ``expireTimers(at:)`` or ``nextPacket(at:)`` should be called next; nil when only an input can change anything.
+    public var nextDeadline: Instant? {
+        let timer = timers.firstKey.map(Instant.init(nanoseconds:)) ?? .distantFuture
+        let pacing = sendQueue.isEmpty ? Instant.distantFuture : pacer.nextLeave
+        let earliest = min(timer, pacing)
+        return earliest == .distantFuture ? nil : earliest
+    }
 
-    public mutating func receive(_ header: PacketHeader, from peer: PeerAddress, at now: Instant) -> Disposition { fatalError() }
-    /// Buffers came back to the pool (pool.release returned true): give them to waiting messages.
-    public mutating func buffersReturned(at now: Instant) { fatalError() }
-    public mutating func expireTimers(at now: Instant) { fatalError() }
-    /// The network reported (ICMP) that a packet of ours could not be delivered. `offending` is the header of that packet, parsed,
-    /// so that only errors about RPCs we really have count. Ends all calls to that peer.
-    public mutating func unreachable(_ peer: PeerAddress, failure: RPCFailure, offending: PacketHeader, at now: Instant) { fatalError() }
-    /// Homa packet bytes (header and payload) that the path to `peer` carries.
-    public mutating func setMaximumPacket(bytes: Int, for peer: PeerAddress) { fatalError() }
-
-    public mutating func nextPacket(at now: Instant) -> OutgoingPacket? { fatalError() }
-    public mutating func nextEvent() -> EndpointEvent? { fatalError() }
-    public var nextDeadline: Instant? { fatalError() }
-
-    public var statistics: EndpointStatistics { fatalError() }
-    public var rpcCount: Int { fatalError() }
-    public func information(about rpc: RPCHandle, at now: Instant) -> RPCInformation? { fatalError() }
-    public func allInformation(at now: Instant) -> [RPCInformation] { fatalError() }
+    func peer(of slot: UInt32) -> UnsafeMutablePointer<Peer> { peers.at(rpcs.at(slot).pointee.peer) }
 }

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import HomaWire
+
+/// The configuration in the form the hot paths want: plain integers, derived values worked out once.
+struct Tuning: BitwiseCopyable {
+    let maximumSegment: UInt32
+    let defaultSegment: UInt32
+    let frameOverhead: Int
+    let unscheduledBytes: UInt32
+    let roundsUnscheduled: Bool
+    let senderOldestShare: Double
+    let linkRate: BitRate?
+    let linkQueueLimit: UInt64
+    let pacerBypass: UInt32
+
+    let overcommitment: Int
+    let maximumIncoming: Int
+    let fixedWindow: Int?
+    let grantIncrement: UInt32
+    let grantOldestShare: Double
+    let oldestGrantBytes: UInt32
+    let activePerPeer: UInt32
+    let countsUnscheduled: Bool
+
+    let cutoffs: CutoffsFields
+    /// Highest level for granted data: one below the lowest unscheduled level.
+    let maximumScheduledPriority: Int
+    let controlPriority: UInt8
+    /// For what the oldest message is granted, and for data asked for again after a wait for buffers.
+    let highPriority: UInt8
+
+    let resendAfter: UInt64
+    let resendIntervalLimit: UInt64
+    let timeout: UInt64
+    let acknowledgementDelay: UInt64
+
+    let serverRPCsPerPeer: UInt32
+    let peerIdleLimit: UInt64
+    let maximumGaps: Int32
+    let finishedMemory: Int
+    let peerRestartSilence: UInt64
+
+    /// `configuration` has been validated.
+    init(_ configuration: EndpointConfiguration) {
+        maximumSegment = UInt32(configuration.packetBytesCap - DataFields.byteCount)
+        defaultSegment = UInt32(
+            min(configuration.maximumPacketBytes, configuration.packetBytesCap) - DataFields.byteCount)
+        frameOverhead = configuration.frameOverheadBytes
+        unscheduledBytes = UInt32(configuration.unscheduledBytes)
+        roundsUnscheduled = configuration.roundsUnscheduledToPackets
+        senderOldestShare = configuration.senderOldestShare
+        linkRate = configuration.linkRate
+        linkQueueLimit = configuration.linkQueueLimit.wholeNanoseconds
+        pacerBypass = UInt32(configuration.pacerBypassBytes)
+        overcommitment = configuration.overcommitment
+        maximumIncoming = configuration.maximumIncoming
+        fixedWindow = configuration.window
+        grantIncrement = UInt32(configuration.grantIncrement)
+        grantOldestShare = configuration.grantOldestShare
+        oldestGrantBytes = UInt32(configuration.oldestGrantBytes)
+        activePerPeer = UInt32(configuration.activeMessagesPerPeer ?? Int(UInt32.max))
+        countsUnscheduled = configuration.countsUnscheduledIncoming
+
+        let levels = configuration.priorityLevels
+        var values = InlineArray<8, UInt32>(repeating: 0)
+        for level in 0..<levels { values[level] = configuration.unscheduledCutoffs[level] }
+        cutoffs = CutoffsFields(cutoffs: values, version: configuration.cutoffVersion)
+        var lowest = levels - 1
+        while lowest > 0, values[lowest] < UInt32(HomaLimits.maximumMessageLength) { lowest -= 1 }
+        maximumScheduledPriority = max(0, lowest - 1)
+        controlPriority = configuration.controlPriority ?? UInt8(levels - 1)
+        highPriority = levels > 2 ? UInt8(levels - 2) : 0
+
+        resendAfter = configuration.resendAfter.wholeNanoseconds
+        resendIntervalLimit = configuration.resendIntervalLimit.wholeNanoseconds
+        timeout = configuration.timeout.wholeNanoseconds
+        acknowledgementDelay = configuration.acknowledgementDelay.wholeNanoseconds
+        serverRPCsPerPeer = UInt32(configuration.maximumServerRPCsPerPeer)
+        peerIdleLimit = configuration.peerIdleLimit.wholeNanoseconds
+        maximumGaps = Int32(configuration.maximumGapsPerMessage)
+        finishedMemory = configuration.finishedMemory
+        peerRestartSilence = configuration.peerRestartSilence.wholeNanoseconds
+    }
+
+    /// Bytes that may be granted ahead of what has arrived when `active` messages are granted to.
+    func window(active: Int) -> Int {
+        fixedWindow ?? maximumIncoming / (active + 1)
+    }
+
+    /// How much of a message of `length` goes out without a grant, in packets of `segment` bytes.
+    func unscheduledLimit(length: UInt32, segment: UInt32) -> UInt32 {
+        guard roundsUnscheduled else { return min(length, unscheduledBytes) }
+        return min(length, (unscheduledBytes + segment - 1) / segment * segment)
+    }
+}

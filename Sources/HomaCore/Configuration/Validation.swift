@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import HomaWire
+
+extension EndpointConfiguration {
+    /// Throws for settings that cannot work, so that a running endpoint never has to check.
+    public func validated(bpageSize: Int) throws(ConfigurationError) {
+        try check("maximumPacketBytes", maximumPacketBytes, 128...65_507)
+        try check("packetBytesCap", packetBytesCap, 128...min(65_507, bpageSize))
+        try check("frameOverheadBytes", frameOverheadBytes, 0...1000)
+        try check("unscheduledBytes", unscheduledBytes, 1...HomaLimits.maximumMessageLength)
+        try check("senderOldestShare", senderOldestShare, 0...0.5)
+        try check("grantOldestShare", grantOldestShare, 0...0.5)
+        try check("linkRate (bits per second)", Int(clamping: linkRate?.bitsPerSecond ?? 1), 1...Int.max)
+        try check("pacerBypassBytes", pacerBypassBytes, 0...HomaLimits.maximumMessageLength)
+        try checkGrants()
+        try checkPriorities()
+        try checkTimers()
+        try checkLimits()
+    }
+
+    private func checkGrants() throws(ConfigurationError) {
+        try check("overcommitment", overcommitment, 1...64)
+        try check("maximumIncoming", maximumIncoming, 1...(1 << 30))
+        try check("window", window ?? 1, 1...(1 << 30))
+        try check("oldestGrantBytes", oldestGrantBytes, 1...HomaLimits.maximumMessageLength)
+        try check("activeMessagesPerPeer", activeMessagesPerPeer ?? 1, 1...64)
+        // A larger step than the window would never be taken.
+        let smallestWindow = window ?? maximumIncoming / (overcommitment + 1)
+        try check("grantIncrement", grantIncrement, 1...max(1, smallestWindow))
+    }
+
+    private func checkPriorities() throws(ConfigurationError) {
+        try check("priorityLevels", priorityLevels, 1...HomaLimits.priorityLevels)
+        try check("unscheduledCutoffs (entries)", unscheduledCutoffs.count, 8...8)
+        try check("cutoffVersion", Int(cutoffVersion), 1...Int(UInt16.max))
+        try check("controlPriority", Int(controlPriority ?? 0), 0...priorityLevels - 1)
+        var previous = UInt32.max
+        for level in 1..<8 where unscheduledCutoffs[level] != 0 {
+            guard unscheduledCutoffs[level] <= previous else {
+                throw ConfigurationError(
+                    setting: "unscheduledCutoffs[\(level)]", value: "\(unscheduledCutoffs[level])",
+                    permitted: "at most the cutoff of the level below, \(previous)")
+            }
+            previous = unscheduledCutoffs[level]
+        }
+    }
+
+    private func checkTimers() throws(ConfigurationError) {
+        try check("resendAfter", resendAfter, .microseconds(1) ... .seconds(3600))
+        try check("resendIntervalLimit", resendIntervalLimit, resendAfter ... .seconds(3600))
+        try check("timeout", timeout, resendAfter ... .seconds(3600))
+        try check("acknowledgementDelay", acknowledgementDelay, .microseconds(1) ... .seconds(3600))
+        try check("linkQueueLimit", linkQueueLimit, .zero ... .seconds(1))
+        try check("peerIdleLimit", peerIdleLimit, .zero ... .seconds(1_000_000))
+        try check("peerRestartSilence", peerRestartSilence, .zero ... .seconds(1_000_000))
+    }
+
+    private func checkLimits() throws(ConfigurationError) {
+        try check("maximumRPCs", maximumRPCs, 1...(1 << 20))
+        try check("maximumServerRPCsPerPeer", maximumServerRPCsPerPeer, 1...(1 << 20))
+        try check("maximumPeers", maximumPeers, 1...(1 << 20))
+        try check("maximumGapsPerMessage", maximumGapsPerMessage, 1...4096)
+        try check("finishedMemory", finishedMemory, 1024...(1 << 20))
+        guard finishedMemory.nonzeroBitCount == 1 else {
+            throw ConfigurationError(
+                setting: "finishedMemory", value: "\(finishedMemory)", permitted: "a power of two")
+        }
+    }
+
+    private func check<T: Comparable>(
+        _ setting: String, _ value: T, _ range: ClosedRange<T>
+    ) throws(ConfigurationError) {
+        guard range.contains(value) else {
+            throw ConfigurationError(
+                setting: setting, value: "\(value)", permitted: "\(range.lowerBound) … \(range.upperBound)")
+        }
+    }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import HomaWire
+
+/// Acknowledgements: a client tells a server that a response has arrived, so that the server can forget it.
+extension Endpoint {
+    /// Keeps an acknowledgement until a packet to that peer can carry it. When five wait already,
+    /// an ACK packet takes them all, and this one.
+    mutating func storeAck(_ slot: UInt32) {
+        let rpc = rpcs.at(slot)
+        let peer = peer(of: slot)
+        if peer.pointee.ackCount == HomaLimits.maximumAcksPerPacket {
+            let fields = takeAcks(from: rpc.pointee.peer)
+            sendControl(.ack(fields), for: slot)
+            return
+        }
+        peer.pointee.acks[peer.pointee.ackCount] = AckRecord(
+            clientID: rpc.pointee.id, serverPort: rpc.pointee.peerPort)
+        peer.pointee.ackCount += 1
+    }
+
+    /// All stored acknowledgements for the peer, for an ACK packet.
+    func takeAcks(from peer: UInt32) -> AckFields {
+        let record = peers.at(peer)
+        var records = InlineArray<5, AckRecord>(repeating: .none)
+        let count = record.pointee.ackCount
+        for position in 0..<count { records[position] = record.pointee.acks[position] }
+        record.pointee.ackCount = 0
+        return AckFields(count: UInt16(count), records: records)
+    }
+
+    /// The latest stored acknowledgement, for a DATA packet.
+    func takeAck(from peer: UnsafeMutablePointer<Peer>) -> AckRecord {
+        guard peer.pointee.ackCount > 0 else { return .none }
+        peer.pointee.ackCount -= 1
+        return peer.pointee.acks[peer.pointee.ackCount]
+    }
+
+    /// The peer has the response to one of its calls.
+    mutating func acknowledged(_ ack: AckRecord, by peer: UInt32, at now: Instant) {
+        guard let slot = index.find(ack.clientID.peer, peer: peer) else { return }
+        let rpc = rpcs.at(slot)
+        guard rpc.pointee.localPort == ack.serverPort else { return }
+        // An acknowledgement of something not answered yet is a mistake or an attack.
+        guard rpc.pointee.state == .outgoing || rpc.pointee.state == .declined else { return }
+        finishServerRPC(slot, at: now)
+    }
+
+    mutating func acceptAcks(
+        _ header: CommonHeader, _ fields: AckFields, peer: UInt32?, at now: Instant
+    ) -> Disposition {
+        guard let peer else { return .dropped(.unknownPeer) }
+        acknowledged(
+            AckRecord(clientID: header.senderID, serverPort: header.destinationPort), by: peer, at: now)
+        for position in 0..<min(Int(fields.count), HomaLimits.maximumAcksPerPacket) {
+            let record = fields.records[position]
+            if !record.isEmpty { acknowledged(record, by: peer, at: now) }
+        }
+        return .consumed
+    }
+
+    /// The server asks whether its response may be forgotten.
+    mutating func acceptNeedAck(_ slot: UInt32, at now: Instant) -> Disposition {
+        // The RPC exists, so it is not complete: the server must keep the response.
+        guard rpcs.at(slot).pointee.isClient else { return .dropped(.wrongState) }
+        if !requestMissing(slot) { sendControl(.busy, for: slot) }
+        return .consumed
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HomaBase
+import HomaBuffers
+import HomaWire
+
+/// Receive buffers for arriving messages.
+extension Endpoint {
+    /// Sets up the receiving half of an RPC from its first packet, with buffers if there are any.
+    mutating func beginIncoming(_ slot: UInt32, _ data: DataFields, at now: Instant) {
+        let rpc = rpcs.at(slot)
+        rpc.pointee.incoming = IncomingMessage()
+        rpc.pointee.incoming.length = data.messageLength
+        rpc.pointee.incoming.granted = data.incoming
+        if !waiting.mustWait(length: Int(data.messageLength)),
+            let lease = pool.allocate(Int(data.messageLength), shard: shard, at: now)
+        {
+            holdBuffers(slot, lease)
+        } else {
+            counters.bufferStalls += 1
+            rpc.pointee.incoming.buffers = .waiting
+            waiting.insert(slot, length: Int(data.messageLength))
+            pool.setWaiting(waiting.count, shard: shard)
+            // Space may have come back between the attempt and the notice that somebody waits.
+            buffersReturned(at: now)
+        }
+    }
+
+    private mutating func holdBuffers(_ slot: UInt32, _ lease: BufferLease) {
+        rpcs.at(slot).pointee.incoming.lease = lease
+        rpcs.at(slot).pointee.incoming.buffers = .held
+        granter.begin(slot, peers)
+    }
+
+    /// Buffers have come back to the pool: waiting messages get theirs, in the queue's order, and
+    /// are asked for from the start.
+    public mutating func buffersReturned(at now: Instant) {
+        guard waiting.count > 0 else { return }
+        while let slot = waiting.next() {
+            let rpc = rpcs.at(slot)
+            guard let lease = pool.allocate(Int(rpc.pointee.incoming.length), shard: shard, at: now) else { break }
+            waiting.served(slot)
+            holdBuffers(slot, lease)
+            rpc.pointee.lastHeard = now
+            rpc.pointee.nextProbe = now.advanced(byNanoseconds: tuning.resendAfter)
+            sendResend(slot, offset: 0, length: ResendFields.everything, priority: tuning.highPriority)
+        }
+        pool.setWaiting(waiting.count, shard: shard)
+    }
+
+    /// Where bytes from `offset` on belong.
+    func placement(_ lease: BufferLease, offset: UInt32, length: UInt32) -> Placement {
+        let first = pool.piece(of: lease, at: Int(offset))
+        if first.byteCount >= Int(length) {
+            return Placement(regionOffset: first.regionOffset, byteCount: Int(length))
+        }
+        let second = pool.piece(of: lease, at: Int(offset) + first.byteCount)
+        return Placement(
+            regionOffset: first.regionOffset, byteCount: first.byteCount, secondRegionOffset: second.regionOffset,
+            secondByteCount: Int(length) - first.byteCount)
+    }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HomaBase
+import HomaBuffers
+import HomaWire
+
+/// What the application asks for.
+extension Endpoint {
+    /// Accepts requests on a server port from now on.
+    public mutating func openPort(_ port: UInt16) throws(EndpointError) {
+        guard port > 0, port < HomaLimits.firstClientPort else { throw .invalidPort(port) }
+        guard !ports.contains(port) else { throw .portInUse(port) }
+        ports.insert(port)
+    }
+
+    /// Accepts no more new requests on the port, or returns a client port. RPCs under way go on.
+    public mutating func closePort(_ port: UInt16) { ports.remove(port) }
+
+    /// A client port that no one else in this endpoint uses, 0x8000 … 0xFFFF.
+    public mutating func allocateClientPort() throws(EndpointError) -> UInt16 {
+        for _ in 0..<0x8000 {
+            let port = nextClientPort
+            nextClientPort = port == .max ? HomaLimits.firstClientPort : port + 1
+            if !ports.contains(port) {
+                ports.insert(port)
+                return port
+            }
+        }
+        throw .noFreeClientPort
+    }
+
+    /// Starts a call. The payload token stays with the endpoint until `payloadReleased`.
+    /// - Throws: `messageLength`, `invalidPort`, `tooManyRPCs` or `tooManyPeers`; then nothing was taken over.
+    public mutating func call(_ request: CallRequest, at now: Instant) throws(EndpointError) -> RPCHandle {
+        try checkLength(request.length)
+        guard request.serverPort > 0 else { throw .invalidPort(request.serverPort) }
+        guard request.clientPort >= HomaLimits.firstClientPort else { throw .invalidPort(request.clientPort) }
+        guard let peer = findOrAddPeer(request.destination, at: now) else { throw .tooManyPeers(limit: peers.count) }
+        let id = nextID
+        guard
+            let slot = addRPC(
+                id: id, peer: peer, localPort: request.clientPort, peerPort: request.serverPort, state: .outgoing,
+                at: now)
+        else { throw .tooManyRPCs(limit: maximumRPCs) }
+        nextID = RPCID(rawValue: id.rawValue &+ 2)
+        let rpc = rpcs.at(slot)
+        rpc.pointee.cookie = request.cookie
+        rpc.pointee.deadline = request.deadline
+        rpc.pointee.peerIncarnation = peers.at(peer).pointee.incarnation
+        linkCall(slot)
+        startSending(slot, length: UInt32(request.length), payload: request.payload)
+        armTimer(slot, at: now.advanced(byNanoseconds: tuning.resendAfter))
+        counters.callsStarted += 1
+        return rpcs.handle(of: slot)
+    }
+
+    /// Sends the response to a request in service.
+    /// - Returns: false when the client has gone; then the payload token was not taken over.
+    /// - Throws: `messageLength`.
+    public mutating func respond(
+        to handle: RPCHandle, length: Int, payload: UInt64, at now: Instant
+    ) throws(EndpointError) -> Bool {
+        try checkLength(length)
+        guard let slot = rpcs.resolve(handle), rpcs.at(slot).pointee.state == .inService else { return false }
+        let rpc = rpcs.at(slot)
+        rpc.pointee.state = .outgoing
+        rpc.pointee.lastHeard = now
+        startSending(slot, length: UInt32(length), payload: payload)
+        rpc.pointee.probeInterval = tuning.acknowledgementDelay
+        armTimer(slot, at: now.advanced(byNanoseconds: tuning.acknowledgementDelay))
+        counters.responsesStarted += 1
+        return true
+    }
+
+    /// Drops a request in service unanswered; the client is told at once if it understands that.
+    public mutating func decline(_ handle: RPCHandle, at now: Instant) {
+        guard let slot = rpcs.resolve(handle), rpcs.at(slot).pointee.state == .inService else { return }
+        counters.requestsDeclined += 1
+        rpcs.at(slot).pointee.state = .declined
+        rpcs.at(slot).pointee.lastHeard = now
+        sendDeclined(slot)
+        armTimer(slot, at: now.advanced(byNanoseconds: tuning.timeout))
+    }
+
+    /// Ends a call: queues `callFailed` with `failure`, and tells the server.
+    /// - Returns: false when the call is over already.
+    @discardableResult
+    public mutating func abort(_ handle: RPCHandle, failure: RPCFailure, at now: Instant) -> Bool {
+        guard let slot = rpcs.resolve(handle), rpcs.at(slot).pointee.isClient else { return false }
+        // A server that runs the request learns that nobody waits for the response.
+        if rpcs.at(slot).pointee.outgoing.next > 0 { sendControl(.rpcUnknown, for: slot) }
+        failCall(slot, failure, at: now)
+        return true
+    }
+
+    private func checkLength(_ length: Int) throws(EndpointError) {
+        guard (1...HomaLimits.maximumMessageLength).contains(length) else {
+            throw .messageLength(length, limit: HomaLimits.maximumMessageLength)
+        }
+    }
+
+    private mutating func startSending(_ slot: UInt32, length: UInt32, payload: UInt64) {
+        let peer = peer(of: slot)
+        var message = OutgoingMessage()
+        message.payload = payload
+        message.length = length
+        message.segment = peer.pointee.segment
+        message.unscheduled = tuning.unscheduledLimit(length: length, segment: message.segment)
+        message.granted = message.unscheduled
+        message.unscheduledPriority = peer.pointee.unscheduledPriority(length: length)
+        rpcs.at(slot).pointee.outgoing = message
+        sendQueue.set(slot, remaining: length, birth: rpcs.at(slot).pointee.birth)
+    }
+}

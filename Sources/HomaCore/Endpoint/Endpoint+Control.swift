@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import HomaWire
+
+/// Control packets that arrive for an RPC we have, and CUTOFFS.
+extension Endpoint {
+    mutating func acceptGrant(_ slot: UInt32, _ grant: GrantFields, at now: Instant) -> Disposition {
+        let rpc = rpcs.at(slot)
+        guard rpc.pointee.state == .outgoing else { return .dropped(.wrongState) }
+        let offset = min(grant.offset, rpc.pointee.outgoing.length)
+        // A grant that was overtaken says nothing about the priority now wanted.
+        guard offset >= rpc.pointee.outgoing.granted else { return .dropped(.duplicate) }
+        rpc.pointee.lastHeard = now
+        rpc.pointee.outgoing.scheduledPriority = grant.priority
+        rpc.pointee.outgoing.granted = offset
+        requeue(slot)
+        return .consumed
+    }
+
+    mutating func acceptResend(_ slot: UInt32, _ resend: ResendFields, at now: Instant) -> Disposition {
+        let rpc = rpcs.at(slot)
+        switch rpc.pointee.state {
+        case .declined:
+            sendDeclined(slot)
+            return .consumed
+        case .incoming where rpc.pointee.isClient, .outgoing: break
+        default:
+            // A server that still receives or runs the request has nothing to send yet.
+            sendControl(.busy, for: slot)
+            return .consumed
+        }
+        let sent = rpc.pointee.outgoing.next
+        let everything = resend.length == ResendFields.everything
+        let wanted = everything ? sent : resend.offset + UInt32(resend.length)
+        if !rpc.pointee.isClient { rpc.pointee.lastHeard = now }
+        if resend.offset < sent && resend.offset < wanted {
+            sendAgain(slot, resend.offset..<min(wanted, sent), priority: resend.priority)
+        } else {
+            sendControl(.busy, for: slot)
+        }
+        if wanted > rpc.pointee.outgoing.granted {
+            // The grant for this range was lost on its way.
+            rpc.pointee.outgoing.granted = min(wanted, rpc.pointee.outgoing.length)
+        }
+        requeue(slot)
+        return .consumed
+    }
+
+    /// Notes that the packets which carried `range` must go again.
+    mutating func sendAgain(_ slot: UInt32, _ range: Range<UInt32>, priority: UInt8) {
+        let rpc = rpcs.at(slot)
+        let first = rpc.pointee.outgoing.packet(containing: range.lowerBound)
+        let last = rpc.pointee.outgoing.packet(containing: range.upperBound - 1)
+        rpc.pointee.outgoing.resendPriority = priority
+        // When no room is left for another range, this one waits for the next request.
+        _ = ranges.insert(
+            first.lowerBound..<min(last.upperBound, rpc.pointee.outgoing.next), into: &rpc.pointee.outgoing.resends,
+            limit: tuning.maximumGaps)
+    }
+
+    /// Puts the message into the send queue, or takes it out, as it stands now.
+    mutating func requeue(_ slot: UInt32) {
+        let rpc = rpcs.at(slot)
+        if rpc.pointee.outgoing.isSendable {
+            sendQueue.set(slot, remaining: rpc.pointee.outgoing.remaining, birth: rpc.pointee.birth)
+        } else {
+            sendQueue.remove(slot)
+        }
+    }
+
+    mutating func acceptBusy(_ slot: UInt32, at now: Instant) -> Disposition {
+        rpcs.at(slot).pointee.lastHeard = now
+        return .consumed
+    }
+
+    /// The other side does not know the RPC.
+    mutating func acceptUnknown(_ slot: UInt32, _ extensions: HeaderExtension, at now: Instant) -> Disposition {
+        let rpc = rpcs.at(slot)
+        guard rpc.pointee.isClient else { return clientForgot(slot, at: now) }
+        if extensions.version > 0, let failure = RPCFailure(extensions.marks) {
+            if failure == .requestDropped { storeAck(slot) }
+            failCall(slot, failure, at: now)
+            return .consumed
+        }
+        guard rpc.pointee.state == .outgoing else { return .dropped(.wrongState) }
+        let known = rpc.pointee.peerIncarnation
+        if known != 0, known != peer(of: slot).pointee.incarnation, rpc.pointee.outgoing.isFullySent {
+            failCall(slot, .peerRestarted, at: now)
+            return .consumed
+        }
+        let sent = rpc.pointee.outgoing.next
+        if sent > 0 {
+            sendAgain(slot, 0..<sent, priority: rpc.pointee.outgoing.unscheduledPriority)
+            requeue(slot)
+        }
+        return .consumed
+    }
+
+    /// The client has given the call up: nobody waits for the response.
+    private mutating func clientForgot(_ slot: UInt32, at now: Instant) -> Disposition {
+        if rpcs.at(slot).pointee.state == .inService {
+            events.append(.requestAbandoned(rpc: rpcs.handle(of: slot)))
+        }
+        finishServerRPC(slot, at: now)
+        return .consumed
+    }
+
+    mutating func acceptCutoffs(_ fields: CutoffsFields, peer: UInt32?) -> Disposition {
+        guard let peer else { return .dropped(.unknownPeer) }
+        let record = peers.at(peer)
+        record.pointee.cutoffs = fields.cutoffs
+        record.pointee.cutoffs[0] = .max
+        record.pointee.cutoffVersion = fields.version
+        return .consumed
+    }
+}
+
+extension RPCFailure {
+    /// What the marks on an RPC_UNKNOWN packet say about the call, if anything.
+    init?(_ marks: HeaderExtension.Marks) {
+        if marks.contains(.requestDropped) {
+            self = .requestDropped
+        } else if marks.contains(.requestStale) {
+            self = .refusedAsStale
+        } else if marks.contains(.noSuchPort) {
+            self = .noSuchPort
+        } else {
+            return nil
+        }
+    }
+}

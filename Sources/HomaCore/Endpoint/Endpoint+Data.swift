@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import HomaBuffers
+import HomaWire
+
+/// DATA packets: new requests, the bytes of messages, and their completion.
+extension Endpoint {
+    /// The first packet seen of a request.
+    mutating func acceptRequest(
+        _ header: CommonHeader, _ data: DataFields, from address: PeerAddress, at now: Instant
+    ) -> Disposition {
+        guard header.destinationPort < HomaLimits.firstClientPort, ports.contains(header.destinationPort) else {
+            refuse(header, from: address, marks: .noSuchPort)
+            return .dropped(.noSuchPort)
+        }
+        let known = findPeer(address)
+        guard let peer = findOrAddPeer(address, at: now) else { return .dropped(.tooManyPeers) }
+        if known == nil { noteNew(header.extensions, from: peer) }
+        if hasFinished(header, data, peer: peer, at: now) { return .dropped(.finishedBefore) }
+        guard peers.at(peer).pointee.serverRPCs < tuning.serverRPCsPerPeer,
+            let slot = addRPC(
+                id: header.senderID.peer, peer: peer, localPort: header.destinationPort, peerPort: header.sourcePort,
+                state: .incoming, at: now)
+        else { return .dropped(.tooManyRPCs) }
+        beginIncoming(slot, data, at: now)
+        let disposition = acceptBytes(slot, data, at: now)
+        // A request that came in one packet is complete; the others need watching.
+        if rpcs.at(slot).pointee.state == .incoming {
+            armTimer(slot, at: now.advanced(byNanoseconds: tuning.resendAfter))
+        }
+        return disposition
+    }
+
+    private func noteNew(_ extensions: HeaderExtension, from peer: UInt32) {
+        peers.at(peer).pointee.extensionVersion = extensions.version
+        peers.at(peer).pointee.incarnation = extensions.incarnation
+    }
+
+    /// Whether the request ran before, or must be taken to have.
+    private mutating func hasFinished(
+        _ header: CommonHeader, _ data: DataFields, peer: UInt32, at now: Instant
+    ) -> Bool {
+        let record = peers.at(peer)
+        if header.extensions.version > 0, data.oldestUnfinishedDistance > 0 {
+            let distance = UInt64(data.oldestUnfinishedDistance - 1) * 2
+            if header.senderID.rawValue > distance {
+                record.pointee.finished.raiseFloor(to: RPCID(rawValue: header.senderID.rawValue - distance))
+            }
+        }
+        return record.pointee.finished.isFinished(header.senderID)
+    }
+
+    /// A packet of a message that an RPC we know receives.
+    mutating func acceptData(_ slot: UInt32, _ data: DataFields, at now: Instant) -> Disposition {
+        let rpc = rpcs.at(slot)
+        switch rpc.pointee.state {
+        case .incoming:
+            guard data.messageLength == rpc.pointee.incoming.length else { return .dropped(.lengthMismatch) }
+        case .outgoing where rpc.pointee.isClient:
+            // The first packet of the response: so the request has arrived, whatever was to be sent again.
+            rpc.pointee.state = .incoming
+            sendQueue.remove(slot)
+            beginIncoming(slot, data, at: now)
+        default:
+            return .dropped(.duplicate)
+        }
+        return acceptBytes(slot, data, at: now)
+    }
+
+    private mutating func acceptBytes(_ slot: UInt32, _ data: DataFields, at now: Instant) -> Disposition {
+        let rpc = rpcs.at(slot)
+        rpc.pointee.lastHeard = now
+        guard rpc.pointee.incoming.buffers == .held else { return .dropped(.noBuffers) }
+        granter.willReceive(slot, peers)
+        let range = data.offset..<data.offset + data.payloadLength
+        let arrival = ranges.arrive(range, in: &rpc.pointee.incoming, maximumGaps: tuning.maximumGaps)
+        guard case .new(let bytes) = arrival else {
+            granter.didReceive(slot, bytes: 0, peers)
+            if case .tooManyGaps = arrival { return .dropped(.tooManyGaps) }
+            return .dropped(.duplicate)
+        }
+        counters.bytesReceived += UInt64(bytes)
+        rpc.pointee.probeInterval = tuning.resendAfter
+        rpc.pointee.nextProbe = now.advanced(byNanoseconds: tuning.resendAfter)
+        let place = placement(rpc.pointee.incoming.lease, offset: data.offset, length: data.payloadLength)
+        if rpc.pointee.incoming.isComplete {
+            complete(slot, at: now)
+        } else {
+            granter.didReceive(slot, bytes: bytes, peers)
+        }
+        return .store(place)
+    }
+
+    /// Every byte is here, or will be as soon as the driver has stored the present packet.
+    private mutating func complete(_ slot: UInt32, at now: Instant) {
+        let rpc = rpcs.at(slot)
+        granter.end(slot, peers)
+        rpc.pointee.incoming.buffers = .none
+        peer(of: slot).pointee.isProven = true
+        if rpc.pointee.isClient { completeCall(slot, at: now) } else { deliverRequest(slot) }
+    }
+
+    private mutating func deliverRequest(_ slot: UInt32) {
+        let rpc = rpcs.at(slot)
+        rpc.pointee.state = .inService
+        timers.remove(slot)
+        counters.requestsDelivered += 1
+        events.append(
+            .requestArrived(
+                ArrivedRequest(
+                    rpc: rpcs.handle(of: slot), id: rpc.pointee.id, client: peer(of: slot).pointee.address,
+                    clientPort: rpc.pointee.peerPort, serverPort: rpc.pointee.localPort,
+                    lease: rpc.pointee.incoming.lease, length: Int(rpc.pointee.incoming.length))))
+    }
+
+    private mutating func completeCall(_ slot: UInt32, at now: Instant) {
+        let rpc = rpcs.at(slot)
+        events.append(
+            .responseArrived(
+                rpc: rpcs.handle(of: slot), cookie: rpc.pointee.cookie, lease: rpc.pointee.incoming.lease,
+                length: Int(rpc.pointee.incoming.length)))
+        counters.callsCompleted += 1
+        storeAck(slot)
+        removeRPC(slot, at: now)
+    }
+}

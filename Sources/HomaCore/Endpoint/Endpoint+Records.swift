@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import HomaBuffers
+import HomaWire
+
+/// How RPC and peer records begin and end.
+extension Endpoint {
+    mutating func findPeer(_ address: PeerAddress) -> UInt32? {
+        if recentPeer != PeerTable.none, peers.at(recentPeer).pointee.address == address { return recentPeer }
+        guard let found = peers.find(address) else { return nil }
+        recentPeer = found
+        return found
+    }
+
+    mutating func findOrAddPeer(_ address: PeerAddress, at now: Instant) -> UInt32? {
+        if let found = findPeer(address) { return found }
+        guard
+            let added = peers.add(
+                address, segment: tuning.defaultSegment, idleLimit: tuning.peerIdleLimit, at: now)
+        else { return nil }
+        // The evicted record may be the one remembered.
+        recentPeer = added.index
+        recentSlot = RPCTable.none
+        if added.evicted { counters.peersEvicted += 1 }
+        events.append(.peerAdded(address))
+        return added.index
+    }
+
+    mutating func addRPC(
+        id: RPCID, peer: UInt32, localPort: UInt16, peerPort: UInt16, state: RPC.State, at now: Instant
+    ) -> UInt32? {
+        guard let (slot, generation) = rpcs.take() else { return nil }
+        rpcs.at(slot).initialize(
+            to: RPC(
+                id: id, generation: generation, peer: peer, localPort: localPort, peerPort: peerPort, state: state,
+                birth: now, lastHeard: now, nextProbe: now, probeInterval: tuning.resendAfter))
+        index.insert(id, peer: peer, slot: slot)
+        peers.addRPC(peer, isServer: id.isServerSide)
+        return slot
+    }
+
+    /// Removes every trace of the RPC; its buffers, if any, go back, and its outgoing payload is released.
+    mutating func removeRPC(_ slot: UInt32, at now: Instant) {
+        let rpc = rpcs.at(slot)
+        releaseOutgoing(slot)
+        if rpc.pointee.state == .incoming || rpc.pointee.isClient { dropIncoming(slot, at: now) }
+        if rpc.pointee.isClient { unlinkCall(slot) }
+        timers.remove(slot)
+        index.remove(rpc.pointee.id, peer: rpc.pointee.peer)
+        if recentSlot == slot { recentSlot = RPCTable.none }
+        peers.removeRPC(rpc.pointee.peer, isServer: !rpc.pointee.isClient, at: now)
+        rpcs.give(slot)
+    }
+
+    private mutating func releaseOutgoing(_ slot: UInt32) {
+        let rpc = rpcs.at(slot)
+        guard rpc.pointee.outgoing.length > 0 else { return }
+        sendQueue.remove(slot)
+        ranges.clear(&rpc.pointee.outgoing.resends)
+        events.append(.payloadReleased(rpc.pointee.outgoing.payload))
+        rpc.pointee.outgoing.length = 0
+    }
+
+    /// Forgets a partly received message and returns its buffers.
+    private mutating func dropIncoming(_ slot: UInt32, at now: Instant) {
+        let rpc = rpcs.at(slot)
+        ranges.clear(&rpc.pointee.incoming.gaps)
+        switch rpc.pointee.incoming.buffers {
+        case .none: break
+        case .waiting:
+            waiting.remove(slot)
+            pool.setWaiting(waiting.count, shard: shard)
+        case .held:
+            granter.end(slot, peers)
+            let lease = rpc.pointee.incoming.lease
+            rpc.pointee.incoming.buffers = .none
+            returnLease(lease)
+            buffersReturned(at: now)
+        }
+        rpc.pointee.incoming.buffers = .none
+    }
+
+    private func returnLease(_ lease: BufferLease) {
+        do { _ = try pool.release(lease) } catch { preconditionFailure("the core returned a lease twice: \(error)") }
+    }
+
+    /// A server RPC is over: remembers that it ran, so that no duplicate runs again.
+    mutating func finishServerRPC(_ slot: UInt32, at now: Instant) {
+        let rpc = rpcs.at(slot)
+        peers.at(rpc.pointee.peer).pointee.finished.markFinished(rpc.pointee.id, capacity: tuning.finishedMemory)
+        removeRPC(slot, at: now)
+    }
+
+    mutating func failCall(_ slot: UInt32, _ failure: RPCFailure, at now: Instant) {
+        let rpc = rpcs.at(slot)
+        events.append(.callFailed(rpc: rpcs.handle(of: slot), cookie: rpc.pointee.cookie, failure: failure))
+        counters.callsFailed += 1
+        removeRPC(slot, at: now)
+    }
+
+    // MARK: Calls by age
+
+    mutating func linkCall(_ slot: UInt32) {
+        let peer = peer(of: slot)
+        rpcs.at(slot).pointee.olderCall = peer.pointee.newestCall
+        if peer.pointee.newestCall == RPCTable.none {
+            peer.pointee.oldestCall = slot
+        } else {
+            rpcs.at(peer.pointee.newestCall).pointee.newerCall = slot
+        }
+        peer.pointee.newestCall = slot
+    }
+
+    private mutating func unlinkCall(_ slot: UInt32) {
+        let peer = peer(of: slot)
+        let older = rpcs.at(slot).pointee.olderCall
+        let newer = rpcs.at(slot).pointee.newerCall
+        if older == RPCTable.none { peer.pointee.oldestCall = newer } else { rpcs.at(older).pointee.newerCall = newer }
+        if newer == RPCTable.none { peer.pointee.newestCall = older } else { rpcs.at(newer).pointee.olderCall = older }
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import HomaWire
+
+/// Control packets that this host sends.
+extension Endpoint {
+    /// Queues a control packet that belongs to an RPC of ours.
+    mutating func sendControl(_ body: PacketBody, for slot: UInt32, marks: HeaderExtension.Marks = []) {
+        let rpc = rpcs.at(slot)
+        enqueueControl(
+            PacketHeader(
+                sourcePort: rpc.pointee.localPort, destinationPort: rpc.pointee.peerPort, senderID: rpc.pointee.id,
+                extensions: ownExtension(marks), body: body),
+            to: peer(of: slot).pointee.address)
+    }
+
+    /// Answers a packet that belongs to no RPC of ours.
+    mutating func reply(
+        _ body: PacketBody, to header: CommonHeader, address: PeerAddress, marks: HeaderExtension.Marks
+    ) {
+        enqueueControl(
+            PacketHeader(
+                sourcePort: header.destinationPort, destinationPort: header.sourcePort,
+                senderID: header.senderID.peer, extensions: ownExtension(marks), body: body),
+            to: address)
+    }
+
+    /// Tells a client that understands it why its request will never be answered.
+    mutating func refuse(_ header: CommonHeader, from address: PeerAddress, marks: HeaderExtension.Marks) {
+        guard header.extensions.version > 0 else { return }
+        reply(.rpcUnknown, to: header, address: address, marks: marks)
+    }
+
+    private mutating func enqueueControl(_ header: PacketHeader, to address: PeerAddress) {
+        guard controlPackets.count < Self.maximumControlPackets else { return }
+        controlPackets.append(OutgoingPacket(header: header, peer: address, priority: tuning.controlPriority))
+    }
+
+    /// Every packet shows that we understand extensions; the marks go only to those who showed it too.
+    func ownExtension(_ marks: HeaderExtension.Marks) -> HeaderExtension {
+        HeaderExtension(version: HeaderExtension.currentVersion, marks: marks, incarnation: incarnation)
+    }
+
+    mutating func sendDeclined(_ slot: UInt32) {
+        guard peer(of: slot).pointee.speaksExtensions else { return }
+        sendControl(.rpcUnknown, for: slot, marks: .requestDropped)
+    }
+
+    mutating func sendResend(_ slot: UInt32, offset: UInt32, length: Int32, priority: UInt8) {
+        sendControl(.resend(ResendFields(offset: offset, length: length, priority: priority)), for: slot)
+    }
+
+    mutating func sendCutoffs(_ header: CommonHeader, to peer: UInt32, at now: Instant) {
+        let record = peers.at(peer)
+        guard now >= record.pointee.nextCutoffs else { return }
+        record.pointee.nextCutoffs = now.advanced(byNanoseconds: 1_000_000)
+        reply(.cutoffs(tuning.cutoffs), to: header, address: record.pointee.address, marks: [])
+    }
+
+    /// Asks for everything that should have arrived and has not. False when there is nothing to ask for.
+    mutating func requestMissing(_ slot: UInt32) -> Bool {
+        let rpc = rpcs.at(slot)
+        let priority = tuning.controlPriority
+        switch rpc.pointee.incoming.buffers {
+        case .waiting: return false
+        case .none:
+            guard rpc.pointee.isClient, rpc.pointee.outgoing.next > 0 else { return false }
+            sendResend(slot, offset: 0, length: ResendFields.everything, priority: priority)
+            return true
+        case .held: break
+        }
+        let message = rpc.pointee.incoming
+        var gap = message.gaps.head
+        var asked = 0
+        // A few gaps at a time: the rest follows when these are filled.
+        while asked < 16, let (range, next) = ranges.node(gap) {
+            sendResend(slot, offset: range.lowerBound, length: Int32(range.count), priority: priority)
+            gap = next
+            asked += 1
+        }
+        if message.end < message.granted {
+            sendResend(slot, offset: message.end, length: Int32(message.granted - message.end), priority: priority)
+            asked += 1
+        }
+        return asked > 0
+    }
+}

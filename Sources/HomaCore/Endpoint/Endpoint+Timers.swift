@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HomaBase
+public import HomaWire
+
+/// What happens when nothing happens.
+///
+/// Each RPC has at most one entry in the timer heap. Packets do not touch it: they only note when
+/// the peer was last heard, and an entry that comes up too early is put back.
+extension Endpoint {
+    mutating func armTimer(_ slot: UInt32, at time: Instant) {
+        let due = min(time, rpcs.at(slot).pointee.deadline)
+        timers.set(slot, key: due.nanoseconds, tie: UInt64(slot))
+    }
+
+    /// Does what is due by now: asks again, asks for acknowledgements, gives up.
+    public mutating func expireTimers(at now: Instant) {
+        while let due = timers.firstKey, due <= now.nanoseconds, let slot = timers.first {
+            let rpc = rpcs.at(slot)
+            if now >= rpc.pointee.deadline {
+                abort(rpcs.handle(of: slot), failure: .deadlineExceeded, at: now)
+                continue
+            }
+            switch rpc.pointee.state {
+            case .free, .inService: timers.remove(slot)
+            case .declined: finishServerRPC(slot, at: now)
+            case .outgoing where !rpc.pointee.isClient: awaitAcknowledgement(slot, at: now)
+            case .outgoing, .incoming: awaitData(slot, at: now)
+            }
+        }
+    }
+
+    /// A client waits for the response, or either side for the rest of a message.
+    private mutating func awaitData(_ slot: UInt32, at now: Instant) {
+        let rpc = rpcs.at(slot)
+        if isOurTurn(slot) {
+            rpc.pointee.lastHeard = now
+            return armTimer(slot, at: now.advanced(byNanoseconds: tuning.resendAfter))
+        }
+        let silence = now.nanoseconds(since: rpc.pointee.lastHeard)
+        if silence >= tuning.timeout { return giveUp(slot, at: now) }
+        let due = max(rpc.pointee.lastHeard.advanced(byNanoseconds: tuning.resendAfter), rpc.pointee.nextProbe)
+        guard now >= due else { return armTimer(slot, at: due) }
+        if rpc.pointee.state == .incoming { granter.stall(slot, peers) }
+        _ = requestMissing(slot)
+        backOff(slot, at: now)
+    }
+
+    /// True when the next step is ours, so that silence of the peer means nothing.
+    private func isOurTurn(_ slot: UInt32) -> Bool {
+        let rpc = rpcs.at(slot)
+        if sendQueue.contains(slot) { return true }
+        switch rpc.pointee.incoming.buffers {
+        case .none: return false
+        case .waiting: return true
+        case .held: return rpc.pointee.incoming.received >= rpc.pointee.incoming.granted
+        }
+    }
+
+    /// A server waits until the client has the response.
+    private mutating func awaitAcknowledgement(_ slot: UInt32, at now: Instant) {
+        let rpc = rpcs.at(slot)
+        if sendQueue.contains(slot) {
+            rpc.pointee.lastHeard = now
+            return armTimer(slot, at: now.advanced(byNanoseconds: tuning.acknowledgementDelay))
+        }
+        // A client that grants slowly is not dead; one that speaks our extensions answers when asked.
+        let patience: UInt64 = rpc.pointee.outgoing.isFullySent || peer(of: slot).pointee.speaksExtensions ? 1 : 10
+        if now.nanoseconds(since: rpc.pointee.lastHeard) >= tuning.timeout * patience {
+            return giveUp(slot, at: now)
+        }
+        let wait =
+            rpc.pointee.outgoing.isFullySent ? tuning.acknowledgementDelay : tuning.resendAfter
+        let due = max(rpc.pointee.lastHeard.advanced(byNanoseconds: wait), rpc.pointee.nextProbe)
+        guard now >= due else { return armTimer(slot, at: due) }
+        sendControl(.needAck, for: slot)
+        backOff(slot, at: now)
+    }
+
+    private mutating func backOff(_ slot: UInt32, at now: Instant) {
+        let rpc = rpcs.at(slot)
+        rpc.pointee.nextProbe = now.advanced(byNanoseconds: rpc.pointee.probeInterval)
+        rpc.pointee.probeInterval = min(
+            max(rpc.pointee.probeInterval * 2, tuning.resendAfter), tuning.resendIntervalLimit)
+        armTimer(slot, at: rpc.pointee.nextProbe)
+    }
+
+    private mutating func giveUp(_ slot: UInt32, at now: Instant) {
+        if rpcs.at(slot).pointee.isClient {
+            failCall(slot, .timedOut, at: now)
+        } else {
+            counters.clientsLost += 1
+            finishServerRPC(slot, at: now)
+        }
+    }
+
+    /// The network reported that a packet of ours cannot be delivered. Only a report about an RPC
+    /// we have counts, since anybody can forge one; then every call to that peer ends.
+    public mutating func unreachable(
+        _ address: PeerAddress, failure: RPCFailure, offending: PacketHeader, at now: Instant
+    ) {
+        guard let peer = findPeer(address), index.find(offending.common.senderID, peer: peer) != nil else { return }
+        while peers.at(peer).pointee.oldestCall != RPCTable.none {
+            failCall(peers.at(peer).pointee.oldestCall, failure, at: now)
+        }
+    }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import HomaWire
+
+/// What an endpoint knows about one other host. Shared by all RPCs with it, and by nobody else.
+struct Peer: BitwiseCopyable {
+    var address: PeerAddress
+    /// RPCs in the table that belong to this peer, and how many of them it started.
+    var rpcs: UInt32 = 0
+    var serverRPCs: UInt32 = 0
+    /// Has completed an RPC with us; a mere sender of first packets has not, and is forgotten first.
+    var isProven = false
+    /// Speaks our extensions: the version its packets showed, 0 = none.
+    var extensionVersion: UInt8 = 0
+    var incarnation: UInt8 = 0
+    var lastHeard: Instant
+    /// Most payload bytes per DATA packet towards it.
+    var segment: UInt32
+    /// The longest message it wants at each unscheduled level; level 0 takes everything.
+    var cutoffs = InlineArray<8, UInt32>(repeating: 0)
+    /// Version of `cutoffs`, 0 = it has not sent any.
+    var cutoffVersion: UInt16 = 0
+    /// CUTOFFS are sent to it at most once a millisecond.
+    var nextCutoffs = Instant.zero
+    /// Responses received and not yet acknowledged.
+    var acks = InlineArray<5, AckRecord>(repeating: .none)
+    var ackCount = 0
+    /// Our calls to it, by age: ids rise from the oldest on.
+    var oldestCall = RPCTable.none
+    var newestCall = RPCTable.none
+    /// Its messages that wait for a place among those granted to, and how many have one.
+    var queuedGrants = RPCTable.none
+    var activeGrants: UInt32 = 0
+    var finished = FinishedMemory()
+    /// Links in the list of peers without RPCs.
+    var idlePrevious = PeerTable.none
+    var idleNext = PeerTable.none
+    var idleSince = Instant.zero
+
+    init(address: PeerAddress, segment: UInt32, now: Instant) {
+        self.address = address
+        self.segment = segment
+        lastHeard = now
+        // Until it tells, everything goes at the second highest level, as kernel peers do.
+        cutoffs[6] = .max
+    }
+
+    var speaksExtensions: Bool { extensionVersion > 0 }
+
+    /// The level for unscheduled packets of a message: the largest whose cutoff takes the length.
+    func unscheduledPriority(length: UInt32) -> UInt8 {
+        var level = 7
+        while level > 0, cutoffs[level] < length { level -= 1 }
+        return UInt8(level)
+    }
+}

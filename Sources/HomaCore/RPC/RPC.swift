@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import HomaBuffers
+
+/// One RPC, at the client or at the server: a plain record, so that a table of them needs no reference counting.
+///
+/// ```text
+/// client   outgoing ──first response packet──▶ incoming ──complete──▶ (gone, acknowledged)
+/// server   incoming ──complete──▶ inService ──respond──▶ outgoing ──acknowledged──▶ (gone)
+///                                        └──decline──▶ declined ──acknowledged──▶ (gone)
+/// ```
+struct RPC: BitwiseCopyable {
+    enum State: UInt8 {
+        case free
+        /// This side's message is leaving.
+        case outgoing
+        /// The other side's message is arriving.
+        case incoming
+        /// The server's application has the request.
+        case inService
+        /// The server's application dropped the request; the client is being told.
+        case declined
+    }
+
+    /// This side's identifier: even at the client, odd at the server.
+    var id: RPCID
+    var generation: UInt32
+    var peer: UInt32
+    var localPort: UInt16
+    var peerPort: UInt16
+    var state: State
+    /// The peer's incarnation when the call began; 0 when it was not known.
+    var peerIncarnation: UInt8 = 0
+    var cookie: UInt64 = 0
+    /// Creation; decides ties between equally short messages, and who is oldest.
+    var birth: Instant
+    var deadline = Instant.distantFuture
+    /// The last sign that the other side works on this RPC, or our own last transmission of something new.
+    var lastHeard: Instant
+    /// The next request for missing data, or for an acknowledgement, goes out no earlier than this.
+    var nextProbe: Instant
+    /// Interval between such requests, in nanoseconds; doubles.
+    var probeInterval: UInt64
+    /// Neighbours among the peer's client RPCs, in order of id.
+    var olderCall = RPCTable.none
+    var newerCall = RPCTable.none
+    var outgoing = OutgoingMessage()
+    var incoming = IncomingMessage()
+
+    var isClient: Bool { !id.isServerSide }
+}

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+
+/// Decides how far each arriving message may be sent.
+///
+/// At most `overcommitment` messages are *active*: they are granted so much ahead of what has
+/// arrived (the window). The rest is *queued*. The shortest remaining message comes first, but
+/// every peer gets one active message before any gets two. Ranking works on live remaining bytes;
+/// every byte that is on its way counts against `maximumIncoming`, also that of messages which
+/// need no grants, and not that of senders which have fallen silent. (The kernel implementation
+/// differs in these three points.)
+struct Granter: ~Copyable {
+    /// Raise the limit of the message in `slot` to `offset`.
+    struct Grant {
+        var slot: UInt32
+        var offset: UInt32
+        var priority: UInt8
+        var isForOldest: Bool
+    }
+
+    private let tuning: Tuning
+    private let records: UnsafeMutablePointer<RPC>
+    private let queue: GrantQueue
+    private let active: UnsafeMutablePointer<UInt32>
+    private(set) var activeCount = 0
+    /// Peers with queued messages: fewest active messages first, then the shortest message.
+    private var peersQueued: IndexedHeap
+    /// Bytes on their way, over all messages.
+    private(set) var totalIncoming = 0
+    /// Grantable messages by age.
+    private var oldest = RPCTable.none
+    private var youngest = RPCTable.none
+    /// Bytes the oldest message has earned.
+    private var oldestCredit = 0.0
+    /// Something changed since grants were last worked out; `cursor` is the next rank to look at.
+    private var isDue = false
+    private var cursor = 0
+    /// No message counts for more than this, whatever its sender claims to have sent.
+    private let countLimit: UInt32
+
+    init(tuning: Tuning, records: UnsafeMutablePointer<RPC>, maximumPeers: Int) {
+        self.tuning = tuning
+        self.records = records
+        queue = GrantQueue(records: records)
+        active = .allocate(capacity: tuning.overcommitment)
+        peersQueued = IndexedHeap(capacity: maximumPeers)
+        countLimit = max(UInt32(clamping: tuning.window(active: 1)), tuning.unscheduledBytes)
+    }
+
+    deinit { active.deallocate() }
+
+    private func at(_ slot: UInt32) -> UnsafeMutablePointer<RPC> { records + Int(slot) }
+
+    // MARK: What happened
+
+    /// The message has buffers; from now on its data is kept.
+    mutating func begin(_ slot: UInt32, _ peers: borrowing PeerTable) {
+        let message = at(slot)
+        message.pointee.incoming.isScheduled = message.pointee.incoming.granted < message.pointee.incoming.length
+        recount(slot)
+        if message.pointee.incoming.needsGrants {
+            linkByAge(slot)
+            enqueue(slot, peers)
+        }
+        markDue()
+    }
+
+    /// New bytes of the message are here; call before the record is changed and after.
+    mutating func willReceive(_ slot: UInt32, _ peers: borrowing PeerTable) {
+        if at(slot).pointee.incoming.grantState == .queued { dequeue(slot, peers) }
+    }
+
+    mutating func didReceive(_ slot: UInt32, bytes: UInt32, _ peers: borrowing PeerTable) {
+        let message = at(slot)
+        message.pointee.incoming.isStalled = false
+        recount(slot)
+        if message.pointee.incoming.needsGrants && message.pointee.incoming.grantState == .none {
+            enqueue(slot, peers)
+        }
+        oldestCredit += Double(bytes) * tuning.grantOldestShare
+        markDue()
+    }
+
+    /// The sender is silent: its bytes no longer hold back others.
+    mutating func stall(_ slot: UInt32, _ peers: borrowing PeerTable) {
+        at(slot).pointee.incoming.isStalled = true
+        leave(slot, peers)
+        recount(slot)
+        markDue()
+    }
+
+    /// The message is complete or its RPC ends.
+    mutating func end(_ slot: UInt32, _ peers: borrowing PeerTable) {
+        leave(slot, peers)
+        unlinkByAge(slot)
+        totalIncoming -= Int(at(slot).pointee.incoming.counted)
+        at(slot).pointee.incoming.counted = 0
+        markDue()
+    }
+
+    private mutating func markDue() {
+        isDue = true
+        cursor = 0
+    }
+
+    /// Brings the message's share of the total up to date.
+    private mutating func recount(_ slot: UInt32) {
+        let message = at(slot)
+        let counts = tuning.countsUnscheduled || message.pointee.incoming.isScheduled
+        let now =
+            message.pointee.incoming.isStalled || !counts ? 0 : min(message.pointee.incoming.outstanding, countLimit)
+        totalIncoming += Int(now) - Int(message.pointee.incoming.counted)
+        message.pointee.incoming.counted = now
+    }
+
+    // MARK: Who is active
+
+    private mutating func enqueue(_ slot: UInt32, _ peers: borrowing PeerTable) {
+        let peer = peers.at(at(slot).pointee.peer)
+        if activeCount < tuning.overcommitment && peer.pointee.activeGrants < tuning.activePerPeer {
+            return activate(slot, peers)
+        }
+        if let victim = victim(for: slot, peers) {
+            deactivate(victim, peers)
+            wait(victim, peers)
+            return activate(slot, peers)
+        }
+        wait(slot, peers)
+    }
+
+    private mutating func wait(_ slot: UInt32, _ peers: borrowing PeerTable) {
+        let index = at(slot).pointee.peer
+        at(slot).pointee.incoming.grantState = .queued
+        queue.insert(slot, root: &peers.at(index).pointee.queuedGrants)
+        rekey(index, peers)
+    }
+
+    private mutating func dequeue(_ slot: UInt32, _ peers: borrowing PeerTable) {
+        let index = at(slot).pointee.peer
+        at(slot).pointee.incoming.grantState = .none
+        queue.remove(slot, root: &peers.at(index).pointee.queuedGrants)
+        rekey(index, peers)
+    }
+
+    private mutating func activate(_ slot: UInt32, _ peers: borrowing PeerTable) {
+        let index = at(slot).pointee.peer
+        at(slot).pointee.incoming.grantState = .active
+        peers.at(index).pointee.activeGrants += 1
+        active[activeCount] = slot
+        activeCount += 1
+        rekey(index, peers)
+    }
+
+    private mutating func deactivate(_ slot: UInt32, _ peers: borrowing PeerTable) {
+        let index = at(slot).pointee.peer
+        at(slot).pointee.incoming.grantState = .none
+        peers.at(index).pointee.activeGrants -= 1
+        var position = 0
+        while active[position] != slot { position += 1 }
+        activeCount -= 1
+        while position < activeCount {
+            active[position] = active[position + 1]
+            position += 1
+        }
+        rekey(index, peers)
+    }
+
+    /// Takes the message out, active or queued, and lets others take its place.
+    private mutating func leave(_ slot: UInt32, _ peers: borrowing PeerTable) {
+        switch at(slot).pointee.incoming.grantState {
+        case .none: return
+        case .queued: dequeue(slot, peers)
+        case .active:
+            deactivate(slot, peers)
+            refill(peers)
+        }
+    }
+
+    private mutating func refill(_ peers: borrowing PeerTable) {
+        while activeCount < tuning.overcommitment, let index = peersQueued.first {
+            let peer = peers.at(index)
+            guard peer.pointee.activeGrants < tuning.activePerPeer else { return }
+            let best = peer.pointee.queuedGrants
+            dequeue(best, peers)
+            activate(best, peers)
+        }
+    }
+
+    private mutating func rekey(_ index: UInt32, _ peers: borrowing PeerTable) {
+        let peer = peers.at(index)
+        let best = peer.pointee.queuedGrants
+        guard best != RPCTable.none else { return peersQueued.remove(index) }
+        let key = UInt64(peer.pointee.activeGrants) << 32 | UInt64(at(best).pointee.incoming.remaining)
+        peersQueued.set(index, key: key, tie: at(best).pointee.birth.nanoseconds)
+    }
+
+    /// The active message that the candidate displaces, if any: of the peer with most active
+    /// messages, the one with most bytes left.
+    private func victim(for slot: UInt32, _ peers: borrowing PeerTable) -> UInt32? {
+        let ownPeer = at(slot).pointee.peer
+        let ownCount = peers.at(ownPeer).pointee.activeGrants + 1
+        let onlyOwn = peers.at(ownPeer).pointee.activeGrants >= tuning.activePerPeer
+        var worst = RPCTable.none
+        var worstCount: UInt32 = 0
+        for position in 0..<activeCount {
+            let other = active[position]
+            let samePeer = at(other).pointee.peer == ownPeer
+            if onlyOwn && !samePeer { continue }
+            let count = samePeer ? ownCount : peers.at(at(other).pointee.peer).pointee.activeGrants
+            if worst == RPCTable.none || count > worstCount || (count == worstCount && queue.outranks(worst, other)) {
+                worst = other
+                worstCount = count
+            }
+        }
+        guard worst != RPCTable.none else { return nil }
+        return worstCount > ownCount || queue.outranks(slot, worst) ? worst : nil
+    }
+
+    // MARK: What to grant
+
+    /// The next grant to send, or nil when none is due. The record is brought up to date.
+    mutating func nextGrant(_ peers: borrowing PeerTable) -> Grant? {
+        guard isDue else { return nil }
+        if cursor == 0 { sortActive() }
+        while cursor < activeCount {
+            let slot = active[cursor]
+            let rank = cursor
+            cursor += 1
+            if let offset = target(for: slot) {
+                let priority = priority(rank: rank)
+                raise(slot, to: offset, peers)
+                return Grant(slot: slot, offset: offset, priority: priority, isForOldest: false)
+            }
+        }
+        if let grant = oldestGrant(peers) { return grant }
+        isDue = false
+        cursor = 0
+        return nil
+    }
+
+    /// Live ranking: few entries, nearly sorted from the last time.
+    private func sortActive() {
+        var index = 1
+        while index < activeCount {
+            let slot = active[index]
+            var position = index
+            while position > 0, queue.outranks(slot, active[position - 1]) {
+                active[position] = active[position - 1]
+                position -= 1
+            }
+            active[position] = slot
+            index += 1
+        }
+    }
+
+    private func target(for slot: UInt32) -> UInt32? {
+        let message = at(slot).pointee.incoming
+        let window = tuning.window(active: activeCount)
+        let wanted = min(Int(message.received) + window, Int(message.length))
+        let headroom = tuning.maximumIncoming - totalIncoming
+        let offset = min(wanted, Int(message.granted) + max(0, headroom))
+        guard offset > Int(message.granted) else { return nil }
+        let step = offset - Int(message.granted)
+        return step >= Int(tuning.grantIncrement) || offset == Int(message.length) ? UInt32(offset) : nil
+    }
+
+    /// With fewer active messages than levels the lowest levels are used, which leaves room above
+    /// for shorter messages that come later.
+    private func priority(rank: Int) -> UInt8 {
+        let highest = tuning.maximumScheduledPriority
+        return UInt8(max(0, highest - rank - max(0, highest + 1 - activeCount)))
+    }
+
+    private mutating func raise(_ slot: UInt32, to offset: UInt32, _ peers: borrowing PeerTable) {
+        at(slot).pointee.incoming.granted = offset
+        recount(slot)
+        guard offset == at(slot).pointee.incoming.length else { return }
+        leave(slot, peers)
+        unlinkByAge(slot)
+        cursor = 0
+    }
+
+    // MARK: The oldest message
+
+    private mutating func oldestGrant(_ peers: borrowing PeerTable) -> Grant? {
+        guard oldestCredit >= Double(tuning.oldestGrantBytes) else { return nil }
+        guard let slot = oldestUnserved() else {
+            oldestCredit = min(oldestCredit, Double(tuning.oldestGrantBytes))
+            return nil
+        }
+        oldestCredit -= Double(tuning.oldestGrantBytes)
+        let message = at(slot).pointee.incoming
+        let offset = min(message.granted + tuning.oldestGrantBytes, message.length)
+        raise(slot, to: offset, peers)
+        return Grant(slot: slot, offset: offset, priority: tuning.highPriority, isForOldest: true)
+    }
+
+    /// The oldest message whose sender makes use of what it was given; looks at a few only.
+    private func oldestUnserved() -> UInt32? {
+        let limit = tuning.window(active: max(1, activeCount)) + 2 * Int(tuning.oldestGrantBytes)
+        var slot = oldest
+        var looked = 0
+        while slot != RPCTable.none, looked < 8 {
+            let message = at(slot).pointee.incoming
+            if !message.isStalled && Int(message.outstanding) < limit { return slot }
+            slot = message.younger
+            looked += 1
+        }
+        return nil
+    }
+
+    private mutating func linkByAge(_ slot: UInt32) {
+        at(slot).pointee.incoming.older = youngest
+        at(slot).pointee.incoming.younger = RPCTable.none
+        if youngest == RPCTable.none { oldest = slot } else { at(youngest).pointee.incoming.younger = slot }
+        youngest = slot
+    }
+
+    private mutating func unlinkByAge(_ slot: UInt32) {
+        let older = at(slot).pointee.incoming.older
+        let younger = at(slot).pointee.incoming.younger
+        guard older != RPCTable.none || oldest == slot else { return }
+        if older == RPCTable.none { oldest = younger } else { at(older).pointee.incoming.younger = younger }
+        if younger == RPCTable.none { youngest = older } else { at(younger).pointee.incoming.older = older }
+        at(slot).pointee.incoming.older = RPCTable.none
+        at(slot).pointee.incoming.younger = RPCTable.none
+    }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import HomaBuffers
+
+/// The receiving half of an RPC: what has arrived, what is missing, what was granted, and where it lies.
+struct IncomingMessage: BitwiseCopyable {
+    enum Buffers: UInt8 {
+        /// No packet has arrived yet.
+        case none
+        /// Waiting for bpages; data is dropped and will be asked for again.
+        case waiting
+        /// A lease covers the whole message.
+        case held
+    }
+
+    /// Where the message stands in the granter's books.
+    enum GrantState: UInt8 {
+        /// Needs no grant, or nothing is known of it.
+        case none
+        /// Would like grants, but others come first.
+        case queued
+        /// One of the few messages being granted to.
+        case active
+    }
+
+    var length: UInt32 = 0
+    /// Distinct bytes received.
+    var received: UInt32 = 0
+    /// One past the highest byte received.
+    var end: UInt32 = 0
+    /// Exclusive end of what the sender may transmit.
+    var granted: UInt32 = 0
+    /// Missing below `end`.
+    var gaps = RangeList()
+    var lease = BufferLease(slot: 0, generation: 0)
+    var buffers = Buffers.none
+    var grantState = GrantState.none
+    /// The sender fell silent; it is not granted to nor counted until data arrives again.
+    var isStalled = false
+    /// What this message contributes to the receiver's total of incoming bytes.
+    var counted: UInt32 = 0
+    /// Whether the message needed grants when it was first seen.
+    var isScheduled = false
+    /// Links in the heap of the peer's queued messages.
+    var child = RPCTable.none
+    var sibling = RPCTable.none
+    var previous = RPCTable.none
+    /// Links in the list of grantable messages by age.
+    var older = RPCTable.none
+    var younger = RPCTable.none
+
+    var remaining: UInt32 { length - received }
+    var isComplete: Bool { received == length }
+    /// Permitted and not yet here.
+    var outstanding: UInt32 { granted > received ? granted - received : 0 }
+    var needsGrants: Bool { buffers == .held && granted < length }
+}
+
+/// What the arrival of a packet's bytes meant for a message.
+enum Arrival {
+    /// So many bytes are new.
+    case new(UInt32)
+    case duplicate
+    case tooManyGaps
+}
+
+extension RangePool {
+    /// Notes that `range` of the message has arrived.
+    mutating func arrive(_ range: Range<UInt32>, in message: inout IncomingMessage, maximumGaps: Int32) -> Arrival {
+        if range.lowerBound == message.end {
+            message.end = range.upperBound
+            message.received += range.upperBound - range.lowerBound
+            return .new(range.upperBound - range.lowerBound)
+        }
+        if range.lowerBound > message.end {
+            guard message.gaps.count < maximumGaps, append(message.end..<range.lowerBound, to: &message.gaps) else {
+                return .tooManyGaps
+            }
+            message.end = range.upperBound
+            message.received += range.upperBound - range.lowerBound
+            return .new(range.upperBound - range.lowerBound)
+        }
+        guard var fresh = subtract(range, from: &message.gaps, limit: maximumGaps) else { return .tooManyGaps }
+        if range.upperBound > message.end {
+            fresh += range.upperBound - message.end
+            message.end = range.upperBound
+        }
+        message.received += fresh
+        return fresh == 0 ? .duplicate : .new(fresh)
+    }
+}

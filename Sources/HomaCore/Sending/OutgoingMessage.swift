@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+
+/// The sending half of an RPC: how far a message has gone, how far it may go, and what must go again.
+struct OutgoingMessage: BitwiseCopyable {
+    /// The caller's token for the bytes.
+    var payload: UInt64 = 0
+    var length: UInt32 = 0
+    /// Sent without a grant; a packet boundary, and `incoming` in the first packets.
+    var unscheduled: UInt32 = 0
+    /// Exclusive end of what may be sent.
+    var granted: UInt32 = 0
+    /// First byte never sent.
+    var next: UInt32 = 0
+    /// Most payload bytes in one packet, fixed for the life of the message so that a packet sent
+    /// again covers the same bytes as the first time.
+    var segment: UInt32 = 0
+    /// Level of unscheduled packets; chosen when the message is created.
+    var unscheduledPriority: UInt8 = 0
+    /// Level that the last grant gave.
+    var scheduledPriority: UInt8 = 0
+    /// Level that the last RESEND asked for.
+    var resendPriority: UInt8 = 0
+    /// Sent before and to be sent again, in whole packets.
+    var resends = RangeList()
+
+    /// True when there is something to transmit now.
+    var isSendable: Bool { next < granted || !resends.isEmpty }
+    var isFullySent: Bool { next == length }
+    /// Key for shortest-remaining-first.
+    var remaining: UInt32 { length - next }
+
+    /// The packet that starts at or contains `offset`: boundaries lie at multiples of `segment`
+    /// counted from 0 up to the unscheduled limit, and from that limit on.
+    func packet(containing offset: UInt32) -> Range<UInt32> {
+        let base = offset < unscheduled ? 0 : unscheduled
+        let limit = offset < unscheduled ? unscheduled : length
+        let start = base + (offset - base) / segment * segment
+        return start..<min(start + segment, limit)
+    }
+
+    /// The packet that starts exactly at `offset`, a boundary.
+    func packet(startingAt offset: UInt32) -> Range<UInt32> {
+        offset..<min(offset + segment, offset < unscheduled ? unscheduled : length)
+    }
+}

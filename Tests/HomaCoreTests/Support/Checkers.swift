@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBuffers
+import HomaCore
+import Testing
+
+/// What must hold when a net has come to rest, whatever happened on the way.
+func checkAtRest(_ net: TestNet, calls: Int, mayFail: Bool = false) {
+    var outcomes = 0
+    for host in net.hosts {
+        #expect(host.corruptions == 0, "a message arrived with wrong bytes")
+        #expect(host.responses.values.allSatisfy { $0 == 1 }, "a call was answered twice")
+        #expect(host.executions.values.allSatisfy { $0 == 1 }, "a request ran twice")
+        #expect(Set(host.responses.keys).isDisjoint(with: host.failures.keys), "a call both succeeded and failed")
+        if !mayFail { #expect(host.failures.isEmpty) }
+        outcomes += host.responses.count + host.failures.count
+        #expect(host.endpoint.rpcCount == 0, "an RPC was left behind")
+        #expect(host.payloadsHeld.isEmpty, "payload was never released")
+        #expect(host.endpoint.incomingBytes == 0, "the granter still waits for bytes")
+        #expect(host.endpoint.waitingForBuffers == 0)
+        #expect(host.pool.statistics.leasesLive == 0, "buffers are not home")
+        #expect(host.pool.statistics.pagesInUse <= 1, "pages are not home")
+    }
+    #expect(outcomes == calls, "every call has one outcome")
+}

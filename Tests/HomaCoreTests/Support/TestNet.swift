@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import HomaBuffers
+import HomaCore
+import HomaWire
+
+/// Hosts on a network with a fake clock. Packets travel as bytes, so that the wire format is tested too.
+final class TestNet {
+    private struct Flight {
+        var time: UInt64
+        var sequence: UInt64
+        var from: PeerAddress
+        var to: PeerAddress
+        var bytes: [UInt8]
+    }
+
+    private enum Task {
+        case respond(host: Int, rpc: RPCHandle, key: UInt64, length: Int)
+        case release(host: Int, lease: BufferLease, length: Int, key: UInt64)
+    }
+
+    var hosts: [TestHost]
+    var faults: Faults
+    var random: SeededRandom
+    private(set) var now = Instant.zero
+    private var flights: [UInt64: Flight] = [:]
+    private var flightTimes = IndexedHeap(capacity: 1 << 17)
+    private var freeFlights: [UInt64] = []
+    private var nextFlight: UInt64 = 0
+    private var sequence: UInt64 = 0
+    private var tasks: [(time: UInt64, task: Task)] = []
+    /// Nanoseconds from a request to its response: up to this, drawn per request.
+    var serviceTime: UInt64 = 20_000
+    /// Nanoseconds for which an application keeps a message before it returns the buffers.
+    var holdTime: UInt64 = 0
+    /// Response length for a request; nil: the application drops the request unanswered.
+    var responseLength: (Int) -> Int? = { $0 }
+    /// Sees each packet as it is sent; false drops it.
+    var filter: (PacketHeader, PeerAddress, PeerAddress) -> Bool = { _, _, _ in true }
+    /// Request key by request length and client, set by `call`.
+    private var keys: [String: UInt64] = [:]
+    var log: [String]?
+    var packetsSent = 0
+    var parseErrors = 0
+
+    init(hosts: [TestHost], faults: Faults = Faults(), seed: UInt64) {
+        self.hosts = hosts
+        self.faults = faults
+        random = SeededRandom(seed: seed)
+    }
+
+    @discardableResult
+    func call(
+        from client: Int, to server: Int, length: Int, cookie: UInt64, deadline: Instant = .distantFuture
+    ) throws -> RPCHandle {
+        let handle = try hosts[client].call(
+            hosts[server].address, length: length, cookie: cookie, deadline: deadline, at: now)
+        let id = hosts[client].endpoint.information(about: handle, at: now)!.id
+        keys["\(hosts[client].address) \(id)"] = cookie
+        drain(client)
+        return handle
+    }
+
+    func index(of address: PeerAddress) -> Int? { hosts.firstIndex { $0.address == address } }
+
+    /// Runs until nothing is left to do, or until `limit`.
+    func run(until limit: Instant = Instant(nanoseconds: 60_000_000_000)) throws {
+        while let next = nextTime(), next <= limit { try step(to: next) }
+        now = max(now, min(limit, nextTime() ?? limit))
+    }
+
+    private func nextTime() -> Instant? {
+        var best = flightTimes.firstKey ?? .max
+        for host in hosts { best = min(best, host.endpoint.nextDeadline?.nanoseconds ?? .max) }
+        for entry in tasks { best = min(best, entry.time) }
+        return best == .max ? nil : max(now, Instant(nanoseconds: best))
+    }
+
+    private func step(to time: Instant) throws {
+        now = time
+        while let due = flightTimes.firstKey, due <= now.nanoseconds, let slot = flightTimes.popFirst() {
+            let flight = flights.removeValue(forKey: UInt64(slot))!
+            freeFlights.append(UInt64(slot))
+            deliver(flight)
+        }
+        let due = tasks.filter { $0.time <= now.nanoseconds }
+        tasks.removeAll { $0.time <= now.nanoseconds }
+        for entry in due { try perform(entry.task) }
+        for host in hosts.indices {
+            if let deadline = hosts[host].endpoint.nextDeadline, deadline <= now {
+                hosts[host].endpoint.expireTimers(at: now)
+            }
+            drain(host)
+        }
+    }
+
+    private func deliver(_ flight: Flight) {
+        guard let host = index(of: flight.to) else { return }
+        flight.bytes.withUnsafeBytes { bytes in
+            guard let header = try? PacketHeader(parsing: RawSpan(_unsafeBytes: bytes)) else {
+                parseErrors += 1
+                return
+            }
+            log?.append("\(now.nanoseconds / 1000) \(flight.from)→\(flight.to) \(header)")
+            if case .store(let placement) = hosts[host].endpoint.receive(header, from: flight.from, at: now) {
+                hosts[host].store(placement, UnsafeRawBufferPointer(rebasing: bytes[DataFields.byteCount...]))
+            }
+        }
+        drain(host)
+    }
+
+    private func perform(_ task: Task) throws {
+        switch task {
+        case .respond(let host, let rpc, let key, let length):
+            _ = try hosts[host].respond(rpc, key: key, length: length, at: now)
+        case .release(let host, let lease, let length, let key):
+            try hosts[host].checkAndRelease(lease, length: length, key: key)
+            hosts[host].endpoint.buffersReturned(at: now)
+        }
+    }
+
+    func drain(_ host: Int) {
+        var again = true
+        while again {
+            again = false
+            while let packet = hosts[host].endpoint.nextPacket(at: now) {
+                again = true
+                send(packet, from: hosts[host].address)
+            }
+            while let event = hosts[host].endpoint.nextEvent() {
+                again = true
+                handle(event, host)
+            }
+        }
+        hosts[host].incomingHighWater = max(hosts[host].incomingHighWater, hosts[host].endpoint.incomingBytes)
+    }
+
+    private func send(_ packet: OutgoingPacket, from: PeerAddress) {
+        packetsSent += 1
+        guard filter(packet.header, from, packet.peer) else { return }
+        var bytes = [UInt8](repeating: 0, count: packet.header.byteCount + packet.payloadLength)
+        bytes.withUnsafeMutableBytes { buffer in
+            packet.header.write(into: buffer)
+            if packet.payloadLength > 0 {
+                let source = UnsafeRawPointer(bitPattern: UInt(packet.payload))! + packet.payloadOffset
+                (buffer.baseAddress! + packet.header.byteCount).copyMemory(
+                    from: source, byteCount: packet.payloadLength)
+            }
+        }
+        if random.nextUnit() < faults.loss { return }
+        launch(bytes, from: from, to: packet.peer)
+        if random.nextUnit() < faults.duplication { launch(bytes, from: from, to: packet.peer) }
+    }
+
+    func launch(_ bytes: [UInt8], from: PeerAddress, to: PeerAddress) {
+        var time = now.nanoseconds + faults.delay
+        if faults.jitter > 0 { time += UInt64.random(in: 0...faults.jitter, using: &random) }
+        if random.nextUnit() < faults.lateness { time += faults.longDelay }
+        sequence += 1
+        let slot = freeFlights.popLast() ?? nextFlight
+        if slot == nextFlight { nextFlight += 1 }
+        flights[slot] = Flight(time: time, sequence: sequence, from: from, to: to, bytes: bytes)
+        flightTimes.set(UInt32(slot), key: time, tie: sequence)
+    }
+
+    private func handle(_ event: EndpointEvent, _ index: Int) {
+        let host = hosts[index]
+        switch event {
+        case .requestArrived(let request):
+            let name = "\(request.client) \(request.id.clientSide)"
+            host.executions[name, default: 0] += 1
+            let key = keys[name] ?? 0
+            later(holdTime, .release(host: index, lease: request.lease, length: request.length, key: key))
+            guard let length = responseLength(request.length) else {
+                host.endpoint.decline(request.rpc, at: now)
+                return
+            }
+            let delay = serviceTime == 0 ? 0 : UInt64.random(in: 0...serviceTime, using: &random)
+            later(delay, .respond(host: index, rpc: request.rpc, key: key + 1, length: length))
+        case .responseArrived(_, let cookie, let lease, let length):
+            host.responses[cookie, default: 0] += 1
+            later(holdTime, .release(host: index, lease: lease, length: length, key: cookie + 1))
+        case .callFailed(_, let cookie, let failure):
+            precondition(host.failures[cookie] == nil, "a call failed twice")
+            host.failures[cookie] = failure
+        case .payloadReleased(let token):
+            host.payloadReleased(token)
+        case .requestAbandoned:
+            host.abandoned += 1
+        case .peerAdded:
+            break
+        }
+    }
+
+    private func later(_ delay: UInt64, _ task: Task) {
+        tasks.append((now.nanoseconds + delay, task))
+    }
+}
