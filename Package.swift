@@ -19,6 +19,7 @@ let package = Package(
         .target(name: "HomaBuffers", dependencies: ["HomaBase"], swiftSettings: settings),
         .target(name: "HomaCore", dependencies: ["HomaBase", "HomaWire", "HomaBuffers"], swiftSettings: settings),
         .testTarget(name: "HomaBaseTests", dependencies: ["HomaBase"], swiftSettings: settings),
+        .testTarget(name: "HomaWireTests", dependencies: ["HomaBase", "HomaWire"], swiftSettings: settings),
         .testTarget(
             name: "HomaCoreTests", dependencies: ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore"],
             swiftSettings: settings),

@@ -34,6 +34,9 @@ public struct HeaderExtension: Equatable, Sendable, BitwiseCopyable {
         /// Reserved for requests that belong to an incast.
         @inlinable
         public static var incast: Marks { Marks(rawValue: 8) }
+        /// With RPC_UNKNOWN from a server: no socket is open on the request's port.
+        @inlinable
+        public static var noSuchPort: Marks { Marks(rawValue: 16) }
     }
 
     /// The version this library writes.
@@ -99,7 +102,8 @@ extension HeaderExtension.Marks: CustomStringConvertible {
         if contains(.requestStale) { names.append("requestStale") }
         if contains(.oneWay) { names.append("oneWay") }
         if contains(.incast) { names.append("incast") }
-        let unknown = rawValue & 0xF0
+        if contains(.noSuchPort) { names.append("noSuchPort") }
+        let unknown = rawValue & 0xE0
         if unknown != 0 { names.append("0x" + String(unknown, radix: 16)) }
         return names.isEmpty ? "none" : names.joined(separator: "+")
     }
