@@ -15,6 +15,7 @@ extension Endpoint {
         if !waiting.mustWait(length: Int(data.messageLength)),
             let lease = pool.allocate(Int(data.messageLength), shard: shard, at: now)
         {
+            waiting.overtook(length: Int(data.messageLength))
             holdBuffers(slot, lease)
         } else {
             counters.bufferStalls += 1
@@ -30,6 +31,11 @@ extension Endpoint {
         rpcs.at(slot).pointee.incoming.lease = lease
         rpcs.at(slot).pointee.incoming.buffers = .held
         granter.begin(slot, peers)
+    }
+
+    /// Whether the pool can ever hold the message, and a packet of it lies in at most two places.
+    func fits(_ data: DataFields) -> Bool {
+        data.messageLength <= longestMessage && data.payloadLength <= pool.configuration.bpageSize
     }
 
     /// Buffers have come back to the pool: waiting messages get theirs, in the queue's order, and

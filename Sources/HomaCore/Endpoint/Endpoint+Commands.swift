@@ -52,7 +52,6 @@ extension Endpoint {
         let rpc = rpcs.at(slot)
         rpc.pointee.cookie = request.cookie
         rpc.pointee.deadline = request.deadline
-        rpc.pointee.peerIncarnation = peers.at(peer).pointee.incarnation
         linkCall(slot)
         startSending(slot, length: UInt32(request.length), payload: request.payload)
         armTimer(slot, at: now.advanced(byNanoseconds: tuning.resendAfter))
