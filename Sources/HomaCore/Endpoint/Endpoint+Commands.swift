@@ -71,6 +71,8 @@ extension Endpoint {
         rpc.pointee.state = .outgoing
         rpc.pointee.lastHeard = now
         startSending(slot, length: UInt32(length), payload: payload)
+        // Questions about the request, and their back-off, are over.
+        rpc.pointee.nextProbe = now
         rpc.pointee.probeInterval = tuning.acknowledgementDelay
         armTimer(slot, at: now.advanced(byNanoseconds: tuning.acknowledgementDelay))
         counters.responsesStarted += 1

@@ -95,8 +95,12 @@ extension Endpoint {
             return .dropped(.duplicate)
         }
         counters.bytesReceived += UInt64(bytes)
-        rpc.pointee.probeInterval = tuning.resendAfter
         rpc.pointee.nextProbe = now.advanced(byNanoseconds: tuning.resendAfter)
+        if rpc.pointee.probeInterval != tuning.resendAfter {
+            // After a back-off the entry in the heap may come up much later than it is now wanted.
+            rpc.pointee.probeInterval = tuning.resendAfter
+            armTimer(slot, at: rpc.pointee.nextProbe)
+        }
         let place = placement(rpc.pointee.incoming.lease, offset: data.offset, length: data.payloadLength)
         if rpc.pointee.incoming.isComplete {
             complete(slot, at: now)

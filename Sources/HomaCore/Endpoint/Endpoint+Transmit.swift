@@ -20,10 +20,10 @@ extension Endpoint {
         return dataPacket(shortest, at: now)
     }
 
-    /// A message with little left goes at once; one that must go again counts with its whole length.
+    /// Short messages go at once, but not the short rest of a long message: many of those, or one that
+    /// must go again, would fill the queue.
     private func bypassesPacer(_ slot: UInt32) -> Bool {
-        let message = rpcs.at(slot).pointee.outgoing
-        return (message.resends.isEmpty ? message.remaining : message.length) < tuning.pacerBypass
+        rpcs.at(slot).pointee.outgoing.length < tuning.pacerBypass
     }
 
     /// Sets the Homa packet bytes (header and payload) that the path to a peer carries; used for
