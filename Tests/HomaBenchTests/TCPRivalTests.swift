@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Dispatch
+import Foundation
 import Glibc
 import HomaBase
 import HomaBench
@@ -100,19 +102,21 @@ struct TCPRivalTests {
     }
 
     @Test("a server that goes away costs errors, not a hang")
-    func serverLoss() async throws {
+    func serverLoss() throws {
         let server = try TCPEchoServer(listeningOn: [loopback4])
         let plan = LoadPlan(
             sizes: .fixed(1_000_000), pace: .closedLoop(outstanding: 8), warmUp: .zero, duration: .milliseconds(800))
-        let stopper = Task.detached {
-            try await Task.sleep(for: .milliseconds(100))
+        let stopped = DispatchSemaphore(value: 0)
+        Thread.detachNewThread {
+            usleep(100_000)
             server.stop()
+            stopped.signal()
         }
         let start = MonotonicClock.now()
         let result = try TCPLoadClient(server: server.addresses[0]).run(plan)
         #expect(result.errors == 8 && result.completed > 0)
         #expect(MonotonicClock.now() - start < 700_000_000)
-        try await stopper.value
+        stopped.wait()
         #expect(throws: SocketError.self) { try TCPLoadClient(server: server.addresses[0]).run(plan) }
     }
 
@@ -139,6 +143,67 @@ struct TCPRivalTests {
                 sizes: .w1, pace: .closedLoop(outstanding: 4), warmUp: .zero, duration: .milliseconds(50))
             #expect(try TCPLoadClient(server: address).run(plan).failures == 0)
         }
+    }
+}
+
+/// Answers one request on a socket of its own, after `change` has spoilt the response.
+///
+/// Returns the address; the answering runs on its own.
+func startLiar(_ change: @escaping @Sendable (inout [UInt8]) -> Void) throws -> PeerAddress {
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            #expect(bind(listener, $0, size) == 0 && listen(listener, 1) == 0 && getsockname(listener, $0, &size) == 0)
+        }
+    }
+    // A thread of its own: the runs under test keep Swift's threads busy.
+    Thread.detachNewThread {
+        let connection = accept(listener, nil, nil)
+        defer {
+            close(connection)
+            close(listener)
+        }
+        var frame = [UInt8](repeating: 0, count: 10_000)
+        let count = recv(connection, &frame, frame.count, 0)
+        frame.removeLast(frame.count - max(0, count))
+        change(&frame)
+        send(connection, frame, frame.count, Int32(MSG_NOSIGNAL))
+        _ = recv(connection, &frame, frame.count, 0)  // until the client goes away or asks again
+    }
+    return PeerAddress(ipv4: 0x7F00_0001, port: UInt16(bigEndian: address.sin_port))
+}
+
+@Suite("The TCP rival against a server that lies", .serialized)
+struct TCPVerificationTests {
+    let plan = LoadPlan(
+        sizes: .fixed(1000), pace: .closedLoop(outstanding: 1), warmUp: .zero, duration: .milliseconds(100),
+        drain: .seconds(2))
+
+    @Test("a flipped byte anywhere in a response is noticed", arguments: [4, 8, 12, 19, 20, 500, 1003])
+    func flipped(index: Int) throws {
+        let server = try startLiar { $0[index] ^= 0x10 }
+        let result = try TCPLoadClient(server: server).run(plan)
+        #expect(result.verificationFailures == 1 && result.completed == 0)
+    }
+
+    @Test("a response of another length is noticed")
+    func shortened() throws {
+        let server = try startLiar { frame in
+            frame.removeLast()
+            frame[2...3] = [3, 231]
+        }
+        #expect(try TCPLoadClient(server: server).run(plan).verificationFailures == 1)
+    }
+
+    @Test("a response to nothing ends the connection")
+    func unasked() throws {
+        let server = try startLiar { $0 += Array($0.prefix(500)) }
+        let result = try TCPLoadClient(server: server).run(plan)
+        #expect(result.completed == 1 && result.failures == 1)
     }
 }
 

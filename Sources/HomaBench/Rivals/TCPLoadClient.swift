@@ -35,7 +35,7 @@ public struct TCPLoadClient: Sendable {
     /// Connects, runs the whole plan on the calling thread, and closes the connections.
     ///
     /// Throws when a connection cannot be made. One that breaks later costs its outstanding requests, which
-    /// count as errors; when the last one breaks, the run ends.
+    /// count as errors (as one error when there are none); when the last one breaks, the run ends.
     public func run(_ plan: LoadPlan) throws(SocketError) -> LoadResult {
         precondition(plan.connections >= 1, "at least one connection")
         var connections: [TCPLoadConnection] = []

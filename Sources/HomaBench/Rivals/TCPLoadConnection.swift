@@ -22,6 +22,7 @@ final class TCPLoadConnection {
     private var sentBytes = 0
     private var parser = TCPResponseParser()
     private(set) var isBroken = false
+    private var isWrittenOff = false
     /// The socket was full; wait until it can be written.
     private(set) var isBlocked = false
     /// The epoll set waits for the socket to become writable.
@@ -67,10 +68,11 @@ final class TCPLoadConnection {
         }
     }
 
-    /// Forgets all requests of a broken connection; returns how many there were.
-    func abandonAll() -> Int {
+    /// Forgets all requests of a broken connection and returns how many there were: nil if it has done so before.
+    func writeOff() -> Int? {
+        guard !isWrittenOff else { return nil }
+        isWrittenOff = true
         let count = outstanding.count
-        guard count > 0 else { return 0 }
         outstanding = RingQueue()
         unsent = 0
         return count

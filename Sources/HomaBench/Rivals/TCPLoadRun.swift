@@ -124,12 +124,13 @@ final class TCPLoadRun {
         }
     }
 
-    /// Counts what was outstanding on connections that have broken, in whichever direction it was noticed.
+    /// Counts what was outstanding on connections that have broken, in whichever direction it was noticed. One
+    /// that breaks with nothing outstanding is an error as well: the load goes on without it.
     private func writeOffBroken() {
         for connection in connections where connection.isBroken {
-            let lost = connection.abandonAll()
+            guard let lost = connection.writeOff() else { continue }
             outstanding -= lost
-            recorder.failed(lost)
+            recorder.failed(max(1, lost))
         }
     }
 
