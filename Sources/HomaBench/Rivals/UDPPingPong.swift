@@ -77,11 +77,21 @@ private final class UDPPingClient {
             let count = recv(file, answer.baseAddress, answer.count, Int32(MSG_DONTWAIT))
             if count >= 0 {
                 let bytes = UnsafeRawBufferPointer(rebasing: answer[..<count])
-                return MessagePattern.shared.verify(bytes, is: message) ? .intact : .wrong
+                if MessagePattern.shared.verify(bytes, is: message) { return .intact }
+                guard isLate(bytes) else { return .wrong }
+            } else {
+                guard errno == EAGAIN || errno == EINTR else { throw .last("recv") }
             }
-            guard errno == EAGAIN || errno == EINTR else { throw .last("recv") }
             turn += 1
             if turn % 256 == 0, MonotonicClock.now() > deadline { return .lost }
         }
+    }
+
+    /// True for the intact answer to an earlier datagram that was given up: another message, all of it right.
+    private func isLate(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard bytes.count == request.count, bytes.count > PatternMessage.headerLength,
+            let other = PatternMessage(request: bytes, maximumLength: bytes.count)
+        else { return false }
+        return MessagePattern.shared.verify(bytes, is: other)
     }
 }
