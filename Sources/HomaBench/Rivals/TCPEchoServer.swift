@@ -42,7 +42,13 @@ public final class TCPEchoServer: Sendable {
             loops.append(try TCPServerLoop(listeners: listeners.files, stop: stopping.file, options: options))
         }
         var threads: [BackgroundThread] = []
-        for loop in loops { threads.append(try BackgroundThread { loop.run() }) }
+        do throws(SocketError) {
+            for loop in loops { threads.append(try BackgroundThread { loop.run() }) }
+        } catch {
+            stopping.wake()
+            for thread in threads { thread.join() }
+            throw error
+        }
         self.addresses = bound
         self.threads = threads
         self.stopping = stopping
