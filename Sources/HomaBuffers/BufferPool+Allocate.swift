@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HomaBase
+internal import Synchronization
+
+extension BufferPool {
+    /// Takes the space for a message of `length` bytes (1 … 1 000 000), all of it or none.
+    ///
+    /// Nil means that bpages or lease slots are short; the message should wait. Only the thread of
+    /// `shard` may call. `now` renews the lease of the shard's owned page and judges those of others.
+    public func allocate(_ length: Int, shard: Int, at now: Instant) -> BufferLease? {
+        precondition(length > 0 && length <= HomaLimits.maximumMessageLength, "message length out of range")
+        let memory = shards[shard]
+        let owner = memory.owner
+        guard owner.pointee.freeSlot != LeaseTable.endOfList || refillSlots(shard) else {
+            return stalled(memory)
+        }
+        let slot = owner.pointee.freeSlot
+        let record = leases.record(slot)
+        let rounded = UInt32(truncatingIfNeeded: Self.roundedUp(length))
+        if rounded <= owner.pointee.owned.room {
+            // No bpage is larger than 16 MB, so the room tells short messages from long ones too.
+            record.fields.pointee.pageCount = 0
+            record.fields.pointee.pieceOffset = Self.cut(rounded, from: owner)
+        } else if !allocatePages(length, shard: shard, record: record, at: now) {
+            return stalled(memory)
+        }
+        owner.pointee.lastUse = now
+        owner.pointee.freeSlot = record.fields.pointee.next
+        record.fields.pointee.length = UInt32(truncatingIfNeeded: length)
+        let generation = LeaseRecord.generation(record.state.pointee.load(ordering: .relaxed)) &+ 1
+        // Publishes the fields to whoever retires the lease.
+        record.state.pointee.store(LeaseRecord.live(generation), ordering: .releasing)
+        return BufferLease(slot: slot, generation: generation)
+    }
+
+    @inline(__always)
+    static func roundedUp(_ length: Int) -> Int { (length + pieceAlignment - 1) & ~(pieceAlignment - 1) }
+
+    /// Hands out the next `count` bytes of the owned page, which has them; returns their region offset.
+    @inline(__always)
+    private static func cut(_ count: UInt32, from owner: UnsafeMutablePointer<ShardOwner>) -> UInt64 {
+        let offset = owner.pointee.owned.nextOffset
+        owner.pointee.owned.nextOffset = offset &+ UInt64(count)
+        owner.pointee.owned.room &-= count
+        owner.pointee.owned.handedOut &+= 1
+        return offset
+    }
+
+    /// Space that the owned page does not simply have: whole pages, a new owned page, or both.
+    private func allocatePages(_ length: Int, shard: Int, record: LeaseRecord, at now: Instant) -> Bool {
+        let memory = shards[shard]
+        let owner = memory.owner
+        let remainder = UInt32(truncatingIfNeeded: Self.roundedUp(length & bpageMask))
+        if remainder > owner.pointee.owned.room { restartIfReturned(memory) }
+        let isPacked = remainder > 0 && remainder <= owner.pointee.owned.room
+        let wanted = length >> bpageShift + (remainder > 0 && !isPacked ? 1 : 0)
+        if wanted > 0 {
+            let reserve = length > configuration.bpageSize ? reservedPages : 0
+            let taken =
+                takePages(wanted, leaving: reserve, shard: shard, into: record.pages, at: now, mayGiveUp: !isPacked)
+            guard taken else { return false }
+        }
+        record.fields.pointee.pageCount = UInt32(wanted)
+        record.fields.pointee.pieceOffset = LeaseRecord.Fields.noPiece
+        if isPacked {
+            record.fields.pointee.pieceOffset = Self.cut(remainder, from: owner)
+        } else if remainder > 0, UInt32(bpageMask + 1) - remainder > owner.pointee.owned.room {
+            // The new page will have more room than the owned one: pack into it from now on.
+            // Otherwise the owned page stays and the new one belongs to this message alone.
+            if owner.pointee.owned.page != OwnedPage.none { _ = detach(owner.pointee.owned) }
+            own(record.pages[wanted - 1], memory)
+            record.fields.pointee.pageCount = UInt32(wanted - 1)
+            record.fields.pointee.pieceOffset = Self.cut(remainder, from: owner)
+        }
+        return true
+    }
+
+    /// Takes free pages, if need be after making some free: first this shard's own page when it is
+    /// completely returned and the message has no use for a piece of it, then idle pages of others.
+    private func takePages(
+        _ wanted: Int, leaving reserve: Int, shard: Int, into list: UnsafeMutablePointer<UInt32>, at now: Instant,
+        mayGiveUp: Bool
+    ) -> Bool {
+        if freePages.take(wanted, leaving: reserve, into: list) { return true }
+        let memory = shards[shard]
+        if mayGiveUp, isReturned(memory.owner.pointee.owned) {
+            giveUp(memory)
+            if freePages.take(wanted, leaving: reserve, into: list) { return true }
+        }
+        for step in 1..<max(shards.count, 1) {
+            let other = shards[(shard + step) % shards.count]
+            if takeIdlePage(of: other, for: memory, at: now), freePages.take(wanted, leaving: reserve, into: list) {
+                return true
+            }
+        }
+        return false
+    }
+
+    /// Fills the empty list of free slots from the returned ones, else from fresh ones.
+    private func refillSlots(_ shard: Int) -> Bool {
+        let memory = shards[shard]
+        // Acquires the links and whatever the returners did before. Looking first spares the exchange
+        // while the stack is empty.
+        if memory.returnedSlots.pointee.load(ordering: .relaxed) != 0 {
+            let top = memory.returnedSlots.pointee.exchange(0, ordering: .acquiring)
+            memory.owner.pointee.freeSlot = UInt32(truncatingIfNeeded: top &- 1)
+            return true
+        }
+        memory.owner.pointee.freeSlot = leases.claimBlock(shard: shard)
+        return memory.owner.pointee.freeSlot != LeaseTable.endOfList
+    }
+
+    private func stalled(_ memory: Shard) -> BufferLease? {
+        memory.stalls.countUp()
+        return nil
+    }
+}
