@@ -65,11 +65,18 @@ extension Engine {
         return try result?.get()
     }
 
-    /// Accepts no more requests at the port and tells its sink. Does nothing when it is not open.
-    public func closePort(_ port: UInt16) {
+    /// Runs `body` on the engine thread, at once when this is that thread. False: the engine has stopped.
+    @discardableResult
+    public func perform(_ body: @escaping @Sendable () -> Void) -> Bool { submit(.perform(body)) }
+
+    /// Accepts no more requests at the port and tells its sink. Does nothing when it is not open, or
+    /// open for somebody else.
+    public func closePort(_ port: UInt16, of owner: any AnyObject & Sendable) {
         submit(
             .perform { [self] in
-                guard let sink = state.pointee.ports.remove(port) else { return }
+                guard state.pointee.ports[port]?.owner === owner, let sink = state.pointee.ports.remove(port) else {
+                    return
+                }
                 state.pointee.endpoint.closePort(port)
                 sink.closed()
             })
@@ -85,6 +92,9 @@ extension Engine {
     public func rpcs() -> [RPCInformation] {
         performAndWait { [self] in state.pointee.endpoint.allInformation(at: state.pointee.now) } ?? []
     }
+
+    /// Waits until the engine has stopped, or until the task is cancelled.
+    public nonisolated(nonsending) func waitForEnd() async { _ = await sleep(until: .distantFuture) }
 
     /// Runs `body` on the engine thread and waits for its result; nil when the engine has stopped.
     func performAndWait<Value: Sendable>(_ body: @escaping @Sendable () -> Value) -> Value? {

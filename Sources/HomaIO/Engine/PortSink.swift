@@ -4,14 +4,18 @@ public import HomaCore
 
 /// Who takes the requests of one open port. All closures run on the engine thread and must not block.
 public struct PortSink: Sendable {
+    /// Who opened the port; closing it on behalf of another owner does nothing.
+    public let owner: any AnyObject & Sendable
     /// A request is complete. From now on somebody must answer or decline it.
     public var deliver: @Sendable (ArrivedRequest, ReceivedMessage) -> Void
     /// No more will come, because the port or the engine was closed.
     public var closed: @Sendable () -> Void
 
     public init(
-        deliver: @escaping @Sendable (ArrivedRequest, ReceivedMessage) -> Void, closed: @escaping @Sendable () -> Void
+        owner: any AnyObject & Sendable, deliver: @escaping @Sendable (ArrivedRequest, ReceivedMessage) -> Void,
+        closed: @escaping @Sendable () -> Void
     ) {
+        self.owner = owner
         self.deliver = deliver
         self.closed = closed
     }
