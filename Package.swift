@@ -20,6 +20,7 @@ let package = Package(
         .target(name: "HomaCore", dependencies: ["HomaBase", "HomaWire", "HomaBuffers"], swiftSettings: settings),
         .testTarget(name: "HomaBaseTests", dependencies: ["HomaBase"], swiftSettings: settings),
         .testTarget(name: "HomaWireTests", dependencies: ["HomaBase", "HomaWire"], swiftSettings: settings),
+        .testTarget(name: "HomaBuffersTests", dependencies: ["HomaBase", "HomaBuffers"], swiftSettings: settings),
         .testTarget(
             name: "HomaCoreTests", dependencies: ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore"],
             swiftSettings: settings),

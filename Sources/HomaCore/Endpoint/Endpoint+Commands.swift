@@ -29,6 +29,12 @@ extension Endpoint {
         throw .noFreeClientPort
     }
 
+    /// Makes a peer known before the first call to it, so that its path MTU can be set in time.
+    /// True when it was not known; false also when there is no room for it, which `call` will report.
+    public mutating func introduce(_ address: PeerAddress, at now: Instant) -> Bool {
+        findPeer(address) == nil && findOrAddPeer(address, at: now) != nil
+    }
+
     /// Starts a call. The payload token stays with the endpoint until `payloadReleased`.
     /// - Throws: `messageLength`, `invalidPort`, `tooManyRPCs` or `tooManyPeers`; then nothing was taken over.
     public mutating func call(_ request: CallRequest, at now: Instant) throws(EndpointError) -> RPCHandle {
@@ -91,6 +97,15 @@ extension Endpoint {
         if rpcs.at(slot).pointee.outgoing.next > 0 { sendControl(.rpcUnknown, for: slot) }
         failCall(slot, failure, at: now)
         return true
+    }
+
+    /// Ends every RPC without a word to the peers: calls fail as aborted, all payload is released
+    /// and all buffers held here go back. For the end of the endpoint's life.
+    public mutating func releaseEverything(at now: Instant) {
+        for slot in 0..<rpcs.fresh {
+            guard rpcs.at(slot).pointee.state != .free else { continue }
+            if rpcs.at(slot).pointee.isClient { failCall(slot, .aborted, at: now) } else { removeRPC(slot, at: now) }
+        }
     }
 
     private func checkLength(_ length: Int) throws(EndpointError) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import HomaBase
-public import HomaWire
+import HomaWire
 
 /// What happens when nothing happens.
 ///
@@ -95,11 +95,12 @@ extension Endpoint {
     }
 
     /// The network reported that a packet of ours cannot be delivered. Only a report about an RPC
-    /// we have counts, since anybody can forge one; then every call to that peer ends.
+    /// we have counts (`offending` is the identifier in the packet it quotes), since anybody can
+    /// forge one; then every call to that peer ends.
     public mutating func unreachable(
-        _ address: PeerAddress, failure: RPCFailure, offending: PacketHeader, at now: Instant
+        _ address: PeerAddress, failure: RPCFailure, offending: RPCID, at now: Instant
     ) {
-        guard let peer = findPeer(address), index.find(offending.common.senderID, peer: peer) != nil else { return }
+        guard let peer = findPeer(address), index.find(offending, peer: peer) != nil else { return }
         while peers.at(peer).pointee.oldestCall != RPCTable.none {
             failCall(peers.at(peer).pointee.oldestCall, failure, at: now)
         }
