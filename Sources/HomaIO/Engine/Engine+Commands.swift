@@ -62,6 +62,8 @@ extension Engine {
         if case .cancelledEarly = call.phase { return call.finish(.failed(.aborted), at: now) }
         guard !state.pointee.isClosed else { return call.finish(.closed, at: now) }
         call.started = now
+        // The first packet should be as long as the path allows already.
+        if state.pointee.endpoint.introduce(call.destination, at: now) { learnMaximumPacket(for: call.destination) }
         let payload = retain(call.buffer)
         let cookie = state.pointee.calls.insert(call)
         let request = CallRequest(

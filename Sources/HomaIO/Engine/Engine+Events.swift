@@ -11,7 +11,8 @@ extension Engine {
         while let event = state.pointee.endpoint.nextEvent() { tell(event) }
     }
 
-    private func tell(_ event: EndpointEvent) {
+    /// Carries out one event.
+    func tell(_ event: EndpointEvent) {
         switch event {
         case .responseArrived(_, let cookie, let lease, let length):
             let message = ReceivedMessage(region: region, lease: lease, count: length)

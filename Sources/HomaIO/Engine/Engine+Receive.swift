@@ -49,34 +49,29 @@ extension Engine {
         }
     }
 
-    /// Believes a network error when the packet it returns belongs to an RPC of ours.
+    /// Believes a network error when the packet it quotes belongs to an RPC of ours.
     func takeNetworkErrors() {
         while let error = state.pointee.driver.nextError() {
-            let header = error.withPayload { Self.offendingHeader($0) }
+            guard let rpc = error.withPayload({ Self.quotedRPC($0) }) else { continue }
+            let now = state.pointee.now
             switch error.kind {
-            case .portUnreachable: report(error.peer, .portUnreachable, header)
-            case .hostUnreachable: report(error.peer, .hostUnreachable, header)
-            case .messageTooBig(let mtu):
-                if mtu > 0, header != nil { setMaximumPacket(mtu: mtu, for: error.peer) }
+            case .portUnreachable:
+                state.pointee.endpoint.unreachable(error.peer, failure: .portUnreachable, offending: rpc, at: now)
+            case .hostUnreachable:
+                state.pointee.endpoint.unreachable(error.peer, failure: .hostUnreachable, offending: rpc, at: now)
+            case .messageTooBig(let mtu): if mtu > 0 { setMaximumPacket(mtu: mtu, for: error.peer) }
             case .other: break
             }
         }
     }
 
-    private func report(_ peer: PeerAddress, _ failure: RPCFailure, _ header: PacketHeader?) {
-        guard let header else { return }
-        state.pointee.endpoint.unreachable(peer, failure: failure, offending: header, at: state.pointee.now)
-    }
-
-    /// Error reports return only the first bytes of a packet, perhaps less than its header or its
-    /// payload: what is missing is taken to be zero.
-    private static func offendingHeader(_ bytes: UnsafeRawBufferPointer) -> PacketHeader? {
-        if let header = try? PacketHeader.parse(bytes) { return header }
+    /// The identifier in a quoted packet of ours. A quote may end anywhere; what is missing counts as zero.
+    private static func quotedRPC(_ bytes: UnsafeRawBufferPointer) -> RPCID? {
         guard bytes.count >= CommonHeader.byteCount else { return nil }
         return withUnsafeTemporaryAllocation(byteCount: 128, alignment: 8) { padded in
             padded.initializeMemory(as: UInt8.self, repeating: 0)
             padded.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes.prefix(128)))
-            return try? PacketHeader.parse(UnsafeRawBufferPointer(padded))
+            return try? CommonHeader(parsing: padded.bytes).senderID
         }
     }
 }

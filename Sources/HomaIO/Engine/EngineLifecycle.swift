@@ -99,6 +99,8 @@ extension Engine {
         for call in state.pointee.calls.removeAll() { call.finish(.closed, at: state.pointee.now) }
         for sleeper in state.pointee.timers.removeAll() { sleeper.resume(.closed) }
         for sink in state.pointee.ports.removeAll() { sink.closed() }
+        state.pointee.endpoint.releaseEverything(at: state.pointee.now)
+        while let event = state.pointee.endpoint.nextEvent() { tell(event) }
         for record in state.pointee.sends.removeAll() { record.owner.release() }
         while let job = state.pointee.jobs.popFirst() { globalConcurrentExecutor.enqueue(job) }
     }
