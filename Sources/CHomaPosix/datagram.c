@@ -83,6 +83,14 @@ static void read_controls(struct msghdr *header, struct homa_incoming *slot) {
     }
 }
 
+static int receive_headers(int fd, struct mmsghdr *headers, unsigned count) {
+    if (count != 1) return recvmmsg(fd, headers, count, MSG_DONTWAIT, NULL);
+    ssize_t length = recvmsg(fd, &headers[0].msg_hdr, MSG_DONTWAIT);
+    if (length < 0) return -1;
+    headers[0].msg_len = (unsigned)length;
+    return 1;
+}
+
 int homa_receive(int fd, struct homa_incoming *slots, unsigned count) {
     struct mmsghdr headers[HOMA_BATCH_LIMIT];
     struct iovec pieces[HOMA_BATCH_LIMIT];
@@ -97,7 +105,7 @@ int homa_receive(int fd, struct homa_incoming *slots, unsigned count) {
             .msg_control = controls[i], .msg_controllen = sizeof controls[i],
         };
     }
-    int received = recvmmsg(fd, headers, count, MSG_DONTWAIT, NULL);
+    int received = receive_headers(fd, headers, count);
     if (received < 0) return -errno;
     for (int i = 0; i < received; i++) {
         struct msghdr *header = &headers[i].msg_hdr;

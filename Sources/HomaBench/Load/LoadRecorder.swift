@@ -53,7 +53,10 @@ public struct LoadRecorder: Sendable {
     }
 
     /// Outstanding RPCs have failed.
-    public mutating func failed(_ count: Int = 1) { result.errors += UInt64(count) }
+    public mutating func failed(_ count: Int = 1, why: String? = nil) {
+        result.errors += UInt64(count)
+        if result.firstError == nil { result.firstError = why }
+    }
 
     /// RPCs were still outstanding when the drain time was over.
     public mutating func unfinished(_ count: Int) { result.unfinished += UInt64(count) }

@@ -40,14 +40,19 @@ public struct PatternMessage: Sendable, Equatable {
     /// Nil when its fields contradict `bytes` or ask for more than `maximumLength` bytes. A request without
     /// a header is described with key 0: only its length is known, and that it is to be echoed.
     public init?(request bytes: UnsafeRawBufferPointer, maximumLength: Int) {
-        guard bytes.count >= 1, bytes.count <= maximumLength else { return nil }
-        guard bytes.count >= Self.headerLength else {
-            self.init(key: 0, length: bytes.count, responseLength: bytes.count)
+        self.init(front: bytes, count: bytes.count, maximumLength: maximumLength)
+    }
+
+    /// The same from the front of a request of `count` bytes: its first 16 bytes at least, if it has so many.
+    public init?(front bytes: UnsafeRawBufferPointer, count: Int, maximumLength: Int) {
+        guard count >= 1, count <= maximumLength else { return nil }
+        guard count >= Self.headerLength else {
+            self.init(key: 0, length: count, responseLength: count)
             return
         }
         let length = Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self)))
         let response = Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 12, as: UInt32.self)))
-        guard length == bytes.count, response >= 1, response <= maximumLength else { return nil }
+        guard length == count, response >= 1, response <= maximumLength else { return nil }
         let key = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self))
         self.init(key: key, length: length, responseLength: response)
     }

@@ -32,7 +32,7 @@ public struct EndpointConfiguration: Equatable, Sendable {
     public var linkRate: BitRate?
     /// Longest queue the pacer lets build up at the link (kernel: 5 µs).
     public var linkQueueLimit: Duration = .microseconds(5)
-    /// Messages with fewer bytes left than this do not wait for the pacer (kernel: defer_min_bytes 1000).
+    /// Messages shorter than this do not wait for the pacer (kernel: defer_min_bytes 1000).
     public var pacerBypassBytes = 1000
 
     // MARK: Granting

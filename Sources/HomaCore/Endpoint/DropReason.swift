@@ -27,6 +27,8 @@ public enum DropReason: UInt8, Sendable, CaseIterable {
     case tooManyPeers
     /// CUTOFFS from a host we have no dealings with.
     case unknownPeer
+    /// The message is longer than the whole receive buffer region, or the packet longer than a bpage.
+    case tooLong
     /// FREEZE is a debugging aid of the kernel implementation, and not obeyed.
     case freezeIgnored
 }

@@ -33,6 +33,11 @@ extension Endpoint {
         granter.begin(slot, peers)
     }
 
+    /// Whether the pool can ever hold the message, and a packet of it lies in at most two places.
+    func fits(_ data: DataFields) -> Bool {
+        data.messageLength <= longestMessage && data.payloadLength <= pool.configuration.bpageSize
+    }
+
     /// Buffers have come back to the pool: waiting messages get theirs, in the queue's order, and
     /// are asked for from the start.
     public mutating func buffersReturned(at now: Instant) {

@@ -52,7 +52,6 @@ extension Endpoint {
         let rpc = rpcs.at(slot)
         rpc.pointee.cookie = request.cookie
         rpc.pointee.deadline = request.deadline
-        rpc.pointee.peerIncarnation = peers.at(peer).pointee.incarnation
         linkCall(slot)
         startSending(slot, length: UInt32(request.length), payload: request.payload)
         armTimer(slot, at: now.advanced(byNanoseconds: tuning.resendAfter))
@@ -72,6 +71,8 @@ extension Endpoint {
         rpc.pointee.state = .outgoing
         rpc.pointee.lastHeard = now
         startSending(slot, length: UInt32(length), payload: payload)
+        // Questions about the request, and their back-off, are over.
+        rpc.pointee.nextProbe = now
         rpc.pointee.probeInterval = tuning.acknowledgementDelay
         armTimer(slot, at: now.advanced(byNanoseconds: tuning.acknowledgementDelay))
         counters.responsesStarted += 1

@@ -84,8 +84,9 @@ extension Endpoint {
             return .consumed
         }
         guard rpc.pointee.state == .outgoing else { return .dropped(.wrongState) }
-        let known = rpc.pointee.peerIncarnation
-        if known != 0, known != peer(of: slot).pointee.incarnation, rpc.pointee.outgoing.isFullySent {
+        if let restart = peer(of: slot).pointee.restartSeen, rpc.pointee.birth <= restart,
+            rpc.pointee.outgoing.isFullySent
+        {
             failCall(slot, .peerRestarted, at: now)
             return .consumed
         }

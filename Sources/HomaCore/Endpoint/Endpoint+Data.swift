@@ -14,6 +14,7 @@ extension Endpoint {
             refuse(header, from: address, marks: .noSuchPort)
             return .dropped(.noSuchPort)
         }
+        guard fits(data) else { return .dropped(.tooLong) }
         let known = findPeer(address)
         guard let peer = findOrAddPeer(address, at: now) else { return .dropped(.tooManyPeers) }
         if known == nil { noteNew(header.extensions, from: peer) }
@@ -48,11 +49,24 @@ extension Endpoint {
                 record.pointee.finished.raiseFloor(to: RPCID(rawValue: header.senderID.rawValue - distance))
             }
         }
+        if hasRestarted(record, header, at: now) { record.pointee.finished.reset() }
         return record.pointee.finished.isFinished(header.senderID)
+    }
+
+    /// Kernel clients begin their identifiers at 2 again after a restart, and cannot tell us. One that
+    /// asked for nothing for a while, and then with an identifier far below its last, has restarted:
+    /// no duplicate comes as late as that.
+    private func hasRestarted(
+        _ record: UnsafeMutablePointer<Peer>, _ header: CommonHeader, at now: Instant
+    ) -> Bool {
+        record.pointee.finished.isBelowWindow(header.senderID) && header.extensions.version == 0
+            && record.pointee.serverRPCs == 0
+            && now.nanoseconds(since: record.pointee.lastServed) >= tuning.peerRestartSilence
     }
 
     /// A packet of a message that an RPC we know receives.
     mutating func acceptData(_ slot: UInt32, _ data: DataFields, at now: Instant) -> Disposition {
+        guard fits(data) else { return .dropped(.tooLong) }
         let rpc = rpcs.at(slot)
         switch rpc.pointee.state {
         case .incoming:
@@ -81,8 +95,12 @@ extension Endpoint {
             return .dropped(.duplicate)
         }
         counters.bytesReceived += UInt64(bytes)
-        rpc.pointee.probeInterval = tuning.resendAfter
         rpc.pointee.nextProbe = now.advanced(byNanoseconds: tuning.resendAfter)
+        if rpc.pointee.probeInterval != tuning.resendAfter {
+            // After a back-off the entry in the heap may come up much later than it is now wanted.
+            rpc.pointee.probeInterval = tuning.resendAfter
+            armTimer(slot, at: rpc.pointee.nextProbe)
+        }
         let place = placement(rpc.pointee.incoming.lease, offset: data.offset, length: data.payloadLength)
         if rpc.pointee.incoming.isComplete {
             complete(slot, at: now)

@@ -26,9 +26,11 @@ extension Endpoint {
     }
 
     private func note(_ extensions: HeaderExtension, from peer: UInt32, at now: Instant) {
-        peers.at(peer).pointee.lastHeard = now
-        peers.at(peer).pointee.extensionVersion = extensions.version
-        if extensions.incarnation != 0 { peers.at(peer).pointee.incarnation = extensions.incarnation }
+        let record = peers.at(peer)
+        record.pointee.extensionVersion = extensions.version
+        guard extensions.incarnation != 0, extensions.incarnation != record.pointee.incarnation else { return }
+        if record.pointee.incarnation != 0 { record.pointee.restartSeen = now }
+        record.pointee.incarnation = extensions.incarnation
     }
 
     /// The RPC a packet belongs to, if it comes from the right peer and ports.

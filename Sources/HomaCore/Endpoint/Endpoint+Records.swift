@@ -71,6 +71,8 @@ extension Endpoint {
         case .waiting:
             waiting.remove(slot)
             pool.setWaiting(waiting.count, shard: shard)
+            // It may have been its turn, with the others waiting for its sake.
+            buffersReturned(at: now)
         case .held:
             granter.end(slot, peers)
             let lease = rpc.pointee.incoming.lease

@@ -28,6 +28,8 @@ extension Endpoint {
             case .outgoing, .incoming: awaitData(slot, at: now)
             }
         }
+        // A page of another shard becomes free by time alone.
+        buffersReturned(at: now)
     }
 
     /// A client waits for the response, or either side for the rest of a message.
@@ -53,7 +55,9 @@ extension Endpoint {
         switch rpc.pointee.incoming.buffers {
         case .none: return false
         case .waiting: return true
-        case .held: return rpc.pointee.incoming.received >= rpc.pointee.incoming.granted
+        case .held:
+            // With a gap, bytes beyond the grant have come, and do not make up for those missing.
+            return rpc.pointee.incoming.received >= rpc.pointee.incoming.granted && rpc.pointee.incoming.gaps.isEmpty
         }
     }
 
@@ -90,7 +94,12 @@ extension Endpoint {
             failCall(slot, .timedOut, at: now)
         } else {
             counters.clientsLost += 1
-            finishServerRPC(slot, at: now)
+            // A request of which a part is missing has not run, and may if it comes again.
+            if rpcs.at(slot).pointee.state == .incoming {
+                removeRPC(slot, at: now)
+            } else {
+                finishServerRPC(slot, at: now)
+            }
         }
     }
 

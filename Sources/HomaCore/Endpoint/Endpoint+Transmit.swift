@@ -14,8 +14,16 @@ extension Endpoint {
             return control
         }
         guard let slot = sendQueue.next() else { return nil }
-        if rpcs.at(slot).pointee.outgoing.remaining >= tuning.pacerBypass && !pacer.mayLeave(at: now) { return nil }
-        return dataPacket(slot, at: now)
+        if pacer.mayLeave(at: now) || bypassesPacer(slot) { return dataPacket(slot, at: now) }
+        // It may be the turn of the oldest message, which must not hold up a short one.
+        guard let shortest = sendQueue.shortest, bypassesPacer(shortest) else { return nil }
+        return dataPacket(shortest, at: now)
+    }
+
+    /// Short messages go at once, but not the short rest of a long message: many of those, or one that
+    /// must go again, would fill the queue.
+    private func bypassesPacer(_ slot: UInt32) -> Bool {
+        rpcs.at(slot).pointee.outgoing.length < tuning.pacerBypass
     }
 
     /// Sets the Homa packet bytes (header and payload) that the path to a peer carries; used for
@@ -58,8 +66,8 @@ extension Endpoint {
             isAgain = false
             rpc.pointee.lastHeard = now
         }
-        requeue(slot)
         account(slot, bytes: range.count, at: now)
+        requeue(slot)
         let fields = DataFields(
             messageLength: rpc.pointee.outgoing.length, incoming: max(incoming, range.upperBound),
             ack: takeAck(from: peer(of: slot)), cutoffVersion: peer(of: slot).pointee.cutoffVersion,
@@ -76,7 +84,7 @@ extension Endpoint {
     private mutating func account(_ slot: UInt32, bytes: Int, at now: Instant) {
         counters.packetsSent[0] += 1
         counters.bytesSent += UInt64(bytes)
-        sendQueue.sent(bytes, segment: Int(rpcs.at(slot).pointee.outgoing.segment))
+        sendQueue.sent(bytes, of: slot, segment: Int(rpcs.at(slot).pointee.outgoing.segment))
         pacer.charge(bytes + DataFields.byteCount + tuning.frameOverhead, at: now)
     }
 

@@ -23,6 +23,8 @@ public struct Endpoint: ~Copyable {
     let shard: Int
     let incarnation: UInt8
     let maximumRPCs: Int
+    /// Longest message that the pool can hold.
+    let longestMessage: Int
 
     var rpcs: RPCTable
     var index: RPCIndex
@@ -75,12 +77,16 @@ public struct Endpoint: ~Copyable {
         self.shard = shard
         self.incarnation = incarnation
         maximumRPCs = configuration.maximumRPCs
+        longestMessage = pool.configuration.largestMessage
         let rpcs = RPCTable(capacity: configuration.maximumRPCs)
         granter = Granter(tuning: tuning, records: rpcs.records, maximumPeers: configuration.maximumPeers)
         self.rpcs = rpcs
         index = RPCIndex(capacity: configuration.maximumRPCs, seed: seed)
         peers = PeerTable(capacity: configuration.maximumPeers, seed: seed &* 0x9E37_79B9_7F4A_7C15)
-        ranges = RangePool(capacity: max(1024, 2 * configuration.maximumRPCs))
+        // One for every message that may have to be sent again, and as many and more for gaps.
+        ranges = RangePool(
+            capacity: configuration.maximumRPCs + max(1024, configuration.maximumRPCs),
+            reserve: configuration.maximumRPCs)
         sendQueue = SendQueue(capacity: configuration.maximumRPCs, oldestShare: configuration.senderOldestShare)
         pacer = Pacer(tuning)
         timers = IndexedHeap(capacity: configuration.maximumRPCs)

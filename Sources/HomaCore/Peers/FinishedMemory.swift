@@ -25,6 +25,9 @@ struct FinishedMemory: BitwiseCopyable {
         return words[Int((number & mask) >> 6)] & (1 << (number & 63)) != 0
     }
 
+    /// Whether the request is older than all that is remembered bit by bit.
+    func isBelowWindow(_ id: RPCID) -> Bool { id.rawValue >> 1 < base }
+
     /// - Parameter capacity: identifiers in the window, a power of two of at least 64.
     mutating func markFinished(_ id: RPCID, capacity: Int) {
         let number = id.rawValue >> 1

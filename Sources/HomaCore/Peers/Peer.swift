@@ -14,7 +14,10 @@ struct Peer: BitwiseCopyable {
     /// Speaks our extensions: the version its packets showed, 0 = none.
     var extensionVersion: UInt8 = 0
     var incarnation: UInt8 = 0
-    var lastHeard: Instant
+    /// When its incarnation was seen to change: calls begun before may have reached the host's earlier life.
+    var restartSeen: Instant?
+    /// When the last of its requests here ended.
+    var lastServed: Instant
     /// Most payload bytes per DATA packet towards it.
     var segment: UInt32
     /// The longest message it wants at each unscheduled level; level 0 takes everything.
@@ -41,7 +44,7 @@ struct Peer: BitwiseCopyable {
     init(address: PeerAddress, segment: UInt32, now: Instant) {
         self.address = address
         self.segment = segment
-        lastHeard = now
+        lastServed = now
         // Until it tells, everything goes at the second highest level, as kernel peers do.
         cutoffs[6] = .max
     }

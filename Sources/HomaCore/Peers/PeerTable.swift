@@ -99,7 +99,10 @@ struct PeerTable: ~Copyable {
     mutating func removeRPC(_ index: UInt32, isServer: Bool, at now: Instant) {
         let peer = at(index)
         peer.pointee.rpcs -= 1
-        if isServer { peer.pointee.serverRPCs -= 1 }
+        if isServer {
+            peer.pointee.serverRPCs -= 1
+            peer.pointee.lastServed = now
+        }
         if peer.pointee.rpcs == 0 { linkIdle(index, at: now) }
     }
 

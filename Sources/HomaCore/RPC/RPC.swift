@@ -30,8 +30,6 @@ struct RPC: BitwiseCopyable {
     var localPort: UInt16
     var peerPort: UInt16
     var state: State
-    /// The peer's incarnation when the call began; 0 when it was not known.
-    var peerIncarnation: UInt8 = 0
     var cookie: UInt64 = 0
     /// Creation; decides ties between equally short messages, and who is oldest.
     var birth: Instant

@@ -73,7 +73,10 @@ struct Granter: ~Copyable {
 
     mutating func didReceive(_ slot: UInt32, bytes: UInt32, _ peers: borrowing PeerTable) {
         let message = at(slot)
-        message.pointee.incoming.isStalled = false
+        if message.pointee.incoming.isStalled {
+            message.pointee.incoming.isStalled = false
+            if message.pointee.incoming.needsGrants { linkByAge(slot) }
+        }
         recount(slot)
         if message.pointee.incoming.needsGrants && message.pointee.incoming.grantState == .none {
             enqueue(slot, peers)
@@ -84,8 +87,10 @@ struct Granter: ~Copyable {
 
     /// The sender is silent: its bytes no longer hold back others.
     mutating func stall(_ slot: UInt32, _ peers: borrowing PeerTable) {
+        guard !at(slot).pointee.incoming.isStalled else { return }
         at(slot).pointee.incoming.isStalled = true
         leave(slot, peers)
+        unlinkByAge(slot)
         recount(slot)
         markDue()
     }
@@ -303,18 +308,31 @@ struct Granter: ~Copyable {
         var looked = 0
         while slot != RPCTable.none, looked < 8 {
             let message = at(slot).pointee.incoming
-            if !message.isStalled && Int(message.outstanding) < limit { return slot }
+            if Int(message.outstanding) < limit { return slot }
             slot = message.younger
             looked += 1
         }
         return nil
     }
 
+    /// Nearly always the message is the youngest. One that waited for buffers, or was silent, finds
+    /// its place among the few oldest, which is where age matters, or else goes last.
     private mutating func linkByAge(_ slot: UInt32) {
-        at(slot).pointee.incoming.older = youngest
-        at(slot).pointee.incoming.younger = RPCTable.none
-        if youngest == RPCTable.none { oldest = slot } else { at(youngest).pointee.incoming.younger = slot }
-        youngest = slot
+        var younger = RPCTable.none
+        if youngest != RPCTable.none, at(slot).pointee.birth < at(youngest).pointee.birth {
+            younger = oldest
+            var looked = 0
+            while looked < 8, younger != RPCTable.none, at(younger).pointee.birth <= at(slot).pointee.birth {
+                younger = at(younger).pointee.incoming.younger
+                looked += 1
+            }
+            if looked == 8 { younger = RPCTable.none }
+        }
+        let older = younger == RPCTable.none ? youngest : at(younger).pointee.incoming.older
+        at(slot).pointee.incoming.older = older
+        at(slot).pointee.incoming.younger = younger
+        if older == RPCTable.none { oldest = slot } else { at(older).pointee.incoming.younger = slot }
+        if younger == RPCTable.none { youngest = slot } else { at(younger).pointee.incoming.older = slot }
     }
 
     private mutating func unlinkByAge(_ slot: UInt32) {

@@ -45,11 +45,14 @@ struct SendQueue: ~Copyable {
         turn > 0 ? byAge.first ?? byRemaining.first : byRemaining.first
     }
 
-    /// Accounts a packet of the message that `next` named.
-    mutating func sent(_ bytes: Int, segment: Int) {
+    /// The message with the fewest bytes left.
+    var shortest: UInt32? { byRemaining.first }
+
+    /// Accounts a packet of a message; call before the message is moved or removed.
+    mutating func sent(_ bytes: Int, of slot: UInt32, segment: Int) {
         guard oldestShare > 0 else { return }
         if turn > 0 {
-            turn -= bytes
+            if slot == byAge.first { turn -= bytes }
             return
         }
         guard byRemaining.count > 1 else { return }

@@ -23,17 +23,25 @@ struct RangePool: ~Copyable {
 
     private let nodes: UnsafeMutablePointer<Node>
     private let capacity: UInt32
+    /// Nodes kept for the first range of a list of parts to send again.
+    private let reserve: Int
     private var freeHead = RangePool.none
     /// Nodes from here on have never been used.
     private var fresh: UInt32 = 0
     private(set) var used = 0
 
-    init(capacity: Int) {
+    /// With at most `reserve` lists that grow by ``insert(_:into:limit:)``, each can have one range at
+    /// any time, whatever the other lists hold.
+    init(capacity: Int, reserve: Int = 0) {
         self.capacity = UInt32(capacity)
+        self.reserve = reserve
         nodes = .allocate(capacity: capacity)
     }
 
     deinit { nodes.deallocate() }
+
+    /// True when only reserved nodes are left.
+    private var isTight: Bool { used + reserve >= Int(capacity) }
 
     private mutating func take(_ start: UInt32, _ end: UInt32, next: UInt32) -> UInt32? {
         let index: UInt32
@@ -70,7 +78,7 @@ struct RangePool: ~Copyable {
 
     /// Adds a range above all others. False when no node is left.
     mutating func append(_ range: Range<UInt32>, to list: inout RangeList) -> Bool {
-        guard let index = take(range.lowerBound, range.upperBound, next: Self.none) else { return false }
+        guard !isTight, let index = take(range.lowerBound, range.upperBound, next: Self.none) else { return false }
         if list.isEmpty { list.head = index } else { nodes[Int(list.tail)].next = index }
         list.tail = index
         list.count += 1
@@ -115,7 +123,7 @@ struct RangePool: ~Copyable {
         _ index: UInt32, _ start: UInt32, _ end: UInt32, _ list: inout RangeList, limit: Int32
     ) -> Bool {
         let node = nodes[Int(index)]
-        guard list.count < limit, let upper = take(end, node.end, next: node.next) else { return false }
+        guard list.count < limit, !isTight, let upper = take(end, node.end, next: node.next) else { return false }
         nodes[Int(index)].end = start
         nodes[Int(index)].next = upper
         if list.tail == index { list.tail = upper }
@@ -132,8 +140,8 @@ struct RangePool: ~Copyable {
     }
 
     /// Adds `range`, joining it with what it touches. When `limit` ranges are there already, or no
-    /// node is left, the last range is stretched to cover it: more than was asked for, never less.
-    /// False only when the list is empty and no node is left.
+    /// node is left, one range takes the place of all: more than was asked for, never less.
+    /// False only when the list is empty and no node is left, not even a reserved one.
     mutating func insert(_ range: Range<UInt32>, into list: inout RangeList, limit: Int32) -> Bool {
         var start = range.lowerBound
         var end = range.upperBound
@@ -150,7 +158,7 @@ struct RangePool: ~Copyable {
             unlink(index, after: previous, from: &list)
             index = next
         }
-        if list.count >= limit || (used == Int(capacity) && !list.isEmpty) {
+        if list.count >= limit || (isTight && !list.isEmpty) {
             return stretch(&list, over: start..<end)
         }
         guard let node = take(start, end, next: index) else { return false }
@@ -165,7 +173,9 @@ struct RangePool: ~Copyable {
         let start = min(nodes[Int(list.head)].start, range.lowerBound)
         let end = max(nodes[Int(list.tail)].end, range.upperBound)
         clear(&list)
-        return append(start..<end, to: &list)
+        guard let node = take(start, end, next: Self.none) else { return false }
+        list = RangeList(head: node, tail: node, count: 1)
+        return true
     }
 
     /// Takes up to `length` bytes off the front of the lowest range.

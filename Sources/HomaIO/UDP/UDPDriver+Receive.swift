@@ -10,10 +10,17 @@ extension UDPDriver {
     ///
     /// 0 means that nothing is left now, or that the rest of a batch was truncated.
     public mutating func receive() -> Int {
+        // After silence, take one datagram only: a batch would look for a second one before it hands
+        // over the first, which costs 0.2 µs on the way of every lone request and response.
+        let slotCount = isIdle ? 1 : UInt32(receiveRing.slotCount)
+        isIdle = true
         var attempts = 0
         while true {
-            let result = homa_receive(socket.descriptor, receiveRing.slots, UInt32(receiveRing.slotCount))
-            if result > 0 { return account(Int(result)) }
+            let result = homa_receive(socket.descriptor, receiveRing.slots, slotCount)
+            if result > 0 {
+                isIdle = false
+                return account(Int(result))
+            }
             switch -result {
             case 0, EAGAIN: return 0
             case EINTR: continue

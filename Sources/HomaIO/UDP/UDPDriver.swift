@@ -19,6 +19,8 @@ public struct UDPDriver: ~Copyable, @unchecked Sendable {
     var deniedPeers = GSODenials()
     var reports = LocalReports()
     var lastOverflowCount: UInt32 = 0
+    /// The last receive call found nothing.
+    var isIdle = true
 
     /// Where the socket is bound; the port is the real one even if 0 was asked for.
     public let localAddress: PeerAddress
