@@ -5,6 +5,9 @@ import HomaBase
 import Logging
 import Testing
 
+/// Everything here runs one after the other: nodes are threads, some spin, and times are checked.
+@Suite("Loopback", .serialized) struct LoopbackTests {}
+
 /// A configuration for tests: one loopback address, a free UDP port.
 func loopback(_ address: String = "127.0.0.1") -> HomaConfiguration {
     var configuration = HomaConfiguration()

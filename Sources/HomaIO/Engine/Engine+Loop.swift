@@ -49,7 +49,10 @@ extension Engine {
 
     /// Nothing happened in this round: spin on, or sleep once that has lasted long enough.
     private func idle() {
-        checkErrorsNowAndThen()
+        if checkErrorsNowAndThen() {
+            state.pointee.lastWork = state.pointee.now
+            return
+        }
         let spin = configuration.spinNanoseconds
         guard spin != .max, state.pointee.now.nanoseconds(since: state.pointee.lastWork) >= spin else { return }
         let deadline = min(state.pointee.endpoint.nextDeadline ?? .distantFuture, state.pointee.timers.earliest)
@@ -74,13 +77,14 @@ extension Engine {
     }
 
     /// A spinning engine does not hear of the error queue from the poller, so it looks every 100 µs.
-    private func checkErrorsNowAndThen() {
+    /// True when there was any error, and so perhaps something to tell before sleeping.
+    private func checkErrorsNowAndThen() -> Bool {
         let now = state.pointee.now
         guard
             state.pointee.driver.mayHaveErrors
                 || now.nanoseconds(since: state.pointee.lastErrorCheck) >= 100_000
-        else { return }
+        else { return false }
         state.pointee.lastErrorCheck = now
-        takeNetworkErrors()
+        return takeNetworkErrors()
     }
 }

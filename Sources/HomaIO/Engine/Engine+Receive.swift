@@ -50,8 +50,12 @@ extension Engine {
     }
 
     /// Believes a network error when the packet it quotes belongs to an RPC of ours.
-    func takeNetworkErrors() {
+    /// True when there was any.
+    @discardableResult
+    func takeNetworkErrors() -> Bool {
+        var hasAny = false
         while let error = state.pointee.driver.nextError() {
+            hasAny = true
             guard let rpc = error.withPayload({ Self.quotedRPC($0) }) else { continue }
             let now = state.pointee.now
             switch error.kind {
@@ -63,6 +67,7 @@ extension Engine {
             case .other: break
             }
         }
+        return hasAny
     }
 
     /// The identifier in a quoted packet of ours. A quote may end anywhere; what is missing counts as zero.
