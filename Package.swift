@@ -11,17 +11,57 @@ let settings: [SwiftSetting] = [
     .enableExperimentalFeature("Lifetimes"),
 ]
 
+let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+
+/// A target of the house. ARCHITECTURE.md says what each may import, and a test keeps it.
+func house(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
 let package = Package(
     name: "swift-homa",
+    products: [
+        .library(name: "Homa", targets: ["Homa"]),
+        .executable(name: "homa", targets: ["homa"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.7.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    ],
     targets: [
-        .target(name: "HomaBase", swiftSettings: settings),
-        .target(name: "HomaWire", dependencies: ["HomaBase"], swiftSettings: settings),
-        .target(name: "HomaBuffers", dependencies: ["HomaBase"], swiftSettings: settings),
-        .target(name: "HomaCore", dependencies: ["HomaBase", "HomaWire", "HomaBuffers"], swiftSettings: settings),
-        .testTarget(name: "HomaBaseTests", dependencies: ["HomaBase"], swiftSettings: settings),
-        .testTarget(name: "HomaWireTests", dependencies: ["HomaBase", "HomaWire"], swiftSettings: settings),
-        .testTarget(
-            name: "HomaCoreTests", dependencies: ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore"],
-            swiftSettings: settings),
+        house("HomaBase"),
+        house("HomaWire", ["HomaBase"]),
+        house("HomaBuffers", ["HomaBase"]),
+        house("HomaCore", ["HomaBase", "HomaWire", "HomaBuffers"]),
+        .target(name: "CHomaPosix"),
+        house("HomaIO", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "CHomaPosix"]),
+        house("Homa", ["HomaBase", "HomaBuffers", "HomaCore", "HomaIO", "HomaWire", logging, metrics]),
+        house("HomaWorkloads", ["HomaBase"]),
+        house("HomaBench", ["HomaBase", "HomaWorkloads", "Homa", histogram]),
+        house(
+            "HomaCommand",
+            [
+                "HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaIO", "Homa", "HomaBench", "HomaWorkloads",
+                argumentParser, logging,
+            ]),
+        .executableTarget(name: "homa", dependencies: ["HomaCommand", argumentParser], swiftSettings: settings),
+
+        tests("HomaBaseTests", ["HomaBase"]),
+        tests("HomaWireTests", ["HomaBase", "HomaWire"]),
+        tests("HomaBuffersTests", ["HomaBase", "HomaBuffers"]),
+        tests("HomaCoreTests", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore"]),
+        tests("HomaIOTests", ["HomaBase", "HomaCore", "HomaIO", "CHomaPosix"]),
+        tests("HomaTests", ["HomaBase", "HomaCore", "HomaIO", "Homa"]),
+        tests("HomaWorkloadsTests", ["HomaBase", "HomaWorkloads"]),
+        tests("HomaBenchTests", ["HomaBase", "HomaWorkloads", "HomaBench"]),
     ]
 )

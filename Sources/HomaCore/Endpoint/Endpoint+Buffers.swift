@@ -15,7 +15,7 @@ extension Endpoint {
         if !waiting.mustWait(length: Int(data.messageLength)),
             let lease = pool.allocate(Int(data.messageLength), shard: shard, at: now)
         {
-            waiting.overtook(length: Int(data.messageLength))
+            if waiting.count > 0 { waiting.overtook(length: Int(data.messageLength)) }
             holdBuffers(slot, lease)
         } else {
             counters.bufferStalls += 1

@@ -66,6 +66,11 @@ public struct Endpoint: ~Copyable {
         guard !firstRPC.isServerSide, firstRPC.rawValue != 0 else {
             throw ConfigurationError(setting: "firstRPC", value: "\(firstRPC)", permitted: "even and not 0")
         }
+        guard pool.configuration.largestMessage >= HomaLimits.maximumMessageLength else {
+            throw ConfigurationError(
+                setting: "regionLength", value: "\(pool.configuration.regionLength)",
+                permitted: "large enough for a message of \(HomaLimits.maximumMessageLength) bytes beside the reserve")
+        }
         let tuning = Tuning(configuration)
         self.tuning = tuning
         self.pool = pool

@@ -1,0 +1,173 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Runs the command between two network namespaces that this script makes: IPv4, IPv6, MTU 1500 and
+# 9000, lost packets, a killed server, a pool that is too small, a hostile sender. Needs root,
+# iproute2 and nftables. Removes everything it made. Exit status 0 when every check passed, 1 when one failed, 2 when it
+# could not run.
+#
+# Usage: Scripts/netns-checks.sh [path of the homa executable]
+set -uo pipefail
+
+homa=${1:-$(dirname "$0")/../.build/release/homa}
+[ -x "$homa" ] || { echo "netns-checks: no executable at $homa; run 'swift build -c release' first" >&2; exit 2; }
+[ "$(id -u)" = 0 ] || { echo "netns-checks: needs root to make network namespaces" >&2; exit 2; }
+command -v ip >/dev/null && command -v nft >/dev/null || { echo "netns-checks: needs ip and nft" >&2; exit 2; }
+
+id=$$
+A=homa-a-$id B=homa-b-$id
+logs=$(mktemp -d)
+pids=()
+failures=0
+
+cleanup() {
+    for pid in "${pids[@]:-}"; do [ -n "$pid" ] && kill "$pid" 2>/dev/null; done
+    wait 2>/dev/null
+    ip netns del "$A" 2>/dev/null
+    ip netns del "$B" 2>/dev/null
+    rm -rf "$logs"
+}
+trap cleanup EXIT
+trap 'exit 2' INT TERM
+
+ip netns add "$A" && ip netns add "$B" || exit 2
+ip link add "va$id" netns "$A" type veth peer name "vb$id" netns "$B" || exit 2
+for side in a b; do
+    ns=homa-$side-$id
+    n=$([ $side = a ] && echo 1 || echo 2)
+    ip -n "$ns" link set lo up
+    ip -n "$ns" addr add "10.77.0.$n/24" dev "v$side$id"
+    ip -n "$ns" addr add "fd77::$n/64" dev "v$side$id" nodad
+    ip -n "$ns" link set "v$side$id" up
+done
+sleep 0.5
+
+mtu() { ip -n "$A" link set "va$id" mtu "$1"; ip -n "$B" link set "vb$id" mtu "$1"; }
+in_a() { ip netns exec "$A" "$@"; }
+in_b() { ip netns exec "$B" "$@"; }
+
+# serve NAME ARGUMENTS…: starts a server in namespace B and waits until it serves; sets $server.
+serve() {
+    local name=$1
+    shift
+    in_b "$homa" serve "$@" >"$logs/$name.out" 2>"$logs/$name.err" &
+    server=$!
+    pids+=("$server")
+    for _ in $(seq 100); do
+        grep -q '^serving' "$logs/$name.out" && return 0
+        sleep 0.05
+    done
+    echo "netns-checks: the server '$name' did not start:" >&2
+    cat "$logs/$name.err" >&2
+    return 1
+}
+
+stop() {
+    kill "$1" 2>/dev/null
+    wait "$1" 2>/dev/null
+}
+
+# check NAME COMMAND…: runs a command and reports.
+check() {
+    local name=$1
+    shift
+    if "$@" >"$logs/check.out" 2>"$logs/check.err"; then
+        echo "ok    $name"
+    else
+        echo "FAIL  $name (exit $?)"
+        sed 's/^/      /' "$logs/check.out" "$logs/check.err"
+        failures=$((failures + 1))
+    fi
+}
+
+bench() { in_a timeout 60 "$homa" bench "$@" --for 2s --warm-up 300ms --drain 10s; }
+
+echo "== both protocols, both families, MTU 1500 and 9000"
+for size in 1500 9000; do
+    mtu $size
+    serve homa 4000 || exit 2
+    for address in 10.77.0.2:4000 '[fd77::2]:4000'; do
+        check "homa, MTU $size, $address, w3" bench "$address" --workload w3 --load 0.1 --link 10Gbit --threshold 'errors<1'
+    done
+    stop "$server"
+    serve tcp 4000 --protocol tcp || exit 2
+    for address in 10.77.0.2:4000 '[fd77::2]:4000'; do
+        check "tcp, MTU $size, $address, w3" bench "$address" --workload w3 --load 0.1 --link 10Gbit --protocol tcp --threshold 'errors<1'
+    done
+    stop "$server"
+done
+mtu 1500
+
+echo "== lost packets"
+serve loss 4000 || exit 2
+for percent in 1 5 20; do
+    for ns in "$A" "$B"; do
+        ip netns exec "$ns" nft -f - <<RULES
+table inet loss
+delete table inet loss
+table inet loss {
+    chain drop_some {
+        type filter hook input priority 0;
+        udp dport 1-65535 numgen random mod 100 < $percent drop
+    }
+}
+RULES
+    done
+    check "homa, $percent % loss each way, w3, every RPC completes" \
+        bench 10.77.0.2:4000 --workload w3 --rate 300 --threshold 'errors<1'
+    check "homa, $percent % loss each way, 100 KB" \
+        bench 10.77.0.2:4000 --workload 100K --rate 50 --threshold 'errors<1'
+done
+for ns in "$A" "$B"; do ip netns exec "$ns" nft delete table inet loss; done
+stop "$server"
+
+echo "== a pool too small for the load (2 MB region, W5)"
+serve small 4000 --region 2Mi || exit 2
+check "homa, W5 into a 2 MB region, nothing lost" \
+    bench 10.77.0.2:4000 --workload w5 --outstanding 16 --threshold 'errors<1'
+stop "$server"
+
+echo "== a killed server"
+serve first 4000 || exit 2
+first=$server
+serve second 4001 || exit 2
+second=$server
+in_a timeout 60 "$homa" bench 10.77.0.2:4001 --workload 1000 --rate 1000 --for 4s --warm-up 0s --threshold 'errors<1' \
+    >"$logs/other.out" 2>&1 &
+other=$!
+in_a timeout 60 "$homa" bench 10.77.0.2:4000 --workload 1000 --outstanding 8 --for 3s --warm-up 0s --drain 1s --json \
+    >"$logs/victim.out" 2>"$logs/victim.err" &
+victim=$!
+sleep 1
+kill -9 "$first"
+wait "$first" 2>/dev/null
+sleep 0.7
+serve again 4000 || exit 2
+wait "$victim"
+check "calls to the killed server failed with a clear error" grep -q 'unreachable\|timed out' "$logs/victim.err"
+check "other servers unaffected" wait "$other"
+check "the restarted server is used again at once" bench 10.77.0.2:4000 --workload 1000 --rate 1000 --threshold 'errors<1'
+stop "$server"
+stop "$second"
+
+echo "== a hostile sender"
+serve hostile 4000 --json || exit 2
+in_a "$homa" spray 10.77.0.2:4000 --for 10s >"$logs/spray.out" 2>&1 &
+spray=$!
+sleep 1
+before=$(awk '/VmRSS/ {print $2}' "/proc/$server/status" 2>/dev/null || echo 0)
+check "legitimate RPCs go on under a spray of random and mutated packets" \
+    in_a timeout 60 "$homa" bench 10.77.0.2:4000 --workload w3 --rate 1000 --for 7s --warm-up 500ms --drain 5s --threshold 'errors<1'
+after=$(awk '/VmRSS/ {print $2}' "/proc/$server/status" 2>/dev/null || echo 0)
+wait "$spray"
+check "the server lives" kill -0 "$server"
+check "its memory did not grow by more than 64 MB (from $before to $after kB)" [ $((after - before)) -lt 65536 ]
+stop "$server"
+check "drop reasons are counted" grep -q '"measure":"dropped_packets"' "$logs/hostile.out"
+sed -n 's/^/      /; /dropped\|malformed/p' "$logs/hostile.out" | head -40
+
+if [ "$failures" -gt 0 ]; then
+    echo "$failures checks failed"
+    exit 1
+fi
+echo "all checks passed"

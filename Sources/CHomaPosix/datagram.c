@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#define _GNU_SOURCE
+#include "CHomaPosix.h"
+
+#include <errno.h>
+#include <linux/udp.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#ifndef SOL_UDP
+#define SOL_UDP 17
+#endif
+
+// UDP_SEGMENT (2 bytes) and a traffic class (int).
+#define SEND_CONTROL_BYTES (CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(int)))
+// UDP_GRO, SO_RXQ_OVFL, and a traffic class of either family.
+#define RECEIVE_CONTROL_BYTES (4 * CMSG_SPACE(sizeof(int)))
+
+static size_t put_control(char *at, int level, int type, const void *value, size_t length) {
+    struct cmsghdr *header = (struct cmsghdr *)at;
+    header->cmsg_level = level;
+    header->cmsg_type = type;
+    header->cmsg_len = CMSG_LEN(length);
+    memcpy(CMSG_DATA(header), value, length);
+    return CMSG_SPACE(length);
+}
+
+static size_t put_controls(char *control, const struct homa_outgoing *message) {
+    size_t used = 0;
+    if (message->segment_size != 0)
+        used += put_control(control, SOL_UDP, UDP_SEGMENT, &message->segment_size, sizeof(uint16_t));
+    if (message->traffic_class != 0) {
+        // A mapped address leaves as IPv4, where only the IPv4 option counts, whatever the socket is.
+        int is_ipv4 = message->to.high == 0 && message->to.low >> 32 == 0xFFFF;
+        int traffic_class = message->traffic_class;
+        used += put_control(control + used, is_ipv4 ? SOL_IP : SOL_IPV6, is_ipv4 ? IP_TOS : IPV6_TCLASS,
+                            &traffic_class, sizeof traffic_class);
+    }
+    return used;
+}
+
+int homa_send(int fd, int family, const struct homa_outgoing *messages, unsigned count) {
+    struct mmsghdr headers[HOMA_BATCH_LIMIT];
+    struct sockaddr_storage names[HOMA_BATCH_LIMIT];
+    _Alignas(struct cmsghdr) char controls[HOMA_BATCH_LIMIT][SEND_CONTROL_BYTES];
+    if (count > HOMA_BATCH_LIMIT) count = HOMA_BATCH_LIMIT;
+    unsigned ready = 0;
+    for (; ready < count; ready++) {
+        const struct homa_outgoing *message = &messages[ready];
+        int name_length = homa_store_address(&message->to, family, &names[ready]);
+        if (name_length < 0) break;
+        struct msghdr *header = &headers[ready].msg_hdr;
+        header->msg_name = &names[ready];
+        header->msg_namelen = (socklen_t)name_length;
+        header->msg_iov = (struct iovec *)message->pieces;
+        header->msg_iovlen = message->piece_count;
+        header->msg_controllen = put_controls(controls[ready], message);
+        header->msg_control = header->msg_controllen == 0 ? NULL : controls[ready];
+        header->msg_flags = 0;
+    }
+    if (ready == 0) return count == 0 ? 0 : -EAFNOSUPPORT;
+    int sent = sendmmsg(fd, headers, ready, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent < 0 ? -errno : sent;
+}
+
+static void read_controls(struct msghdr *header, struct homa_incoming *slot) {
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c)) {
+        if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+            int size;
+            memcpy(&size, CMSG_DATA(c), sizeof size);
+            if (size > 0 && (uint32_t)size < slot->byte_count) slot->segment_size = (uint32_t)size;
+        } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
+            memcpy(&slot->overflow_count, CMSG_DATA(c), sizeof slot->overflow_count);
+            slot->has_overflow_count = 1;
+        } else if (c->cmsg_level == SOL_IP && c->cmsg_type == IP_TOS) {
+            slot->traffic_class = *(const uint8_t *)CMSG_DATA(c);
+        } else if (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_TCLASS) {
+            int traffic_class;
+            memcpy(&traffic_class, CMSG_DATA(c), sizeof traffic_class);
+            slot->traffic_class = (uint8_t)traffic_class;
+        }
+    }
+}
+
+static int receive_headers(int fd, struct mmsghdr *headers, unsigned count) {
+    if (count != 1) return recvmmsg(fd, headers, count, MSG_DONTWAIT, NULL);
+    ssize_t length = recvmsg(fd, &headers[0].msg_hdr, MSG_DONTWAIT);
+    if (length < 0) return -1;
+    headers[0].msg_len = (unsigned)length;
+    return 1;
+}
+
+int homa_receive(int fd, struct homa_incoming *slots, unsigned count) {
+    struct mmsghdr headers[HOMA_BATCH_LIMIT];
+    struct iovec pieces[HOMA_BATCH_LIMIT];
+    struct sockaddr_storage names[HOMA_BATCH_LIMIT];
+    _Alignas(struct cmsghdr) char controls[HOMA_BATCH_LIMIT][RECEIVE_CONTROL_BYTES];
+    if (count > HOMA_BATCH_LIMIT) count = HOMA_BATCH_LIMIT;
+    for (unsigned i = 0; i < count; i++) {
+        pieces[i] = (struct iovec){slots[i].base, slots[i].capacity};
+        headers[i].msg_hdr = (struct msghdr){
+            .msg_name = &names[i], .msg_namelen = sizeof names[i],
+            .msg_iov = &pieces[i], .msg_iovlen = 1,
+            .msg_control = controls[i], .msg_controllen = sizeof controls[i],
+        };
+    }
+    int received = receive_headers(fd, headers, count);
+    if (received < 0) return -errno;
+    for (int i = 0; i < received; i++) {
+        struct msghdr *header = &headers[i].msg_hdr;
+        struct homa_incoming *slot = &slots[i];
+        slot->byte_count = headers[i].msg_len;
+        slot->segment_size = headers[i].msg_len;
+        slot->has_overflow_count = 0;
+        slot->traffic_class = 0;
+        slot->is_truncated = (header->msg_flags & MSG_TRUNC) != 0;
+        if (homa_load_address(&names[i], header->msg_namelen, &slot->from) < 0)
+            memset(&slot->from, 0, sizeof slot->from);
+        read_controls(header, slot);
+    }
+    return received;
+}

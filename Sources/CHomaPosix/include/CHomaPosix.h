@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The system calls that Swift's Glibc module cannot express: batched datagrams with control
+// messages, the socket error queue, epoll, and a few flags hidden behind _GNU_SOURCE.
+//
+// Every function returns a value >= 0, or -errno. Nothing here keeps state, allocates, or decides:
+// policy lives in HomaIO.
+
+#ifndef CHOMAPOSIX_H
+#define CHOMAPOSIX_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+// An address as HomaBase's PeerAddress holds it: numbers, not network byte order; IPv4 is mapped.
+struct homa_address {
+    uint64_t high;
+    uint64_t low;
+    uint32_t scope;
+    uint16_t port;
+};
+
+// Writes the sockaddr of `address` for a socket of `family`; the sockaddr's length, or
+// -EAFNOSUPPORT when an IPv4 socket cannot name it.
+int homa_store_address(const struct homa_address *address, int family, struct sockaddr_storage *result);
+
+// Reads an IPv4 or IPv6 sockaddr of `length` bytes; 0, or -EAFNOSUPPORT.
+int homa_load_address(const void *sockaddr, size_t length, struct homa_address *result);
+
+// Most messages of one homa_send or homa_receive call; a longer array is cut here.
+#define HOMA_BATCH_LIMIT 64
+
+// One message for homa_send: a datagram, or with segment_size a train that the kernel cuts up.
+struct homa_outgoing {
+    struct homa_address to;
+    const struct iovec *pieces;
+    uint32_t piece_count;
+    uint16_t segment_size;  // 0: one datagram
+    uint8_t traffic_class;  // IPv4 TOS or IPv6 traffic class
+};
+
+// Sends without blocking; the number of messages the kernel took.
+int homa_send(int fd, int family, const struct homa_outgoing *messages, unsigned count);
+
+// One slot for homa_receive. The caller sets base and capacity; the rest is the answer.
+struct homa_incoming {
+    void *base;
+    uint32_t capacity;
+    uint32_t byte_count;
+    uint32_t segment_size;      // byte_count unless the kernel joined several datagrams
+    uint32_t overflow_count;    // datagrams this socket ever lost for lack of room, modulo 2^32
+    struct homa_address from;
+    uint8_t has_overflow_count;
+    uint8_t traffic_class;
+    uint8_t is_truncated;
+};
+
+// Receives without blocking; the number of slots filled.
+int homa_receive(int fd, struct homa_incoming *slots, unsigned count);
+
+#define HOMA_ERROR_PAYLOAD_LIMIT 64
+
+// One entry of a socket's error queue. Fields are the kernel's sock_extended_err.
+struct homa_socket_error {
+    struct homa_address peer;
+    uint32_t code;
+    uint32_t info;
+    uint8_t origin;
+    uint8_t type;
+    uint8_t icmp_code;
+    uint8_t is_malformed;
+    uint8_t payload_count;
+    uint8_t payload[HOMA_ERROR_PAYLOAD_LIMIT];
+};
+
+// Takes one entry off the error queue; 0, or -EAGAIN when it is empty.
+int homa_receive_error(int fd, struct homa_socket_error *result);
+
+// Events reported by homa_poll_wait.
+#define HOMA_POLL_READABLE 1
+#define HOMA_POLL_WRITABLE 2
+#define HOMA_POLL_ERROR 4
+#define HOMA_POLL_WOKEN 8
+
+// An eventfd, nonblocking and close-on-exec.
+int homa_event_create(void);
+
+// An epoll descriptor over a socket and an eventfd.
+int homa_poll_create(int socket_fd, int event_fd);
+
+// Starts or stops reporting HOMA_POLL_WRITABLE.
+int homa_poll_set_writable(int poll_fd, int socket_fd, int wants_writable);
+
+// Waits at most timeout nanoseconds (< 0: without end); a set of HOMA_POLL_ events, 0 on timeout
+// or interruption.
+int homa_poll_wait(int poll_fd, int64_t timeout);
+
+// Maps zeroed private memory whose pages, and their accounting, come with the first touch.
+int homa_map_private(size_t length, void **result);
+
+// Maps `length` bytes of `fd`, shared.
+int homa_map_shared(int fd, size_t length, void **result);
+
+// A memory file of `length` bytes that nobody can resize any more.
+int homa_memory_file(const char *name, size_t length);
+
+// 1 when `fd` can never become shorter, so that reading a mapping of it cannot fault.
+int homa_is_sealed(int fd);
+
+// Lets the calling thread run on one core only.
+int homa_pin_thread(unsigned core);
+
+#endif

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HomaBase
+internal import HomaBuffers
+internal import HomaCore
+internal import HomaIO
+
+extension HomaConfiguration {
+    /// Checks what the lower layers do not check themselves, and translates.
+    ///
+    /// - Throws: code `configuration`, naming the setting, its value and the permitted range.
+    func engineConfiguration() throws(HomaError) -> EngineConfiguration {
+        try check("pool.shards", pool.shards, in: 1...1)
+        if let mtu { try check("mtu", mtu, in: 156...65_535) }
+        try check("receiveBufferBytes", receiveBufferBytes, in: 4096...Int(Int32.max))
+        try check("sendBufferBytes", sendBufferBytes, in: 4096...Int(Int32.max))
+        try check("packetsPerRound", packetsPerRound, in: 1...512)
+        if let core { try check("core", core, in: 0...4095) }
+        do throws(PoolError) { try pool.validated() } catch { throw HomaError(setup: error) }
+
+        var result = EngineConfiguration()
+        result.endpoint = endpoint
+        result.pool = pool
+        result.socket.binding = try binding()
+        result.socket.receiveBufferBytes = receiveBufferBytes
+        result.socket.sendBufferBytes = sendBufferBytes
+        result.socket.gso = usesSegmentationOffload ? .automatic : .off
+        result.socket.gro = usesReceiveOffload ? .automatic : .off
+        result.backing = try backing()
+        result.spinNanoseconds = spin.nanoseconds
+        result.fixedMTU = mtu
+        result.core = core
+        result.packetsPerRound = packetsPerRound
+        return result
+    }
+
+    private func binding() throws(HomaError) -> UDPSocketOptions.Binding {
+        guard let bindAddress else { return .port(udpPort) }
+        let isNumeric = bindAddress.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") }
+        guard isNumeric || bindAddress.contains(":") else {
+            throw HomaError(.configuration, "bindAddress is \"\(bindAddress)\", but must be a numeric IP address")
+        }
+        do throws(ResolutionError) {
+            guard var address = try AddressResolver.resolve(bindAddress, defaultPort: 1).first else {
+                throw .notFound(host: bindAddress, reason: "no IP address")
+            }
+            address.port = udpPort
+            return .address(address)
+        } catch {
+            throw HomaError(.configuration, "bindAddress: \(error)")
+        }
+    }
+
+    private func backing() throws(HomaError) -> EngineConfiguration.Backing {
+        switch regionBacking {
+        case .anonymous: return .anonymous
+        case .memoryFile(let name):
+            try check("length of regionBacking's name", name.utf8.count, in: 1...249)
+            return .memoryFile(name: name)
+        }
+    }
+
+    private func check(_ name: String, _ value: Int, in range: ClosedRange<Int>) throws(HomaError) {
+        guard !range.contains(value) else { return }
+        throw HomaError(
+            .configuration, "\(name) is \(value), but must be \(range.lowerBound) … \(range.upperBound)")
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HomaBase
+public import HomaBuffers
+public import HomaCore
+public import Logging
+
+/// Everything that can be chosen about a node. The defaults suit most uses.
+public struct HomaConfiguration: Sendable {
+    /// How long a node that has nothing to do keeps looking at the network before its thread sleeps.
+    ///
+    /// Waking up costs some 30–60 µs on a virtual machine; spinning costs a core.
+    public struct Spin: Sendable, Equatable {
+        let nanoseconds: UInt64
+
+        /// Sleep at once: no CPU time is spent on waiting.
+        public static let never = Spin(nanoseconds: 0)
+        /// Never sleep: the lowest latency, for one core.
+        public static let forever = Spin(nanoseconds: .max)
+        /// Spin this long after the last work; negative counts as zero.
+        public static func `for`(_ duration: Duration) -> Spin { Spin(nanoseconds: duration.wholeNanoseconds) }
+    }
+
+    /// What the receive region is made of.
+    public enum RegionBacking: Sendable, Equatable {
+        /// Private memory. The default.
+        case anonymous
+        /// A memory file that other processes can map, with a name of at most 249 bytes.
+        case memoryFile(name: String)
+    }
+
+    /// The node's UDP port; 0, the default, takes a free one.
+    public var udpPort: UInt16 = 0
+    /// The numeric IP address to bind, such as `10.0.0.1` or `::1`; nil, the default: all of the host,
+    /// IPv6 and IPv4 with one socket.
+    public var bindAddress: String?
+    /// The protocol's knobs.
+    public var endpoint = EndpointConfiguration()
+    /// The receive region; by default 64 MB, of which only what is used takes memory. `shards` must be 1.
+    public var pool = PoolConfiguration()
+    /// How long to spin before sleeping; default 50 µs.
+    public var spin = Spin.for(.microseconds(50))
+    /// Longest IP packet to send, in bytes, 156 … 65 535; nil, the default: what the system says about
+    /// the way to each peer.
+    public var mtu: Int?
+    /// Bytes of the kernel's receive buffer, at least 4096; default 8 MB. The kernel may grant less.
+    public var receiveBufferBytes = 8 << 20
+    /// Bytes of the kernel's send buffer, at least 4096; default 8 MB. The kernel may grant less.
+    public var sendBufferBytes = 8 << 20
+    /// Let the kernel cut trains of packets (GSO) where it can; off costs most of the throughput.
+    public var usesSegmentationOffload = true
+    /// Let the kernel join received packets (GRO) where it can; off costs most of the throughput.
+    public var usesReceiveOffload = true
+    /// Packets sent between two looks at what has arrived, 1 … 512; default 88, two trains at MTU 1500. More gives larger
+    /// batches, fewer lets short messages overtake long ones sooner.
+    public var packetsPerRound = 88
+    /// The core for the node's thread, from 0; nil, the default: wherever the system puts it.
+    public var core: Int?
+    /// What the receive region is made of.
+    public var regionBacking = RegionBacking.anonymous
+    /// Where the node tells what it does: start and end at `info`, sockets at `debug`, trouble at
+    /// `warning`; nothing per packet or RPC.
+    public var logger = Logger(label: "homa")
+    /// Publish metrics once a second through swift-metrics; default false.
+    public var publishesMetrics = false
+
+    public init() {}
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HomaBase
+internal import HomaBuffers
+internal import HomaCore
+internal import HomaIO
+
+extension HomaError {
+    /// A call that ended without a response.
+    init(_ failure: RPCFailure, peer: HomaAddress, elapsed: Duration, deadline: Duration?, timeout: Duration) {
+        let (code, message): (Code, String) =
+            switch failure {
+            case .timedOut: (.timedOut, "the server was silent for \(timeout) (endpoint.timeout)")
+            case .deadlineExceeded:
+                (.deadlineExceeded, "no response within the call's deadline\(deadline.map { " of \($0)" } ?? "")")
+            case .aborted: (.cancelled, "the task was cancelled; the server may or may not have run the request")
+            case .portUnreachable: (.portUnreachable, "no node listens at UDP port \(peer.node.port)")
+            case .hostUnreachable: (.hostUnreachable, "the network has no way to the host")
+            case .requestDropped: (.requestDropped, "the server dropped the request without an answer")
+            case .refusedAsStale:
+                (.refusedAsStale, "the server cannot rule out that the request ran before (endpoint.finishedMemory)")
+            case .peerRestarted:
+                (.peerRestarted, "the server restarted; it may or may not have run the request before")
+            case .protocolViolation: (.protocolViolation, "the server's answer breaks the protocol")
+            case .noSuchPort: (.noSuchPort, "the server's node has no socket at Homa port \(peer.port)")
+            }
+        self.init(code, message, peer: peer, elapsed: elapsed)
+    }
+
+    /// Something that the endpoint did not accept.
+    init(_ error: EndpointError, peer: HomaAddress? = nil) {
+        let code: Code =
+            switch error {
+            case .messageLength(let length, _): length == 0 ? .messageEmpty : .messageTooLong
+            case .invalidPort: .invalidPort
+            case .portInUse: .portInUse
+            case .tooManyRPCs: .tooManyRPCs
+            case .tooManyPeers: .tooManyPeers
+            case .noFreeClientPort: .portInUse
+            }
+        self.init(code, error.description, peer: peer)
+    }
+
+    /// Something that the lower layers threw while a node was set up.
+    init(setup error: any Error) {
+        switch error {
+        case let error as HomaError: self = error
+        case let error as ConfigurationError: self.init(.configuration, "endpoint.\(error)")
+        case let error as PoolError: self.init(.configuration, "pool: \(error)")
+        case let error as SystemError: self.init(.system, error.description)
+        case let error as EndpointError: self.init(error)
+        default: self.init(.system, "\(error)")
+        }
+    }
+
+    init(_ error: ResolutionError) {
+        switch error {
+        case .malformed: self.init(.invalidAddress, error.description)
+        case .notFound: self.init(.nameNotFound, error.description)
+        }
+    }
+
+    static func nodeClosed(peer: HomaAddress? = nil, elapsed: Duration? = nil) -> HomaError {
+        HomaError(.nodeClosed, "the node was shut down", peer: peer, elapsed: elapsed)
+    }
+
+    /// Throws unless `count` bytes can be a message.
+    static func checkLength(_ count: Int, peer: HomaAddress?) throws(HomaError) {
+        guard count > 0 else { throw HomaError(.messageEmpty, "a message has at least one byte", peer: peer) }
+        guard count <= HomaLimits.maximumMessageLength else {
+            throw HomaError(
+                .messageTooLong, "\(count) bytes; a message has at most \(HomaLimits.maximumMessageLength)", peer: peer)
+        }
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What went wrong, with which peer, after how long, and which setting bounds it.
+public struct HomaError: Error, Sendable {
+    /// Kinds of failure. The set is open: match the codes you handle and keep a default.
+    public struct Code: Hashable, Sendable {
+        enum Wrapped: String, Hashable, Sendable {
+            case timedOut, deadlineExceeded, cancelled, portUnreachable, hostUnreachable, requestDropped
+            case refusedAsStale, peerRestarted, protocolViolation, noSuchPort, nodeClosed, socketClosed
+            case messageTooLong, messageEmpty, tooManyRPCs, tooManyPeers, alreadyAnswered, invalidAddress
+            case nameNotFound, invalidPort, portInUse, notContiguous, configuration, system
+        }
+
+        let wrapped: Wrapped
+
+        /// Nothing was heard from the server for `endpoint.timeout`.
+        public static let timedOut = Code(wrapped: .timedOut)
+        /// The deadline given with the call passed. The server may or may not have run the request.
+        public static let deadlineExceeded = Code(wrapped: .deadlineExceeded)
+        /// The task was cancelled. The server may or may not have run the request.
+        public static let cancelled = Code(wrapped: .cancelled)
+        /// No node listens at the server's UDP port.
+        public static let portUnreachable = Code(wrapped: .portUnreachable)
+        /// The network has no way to the server's host.
+        public static let hostUnreachable = Code(wrapped: .hostUnreachable)
+        /// The server's application dropped the request without an answer.
+        public static let requestDropped = Code(wrapped: .requestDropped)
+        /// The server cannot rule out that the request ran before, and refuses to run it twice.
+        public static let refusedAsStale = Code(wrapped: .refusedAsStale)
+        /// The server restarted after it may have received the request.
+        public static let peerRestarted = Code(wrapped: .peerRestarted)
+        /// The server's answer breaks the protocol.
+        public static let protocolViolation = Code(wrapped: .protocolViolation)
+        /// No socket is open at the Homa port of the server's node.
+        public static let noSuchPort = Code(wrapped: .noSuchPort)
+        /// The node was shut down.
+        public static let nodeClosed = Code(wrapped: .nodeClosed)
+        /// The socket was closed.
+        public static let socketClosed = Code(wrapped: .socketClosed)
+        /// A message is longer than 1 000 000 bytes.
+        public static let messageTooLong = Code(wrapped: .messageTooLong)
+        /// A message has no bytes; Homa's messages have at least one.
+        public static let messageEmpty = Code(wrapped: .messageEmpty)
+        /// `endpoint.maximumRPCs` RPCs are under way.
+        public static let tooManyRPCs = Code(wrapped: .tooManyRPCs)
+        /// RPCs with `endpoint.maximumPeers` peers are under way.
+        public static let tooManyPeers = Code(wrapped: .tooManyPeers)
+        /// The request has been answered or declined before.
+        public static let alreadyAnswered = Code(wrapped: .alreadyAnswered)
+        /// A text is not an address.
+        public static let invalidAddress = Code(wrapped: .invalidAddress)
+        /// The name service does not know the host.
+        public static let nameNotFound = Code(wrapped: .nameNotFound)
+        /// Not a port that a server may open.
+        public static let invalidPort = Code(wrapped: .invalidPort)
+        /// The node has a socket at this Homa port already.
+        public static let portInUse = Code(wrapped: .portInUse)
+        /// The message is longer than a bpage, so its bytes do not lie in one piece.
+        public static let notContiguous = Code(wrapped: .notContiguous)
+        /// A setting, or a combination of settings, cannot work.
+        public static let configuration = Code(wrapped: .configuration)
+        /// The operating system refused something.
+        public static let system = Code(wrapped: .system)
+    }
+
+    /// What kind of failure.
+    public let code: Code
+    /// The other side, where there is one.
+    public let peer: HomaAddress?
+    /// How long the RPC had been under way, where there was one.
+    public let elapsed: Duration?
+    /// What happened, in words, with the setting that bounds it.
+    public let message: String
+
+    init(_ code: Code, _ message: String, peer: HomaAddress? = nil, elapsed: Duration? = nil) {
+        self.code = code
+        self.message = message
+        self.peer = peer
+        self.elapsed = elapsed
+    }
+}
+
+extension HomaError: Equatable {
+    /// Equal when code, peer and message are; how long it took does not count.
+    public static func == (lhs: HomaError, rhs: HomaError) -> Bool {
+        lhs.code == rhs.code && lhs.peer == rhs.peer && lhs.message == rhs.message
+    }
+}
+
+extension HomaError.Code: CustomStringConvertible {
+    /// The code's name, such as `timedOut`.
+    public var description: String { wrapped.rawValue }
+}
+
+extension HomaError: CustomStringConvertible {
+    /// Such as `timedOut: 10.0.0.2:4000 was silent for 0.4 seconds (endpoint.timeout) [peer 10.0.0.2:4000, after 0.4 seconds]`.
+    public var description: String {
+        var context: [String] = []
+        if let peer { context.append("peer \(peer)") }
+        if let elapsed { context.append("after \(elapsed)") }
+        return "\(code): \(message)" + (context.isEmpty ? "" : " [\(context.joined(separator: ", "))]")
+    }
+}

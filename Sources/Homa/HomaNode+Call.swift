@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HomaBase
+internal import HomaCore
+internal import HomaIO
+
+/// Calling servers.
+///
+/// All forms behave alike. The call suspends until the response is here. It fails with a ``HomaError``
+/// that names the peer, the time it took and the setting that bounds it. Cancelling the task aborts
+/// the call at once, with code `cancelled`; the server may or may not have run the request. The same
+/// holds for a deadline that passes. A request whose call has failed is not sent again.
+extension HomaNode {
+    /// Sends `request`, handed over without a copy, and returns the response.
+    ///
+    /// - Parameters:
+    ///   - server: the server's socket.
+    ///   - request: 1 … 1 000 000 bytes.
+    ///   - deadline: longest time to wait for the response; nil: as long as the server gives signs of life.
+    /// - Throws: ``HomaError``.
+    public nonisolated(nonsending) func call(
+        _ server: HomaAddress, sending request: HomaBuffer, deadline: Duration? = nil
+    ) async throws(HomaError) -> HomaMessage {
+        try HomaError.checkLength(request.count, peer: server)
+        let call = PendingCall(
+            to: server.node, port: server.port, sending: request.storage, limitNanoseconds: deadline?.wholeNanoseconds)
+        switch await engine.outcome(of: call) {
+        case .response(let message): return HomaMessage(message)
+        case .failed(let failure):
+            throw HomaError(
+                failure, peer: server, elapsed: .nanoseconds(call.elapsedNanoseconds), deadline: deadline,
+                timeout: configuration.endpoint.timeout)
+        case .rejected(let error): throw HomaError(error, peer: server)
+        case .closed: throw .nodeClosed(peer: server, elapsed: .nanoseconds(call.elapsedNanoseconds))
+        }
+    }
+
+    /// Sends a copy of `request` and returns the response. See ``call(_:sending:deadline:)-(HomaAddress,HomaBuffer,_)``.
+    public nonisolated(nonsending) func call(
+        _ server: HomaAddress, sending request: [UInt8], deadline: Duration? = nil
+    ) async throws(HomaError) -> HomaMessage {
+        try await call(server, sending: HomaBuffer(copying: request), deadline: deadline)
+    }
+
+    /// Sends a copy of `request` and returns the response. See ``call(_:sending:deadline:)-(HomaAddress,HomaBuffer,_)``.
+    public nonisolated(nonsending) func call(
+        _ server: HomaAddress, sending request: RawSpan, deadline: Duration? = nil
+    ) async throws(HomaError) -> HomaMessage {
+        let buffer = HomaBuffer(copying: request)
+        return try await call(server, sending: buffer, deadline: deadline)
+    }
+
+    /// Sends a copy of `request` and returns the response. See ``call(_:sending:deadline:)-(HomaAddress,HomaBuffer,_)``.
+    public nonisolated(nonsending) func call(
+        _ server: HomaAddress, sending request: Span<UInt8>, deadline: Duration? = nil
+    ) async throws(HomaError) -> HomaMessage {
+        let buffer = HomaBuffer(copying: request)
+        return try await call(server, sending: buffer, deadline: deadline)
+    }
+
+    /// Sends `request`, handed over without a copy, to the server that a text names, and returns the response.
+    ///
+    /// - Parameter server: `host:4000`, `host:4000/99` or `[v6]:4000`; see ``HomaAddress`` and ``resolve(_:)``.
+    /// - Throws: ``HomaError``; also `invalidAddress` and `nameNotFound`.
+    public nonisolated(nonsending) func call(
+        _ server: String, sending request: HomaBuffer, deadline: Duration? = nil
+    ) async throws(HomaError) -> HomaMessage {
+        try await call(resolve(server), sending: request, deadline: deadline)
+    }
+
+    /// Sends a copy of `request` to the server that a text names, and returns the response.
+    public nonisolated(nonsending) func call(
+        _ server: String, sending request: [UInt8], deadline: Duration? = nil
+    ) async throws(HomaError) -> HomaMessage {
+        try await call(resolve(server), sending: HomaBuffer(copying: request), deadline: deadline)
+    }
+
+    /// Sends a copy of `request` to the server that a text names, and returns the response.
+    public nonisolated(nonsending) func call(
+        _ server: String, sending request: RawSpan, deadline: Duration? = nil
+    ) async throws(HomaError) -> HomaMessage {
+        let buffer = HomaBuffer(copying: request)
+        return try await call(resolve(server), sending: buffer, deadline: deadline)
+    }
+
+    /// Sends a copy of `request` to the server that a text names, and returns the response.
+    public nonisolated(nonsending) func call(
+        _ server: String, sending request: Span<UInt8>, deadline: Duration? = nil
+    ) async throws(HomaError) -> HomaMessage {
+        let buffer = HomaBuffer(copying: request)
+        return try await call(resolve(server), sending: buffer, deadline: deadline)
+    }
+
+    /// The address that a text names: at once for numeric ones and those asked for lately, else after
+    /// asking the name service on a thread of its own. Names are remembered for 30 seconds.
+    ///
+    /// Cancelling the task does not shorten a name lookup.
+    ///
+    /// - Throws: code `invalidAddress` or `nameNotFound`.
+    public nonisolated(nonsending) func resolve(_ text: String) async throws(HomaError) -> HomaAddress {
+        if let address = names.address(of: text, at: engine.now) { return address }
+        return try await names.resolve(text, clock: { [engine] in engine.now })
+    }
+}

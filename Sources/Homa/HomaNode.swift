@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HomaBase
+internal import HomaIO
+internal import Logging
+internal import Synchronization
+
+/// One host's part in a Homa network: a UDP port, a receive region, and a thread that serves both.
+///
+/// A node makes calls and holds the sockets of servers. Use ``withHomaNode(_:listening:isolation:_:)`` for a
+/// node that lives as long as a block of code, or make one with ``init(configuration:)``, keep it, and
+/// end it with ``shutdown()``. All methods may be called from any thread and any task.
+public final class HomaNode: Sendable {
+    /// What the node was made with.
+    public let configuration: HomaConfiguration
+    let engine: Engine
+    let names = NameCache()
+    private let isShutDown = Atomic<Bool>(false)
+    private let publisher = Mutex<Task<Void, Never>?>(nil)
+
+    var logger: Logger { configuration.logger }
+
+    /// Opens the UDP port, reserves the receive region, and starts the node's thread. The node works
+    /// from here on; ``run()`` is needed only where something must wait for its end.
+    ///
+    /// - Throws: code `configuration` naming the setting, `system` for what the operating system refuses (a UDP
+    ///   port in use, above all).
+    public init(configuration: HomaConfiguration = HomaConfiguration()) throws(HomaError) {
+        let settings = try configuration.engineConfiguration()
+        do {
+            engine = try Engine(settings)
+            try engine.start()
+        } catch {
+            throw HomaError(setup: error)
+        }
+        self.configuration = configuration
+        if configuration.publishesMetrics { startPublishing() }
+        configuration.logger.info("Homa node started", metadata: ["udp_address": "\(engine.localAddress)"])
+    }
+
+    deinit {
+        publisher.withLock { $0?.cancel() }
+        engine.stop()
+    }
+
+    /// Where the node's UDP socket is bound; the port is the real one even if 0 was configured.
+    public var localAddress: PeerAddress { engine.localAddress }
+
+    /// The node's UDP port.
+    public var udpPort: UInt16 { engine.localAddress.port }
+
+    /// Waits until the node is shut down, or until the task is cancelled and then shuts it down.
+    /// Made for service groups that run each service in a task of its own.
+    ///
+    /// - Throws: `CancellationError` after cancellation, once the node is gone.
+    public func run() async throws {
+        await engine.waitForEnd()
+        let wasCancelled = Task.isCancelled
+        await shutdown()
+        if wasCancelled { throw CancellationError() }
+    }
+
+    /// Ends the node: open calls and waits fail with code `nodeClosed`, requests not yet answered are
+    /// dropped, and when this returns the thread is gone and the UDP port free. Further calls of it
+    /// do nothing. Messages still held stay valid. Cancellation does not shorten it.
+    public func shutdown() async {
+        let isFirst = !isShutDown.exchange(true, ordering: .sequentiallyConsistent)
+        publisher.withLock { $0?.cancel() }
+        await engine.stopAndWait()
+        if isFirst { logger.info("Homa node stopped", metadata: ["udp_address": "\(engine.localAddress)"]) }
+    }
+
+    private func startPublishing() {
+        let engine = engine
+        let pool = configuration.pool
+        let logger = configuration.logger
+        publisher.withLock {
+            $0 = Task.detached {
+                var publisher = MetricsPublisher(udpPort: engine.localAddress.port, logger: logger)
+                while !Task.isCancelled {
+                    publisher.publish(HomaStatistics(engine.statistics, pool: pool))
+                    try? await Task.sleep(for: .seconds(1))
+                }
+            }
+        }
+    }
+}
+
+/// Runs `body` with a node that exists for exactly that long.
+///
+/// When this returns or throws, the node is shut down: its thread is gone, its UDP port free, and all
+/// calls have ended. Messages that leave `body` stay valid. Cancelling the task cancels `body` as usual.
+///
+/// - Parameters:
+///   - configuration: the node's settings.
+///   - udpPort: the UDP port to listen on; nil: the one in `configuration`.
+///   - isolation: where `body` runs; leave it out.
+/// - Throws: ``HomaError`` when the node cannot be made, and what `body` throws.
+public func withHomaNode<Result>(
+    _ configuration: HomaConfiguration = HomaConfiguration(), listening udpPort: UInt16? = nil,
+    isolation: isolated (any Actor)? = #isolation, _ body: (HomaNode) async throws -> Result
+) async throws -> Result {
+    var configuration = configuration
+    if let udpPort { configuration.udpPort = udpPort }
+    let node = try HomaNode(configuration: configuration)
+    do {
+        let result = try await body(node)
+        await node.shutdown()
+        return result
+    } catch {
+        await node.shutdown()
+        throw error
+    }
+}

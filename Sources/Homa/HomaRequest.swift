@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HomaBase
+internal import HomaCore
+internal import HomaIO
+
+/// A request to answer exactly once.
+///
+/// The type cannot be copied and answering consumes it, so answering twice does not compile. When it
+/// goes away unanswered, its client is told at once (error code `requestDropped`). Answering only
+/// hands the bytes over; the node sends them by itself, and a client that has gone in the meantime
+/// is no error. Use ``SharedHomaRequest`` where several owners are needed.
+public struct HomaRequest: ~Copyable, Sendable {
+    /// The request's bytes, lent from the node's receive region.
+    public let message: HomaMessage
+    let engine: Engine
+    let arrived: ArrivedRequest
+    private var isAnswered = false
+
+    init(_ request: consuming QueuedRequest, engine: Engine) {
+        arrived = request.arrived
+        message = HomaMessage(request.message)
+        self.engine = engine
+    }
+
+    deinit {
+        if !isAnswered { engine.decline(arrived.rpc) }
+    }
+
+    /// The node and Homa port that the request came from.
+    public var client: HomaAddress { HomaAddress(node: arrived.client, port: arrived.clientPort) }
+
+    /// The RPC's identifier on this side.
+    public var id: RPCID { arrived.id }
+
+    /// Answers with `response`, 1 … 1 000 000 bytes, handed over without a copy. Never blocks.
+    ///
+    /// - Throws: code `messageTooLong`, `messageEmpty` (then the request counts as dropped) or `nodeClosed`.
+    public consuming func respond(_ response: HomaBuffer) throws(HomaError) {
+        try HomaError.checkLength(response.count, peer: client)
+        guard engine.respond(to: arrived.rpc, with: response.storage) else { throw .nodeClosed(peer: client) }
+        isAnswered = true
+    }
+
+    /// Answers with a copy of `response`; see ``respond(_:)-(HomaBuffer)``.
+    public consuming func respond(_ response: [UInt8]) throws(HomaError) {
+        try respond(HomaBuffer(copying: response))
+    }
+
+    /// Answers with a copy of `response`; see ``respond(_:)-(HomaBuffer)``.
+    public consuming func respond(copying response: RawSpan) throws(HomaError) {
+        try respond(HomaBuffer(copying: response))
+    }
+
+    /// Answers with a copy of `response`; see ``respond(_:)-(HomaBuffer)``.
+    public consuming func respond(copying response: Span<UInt8>) throws(HomaError) {
+        try respond(HomaBuffer(copying: response))
+    }
+
+    /// Answers with a copy of the bytes of `response`; see ``respond(_:)-(HomaBuffer)``.
+    public consuming func respond(copying response: HomaMessage) throws(HomaError) {
+        try respond(HomaBuffer(copying: response))
+    }
+
+    /// Answers with a copy of the request itself.
+    public consuming func respondWithRequest() throws(HomaError) {
+        let buffer = HomaBuffer(copying: message)
+        try respond(buffer)
+    }
+
+    /// Drops the request: its client is told that it was not answered. The same as letting it go.
+    public consuming func decline() {}
+
+    /// Passes the duty to answer on to a form that can be shared.
+    consuming func share() -> SharedHomaRequest {
+        let shared = SharedHomaRequest(message: message, engine: engine, arrived: arrived)
+        isAnswered = true
+        return shared
+    }
+}

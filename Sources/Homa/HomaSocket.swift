@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HomaCore
+internal import HomaIO
+internal import Logging
+
+/// A server's open Homa port: requests come in here.
+///
+/// Requests are given to whoever asks, in order of arrival. Requests that nobody takes hold their
+/// buffers, and once the region is full senders wait. The port closes with ``close()``, with the node,
+/// or when the last reference goes away.
+public final class HomaSocket: Sendable {
+    /// The Homa port, 1 … 32767.
+    public let port: UInt16
+    let node: HomaNode
+    let queue: RequestQueue
+
+    init(node: HomaNode, port: UInt16, queue: RequestQueue) {
+        self.node = node
+        self.port = port
+        self.queue = queue
+    }
+
+    deinit { node.engine.closePort(port, of: queue) }
+
+    /// Closes the port: new requests are refused, requests that nobody has taken yet are declined, and
+    /// all waits for requests end. Requests already taken can still be answered. Idempotent.
+    public func close() {
+        node.logger.debug("Homa socket closed", metadata: ["port": "\(port)"])
+        node.engine.closePort(port, of: queue)
+    }
+
+    /// Waits for the next request.
+    ///
+    /// - Throws: code `cancelled` as soon as the task is cancelled, `socketClosed` or `nodeClosed` when no more
+    ///   will come.
+    public nonisolated(nonsending) func nextRequest() async throws(HomaError) -> HomaRequest {
+        guard let request = await queue.next() else { throw endOfRequests() }
+        return HomaRequest(request, engine: node.engine)
+    }
+
+    /// All requests as a sequence; it ends when the socket is closed or the task cancelled. Several
+    /// tasks may iterate, and each request goes to one of them.
+    public var requests: HomaRequests { HomaRequests(socket: self) }
+
+    /// Why no request came.
+    func endOfRequests() -> HomaError {
+        if !queue.isClosed { return HomaError(.cancelled, "the task was cancelled while it waited for requests") }
+        return HomaError(.socketClosed, "the socket at Homa port \(port) was closed")
+    }
+}
+
+/// The requests of a socket, in a form that can be passed around.
+public struct HomaRequests: AsyncSequence, Sendable {
+    let socket: HomaSocket
+
+    /// Waits for requests.
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        let socket: HomaSocket
+
+        /// The next request; nil when the socket is closed or the task cancelled.
+        public mutating func next(isolation: isolated (any Actor)? = #isolation) async -> SharedHomaRequest? {
+            guard let request = await socket.queue.next() else { return nil }
+            return HomaRequest(request, engine: socket.node.engine).share()
+        }
+    }
+
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(socket: socket) }
+}
+
+extension HomaNode {
+    /// Opens a Homa port for requests.
+    ///
+    /// Blocks until the node's thread comes round, some tens of microseconds.
+    ///
+    /// - Parameter port: 1 … 32767. By custom the UDP port's own number, so that clients can write `host:4000`.
+    /// - Throws: code `invalidPort`, `portInUse` or `nodeClosed`.
+    public func openSocket(port: UInt16) throws(HomaError) -> HomaSocket {
+        let queue = RequestQueue()
+        let sink = PortSink(
+            owner: queue,
+            deliver: { [unowned engine] arrived, message in
+                if !queue.deliver(QueuedRequest(arrived: arrived, message: message)) { engine.decline(arrived.rpc) }
+            },
+            closed: { [unowned engine] in
+                for request in queue.close() { engine.decline(request.arrived.rpc) }
+            })
+        let isOpen: Bool
+        do throws(EndpointError) { isOpen = try engine.openPort(port, sink: sink) != nil } catch { throw HomaError(error) }
+        guard isOpen else { throw .nodeClosed() }
+        logger.debug("Homa socket opened", metadata: ["port": "\(port)"])
+        return HomaSocket(node: self, port: port, queue: queue)
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HomaBuffers
+public import HomaCore
+public import HomaIO
+internal import HomaWire
+
+/// What a node has done and holds. Counters only grow; compare two snapshots.
+public struct HomaStatistics: Sendable {
+    /// The protocol's counters: packets by type, bytes, calls, drops by reason.
+    public let endpoint: EndpointStatistics
+    /// The UDP socket's counters.
+    public let network: UDPStatistics
+    /// The receive region's books.
+    public let pool: PoolStatistics
+    /// How the receive region is cut.
+    public let poolConfiguration: PoolConfiguration
+    /// Received packets that are not Homa packets, by reason; reasons that never occurred are left out.
+    public let malformedPackets: [String: UInt64]
+    /// Rounds of the node's loop, times its thread slept, and parts of tasks it ran.
+    public let rounds: UInt64
+    public let sleeps: UInt64
+    public let jobs: UInt64
+    /// Requests whose client went away before they were answered.
+    public let abandonedRequests: UInt64
+    /// RPCs under way.
+    public let activeRPCs: Int
+    /// True while the kernel cuts trains of packets.
+    public let isUsingSegmentationOffload: Bool
+    /// True when the kernel joins received packets.
+    public let isUsingReceiveOffload: Bool
+
+    /// Messages that wait for buffers because the application holds the region: back-pressure at work.
+    public var waitingForBuffers: Int { pool.waitingMessages }
+
+    /// Malformed packets of all kinds.
+    public var malformedTotal: UInt64 { malformedPackets.values.reduce(0, +) }
+
+    init(_ statistics: EngineStatistics, pool configuration: PoolConfiguration) {
+        endpoint = statistics.endpoint
+        network = statistics.driver
+        pool = statistics.pool
+        poolConfiguration = configuration
+        var malformed: [String: UInt64] = [:]
+        for error in WireError.allCases where statistics.malformed(error) > 0 {
+            malformed[error.name] = statistics.malformed(error)
+        }
+        malformedPackets = malformed
+        rounds = statistics.rounds
+        sleeps = statistics.sleeps
+        jobs = statistics.jobs
+        abandonedRequests = statistics.abandonedRequests
+        activeRPCs = statistics.activeRPCs
+        isUsingSegmentationOffload = statistics.isUsingGSO
+        isUsingReceiveOffload = statistics.isUsingGRO
+    }
+}
+
+extension HomaNode {
+    /// A snapshot of all counters; after the node's end, the last one.
+    ///
+    /// Taken on the node's thread: from another thread this blocks until that comes round, some tens
+    /// of microseconds.
+    public var statistics: HomaStatistics { HomaStatistics(engine.statistics, pool: configuration.pool) }
+
+    /// All RPCs under way, as client and as server; none after the node's end. Blocks like ``statistics``.
+    public func rpcs() -> [RPCInformation] { engine.rpcs() }
+
+    /// Bytes of the receive region in physical memory now. Asks the kernel for every page: for diagnosis.
+    public var residentRegionBytes: Int { engine.region.residentByteCount }
+
+    /// The descriptor of the memory file behind the receive region, nil for anonymous memory. It
+    /// belongs to the node and stays open as long as the node or a message of it exists.
+    public var regionFileDescriptor: Int32? { engine.region.fileDescriptor }
+}

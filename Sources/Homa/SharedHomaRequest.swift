@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HomaBase
+internal import HomaCore
+internal import HomaIO
+internal import Synchronization
+
+/// A request that several owners may hold, answered at most once.
+///
+/// The first answer counts; another throws. When the last reference goes away without an answer, the
+/// client is told (error code `requestDropped`).
+public final class SharedHomaRequest: Sendable {
+    /// The request's bytes, lent from the node's receive region.
+    public let message: HomaMessage
+    private let engine: Engine
+    private let arrived: ArrivedRequest
+    private let isAnswered = Atomic<Bool>(false)
+
+    init(message: HomaMessage, engine: Engine, arrived: ArrivedRequest) {
+        self.message = message
+        self.engine = engine
+        self.arrived = arrived
+    }
+
+    /// Makes a request shareable.
+    public static func sharing(_ request: consuming HomaRequest) -> SharedHomaRequest { request.share() }
+
+    deinit {
+        if !isAnswered.load(ordering: .relaxed) { engine.decline(arrived.rpc) }
+    }
+
+    /// The node and Homa port that the request came from.
+    public var client: HomaAddress { HomaAddress(node: arrived.client, port: arrived.clientPort) }
+
+    /// The RPC's identifier on this side.
+    public var id: RPCID { arrived.id }
+
+    /// Answers with `response`, 1 … 1 000 000 bytes, handed over without a copy. Never blocks.
+    ///
+    /// - Throws: code `alreadyAnswered`; `messageTooLong` or `messageEmpty`, after which another answer
+    ///   is possible; or `nodeClosed`.
+    public func respond(_ response: HomaBuffer) throws(HomaError) {
+        try HomaError.checkLength(response.count, peer: client)
+        try claim()
+        guard engine.respond(to: arrived.rpc, with: response.storage) else { throw .nodeClosed(peer: client) }
+    }
+
+    /// Answers with a copy of `response`; see ``respond(_:)-(HomaBuffer)``.
+    public func respond(_ response: [UInt8]) throws(HomaError) { try respond(HomaBuffer(copying: response)) }
+
+    /// Answers with a copy of `response`; see ``respond(_:)-(HomaBuffer)``.
+    public func respond(copying response: RawSpan) throws(HomaError) { try respond(HomaBuffer(copying: response)) }
+
+    /// Answers with a copy of the bytes of `response`; see ``respond(_:)-(HomaBuffer)``.
+    public func respond(copying response: HomaMessage) throws(HomaError) { try respond(HomaBuffer(copying: response)) }
+
+    /// Drops the request: its client is told that it was not answered.
+    ///
+    /// - Throws: code `alreadyAnswered`.
+    public func decline() throws(HomaError) {
+        try claim()
+        engine.decline(arrived.rpc)
+    }
+
+    private func claim() throws(HomaError) {
+        guard !isAnswered.exchange(true, ordering: .acquiringAndReleasing) else {
+            throw HomaError(.alreadyAnswered, "request \(id) has been answered or declined before", peer: client)
+        }
+    }
+}

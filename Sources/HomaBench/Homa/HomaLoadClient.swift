@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Homa
+
+/// Carries out a plan over Homa, with the public API as a user would call it: one task for each RPC, on
+/// the node's own thread.
+public struct HomaLoadClient: Sendable {
+    /// Server in the text form of ``HomaAddress``.
+    public let server: String
+    public let configuration: HomaConfiguration
+
+    public init(server: String, configuration: HomaConfiguration = HomaConfiguration()) {
+        self.server = server
+        self.configuration = configuration
+    }
+
+    /// Opens a node, runs the whole plan, and closes the node.
+    ///
+    /// Throws when the node cannot be opened or the server's name means nothing. Calls that fail are counted.
+    public func run(_ plan: LoadPlan) async throws -> LoadResult {
+        try await withHomaNode(configuration) { node in
+            let address = try await node.resolve(server)
+            return await run(plan, on: node, to: address)
+        }
+    }
+
+    /// Runs the plan on a node that is open already.
+    public func run(_ plan: LoadPlan, on node: HomaNode, to address: HomaAddress) async -> LoadResult {
+        await withTaskExecutorPreference(node.executor) {
+            await HomaLoadRun(plan: plan, node: node, server: address).run()
+        }
+    }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Homa
+import HomaBase
+
+/// One run of a plan over Homa. All its tasks run on the node's thread, so its state needs no lock.
+final class HomaLoadRun: @unchecked Sendable {
+    private let plan: LoadPlan
+    private let node: HomaNode
+    private let server: HomaAddress
+    private let start: UInt64
+    /// `start` on the node's clock.
+    private let nodeStart: Instant
+    private let end: UInt64
+    private var sequence: RequestSequence
+    private var recorder: LoadRecorder
+    private var outstanding = 0
+    /// The drain time is over: what fails now was cancelled by us.
+    private var isClosing = false
+
+    init(plan: LoadPlan, node: HomaNode, server: HomaAddress) {
+        self.plan = plan
+        self.node = node
+        self.server = server
+        start = MonotonicClock.now()
+        nodeStart = node.now
+        end = plan.window.end
+        sequence = plan.makeSequence()
+        recorder = LoadRecorder(plan: plan, protocolName: "homa")
+    }
+
+    private func now() -> UInt64 { MonotonicClock.now() - start }
+
+    func run() async -> LoadResult {
+        await withDiscardingTaskGroup { group in
+            switch plan.pace {
+            case .openLoop: await generate(in: &group)
+            case .closedLoop(let workers):
+                for _ in 0..<workers { group.addTask { await self.work() } }
+                await sleep(until: end)
+            }
+            await drain()
+            group.cancelAll()
+        }
+        return recorder.finish()
+    }
+
+    // MARK: Open loop
+
+    private func generate(in group: inout DiscardingTaskGroup) async {
+        var next = sequence.next()
+        var hitCap = false
+        while next.intended < end {
+            let time = now()
+            if next.intended > time {
+                await sleep(until: next.intended)
+                continue
+            }
+            guard outstanding < plan.outstandingLimit else {
+                if !hitCap { recorder.capHit() }
+                hitCap = true
+                guard time < end + plan.drain.wholeNanoseconds else { break }
+                await sleep(until: time + 20_000)
+                continue
+            }
+            let request = next
+            recorder.issued(intended: request.intended, now: time)
+            outstanding += 1
+            group.addTask { await self.call(request, intended: request.intended) }
+            next = sequence.next()
+            hitCap = false
+        }
+        while next.intended < end {
+            recorder.abandoned(intended: next.intended)
+            next = sequence.next()
+        }
+    }
+
+    // MARK: Closed loop
+
+    private func work() async {
+        while true {
+            let time = now()
+            guard time < end else { return }
+            recorder.issued(intended: time, now: time)
+            outstanding += 1
+            await call(sequence.next(), intended: time)
+        }
+    }
+
+    // MARK: Both
+
+    private func call(_ request: ScheduledRequest, intended: UInt64) async {
+        let message = plan.message(for: request)
+        do {
+            let reply = try await node.call(server, sending: HomaBuffer(message))
+            let intact = reply.matches(message.response)
+            recorder.completed(request: message, intended: intended, now: now(), intact: intact)
+        } catch {
+            if !isClosing { recorder.failed(why: "\(error)") }
+        }
+        outstanding -= 1
+    }
+
+    /// Waits for what is outstanding, but not longer than the plan allows.
+    private func drain() async {
+        let deadline = end + plan.drain.wholeNanoseconds
+        while outstanding > 0, now() < deadline { await sleep(until: now() + 200_000) }
+        isClosing = true
+        recorder.unfinished(outstanding)
+    }
+
+    private func sleep(until time: UInt64) async {
+        try? await node.sleep(until: nodeStart.advanced(byNanoseconds: time))
+    }
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HomaBase
+public import HomaWorkloads
+
+/// A load, described without naming a protocol: whoever carries it out issues the same requests.
+public struct LoadPlan: Sendable, Equatable {
+    /// What decides when a request is sent.
+    public enum Pace: Sendable, Equatable {
+        /// Poisson arrivals at this mean rate (per second), whether or not earlier responses have come back.
+        /// Latency counts from the intended time, so a stalled server shows in the tail.
+        case openLoop(perSecond: Double)
+        /// Always this many requests outstanding; latency counts from the time a request is handed over.
+        case closedLoop(outstanding: Int)
+    }
+
+    /// What the server sends back.
+    public enum Response: Sendable, Equatable {
+        /// The request itself.
+        case echo
+        /// This many bytes, at least 1; requests under 16 bytes are echoed all the same.
+        case fixed(bytes: Int)
+    }
+
+    /// Request sizes, truncated to Homa's longest message (1 000 000 bytes) whatever the protocol.
+    public let sizes: SizeDistribution
+    public var pace: Pace
+    public var response: Response
+    /// Time before anything is measured.
+    public var warmUp: Duration
+    /// Time measured, after the warm-up.
+    public var duration: Duration
+    /// How long to wait, after the last request, for what is still outstanding.
+    public var drain: Duration
+    /// Decides sizes, arrival times and contents.
+    public var seed: UInt64
+    /// Open loop: no more requests than this are outstanding at once; later ones wait, and their waiting counts.
+    public var outstandingCap: Int
+    /// Connections between the pair of hosts, for protocols that have them.
+    public var connections: Int
+    /// What latencies are compared with; nil leaves the slowdown out.
+    public var baseline: SlowdownBaseline?
+
+    public init(
+        sizes: SizeDistribution, pace: Pace, response: Response = .echo, warmUp: Duration = .seconds(1),
+        duration: Duration = .seconds(5), drain: Duration = .seconds(1), seed: UInt64 = 1,
+        outstandingCap: Int = 10_000, connections: Int = 1, baseline: SlowdownBaseline? = nil
+    ) {
+        self.sizes = sizes.truncated(to: HomaLimits.maximumMessageLength)
+        self.pace = pace
+        self.response = response
+        self.warmUp = warmUp
+        self.duration = duration
+        self.drain = drain
+        self.seed = seed
+        self.outstandingCap = outstandingCap
+        self.connections = connections
+        self.baseline = baseline
+    }
+
+    /// Requests per second that make request payload fill `fraction` of a link. Packet headers are not
+    /// counted, so that the offered payload is the same for every protocol.
+    public static func perSecond(load fraction: Double, of link: BitRate, sizes: SizeDistribution) -> Double {
+        let mean = sizes.truncated(to: HomaLimits.maximumMessageLength).mean
+        return fraction * Double(link.bitsPerSecond) / (8 * mean)
+    }
+
+    /// The measured part of the run.
+    public var window: MeasurementWindow { MeasurementWindow(warmUp: warmUp, duration: duration) }
+
+    /// Most requests outstanding at once under either pace.
+    public var outstandingLimit: Int {
+        switch pace {
+        case .openLoop: outstandingCap
+        case .closedLoop(let outstanding): outstanding
+        }
+    }
+
+    /// What request number `request.sequence` consists of.
+    public func message(for request: ScheduledRequest) -> PatternMessage {
+        let answer =
+            switch response {
+            case .echo: request.bytes
+            case .fixed(let bytes): bytes
+            }
+        let key = MessagePattern.key(seed: seed, sequence: request.sequence)
+        return PatternMessage(key: key, length: request.bytes, responseLength: answer)
+    }
+}

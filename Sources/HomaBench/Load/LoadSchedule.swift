@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import HomaWorkloads
+
+/// One request of a load: which, when, how long.
+public struct ScheduledRequest: Sendable, Equatable {
+    /// 0, 1, 2, …
+    public var sequence: UInt64
+    /// When it should be sent, in nanoseconds since the start of the run; 0 under a closed loop.
+    public var intended: UInt64
+    /// Length in bytes.
+    public var bytes: Int
+
+    public init(sequence: UInt64, intended: UInt64, bytes: Int) {
+        self.sequence = sequence
+        self.intended = intended
+        self.bytes = bytes
+    }
+}
+
+/// The requests of a load in order, without end. Same plan, same requests.
+///
+/// Sizes and times come from separate generators, so that a change of the rate keeps the sizes.
+public struct RequestSequence: Sendable {
+    private let sizes: SizeDistribution
+    private var sizeRandom: SeededRandom
+    private var arrivals: PoissonArrivals?
+    private var time: UInt64 = 0
+    private var sequence: UInt64 = 0
+
+    init(_ plan: LoadPlan) {
+        var seeds = SeededRandom(seed: plan.seed)
+        sizes = plan.sizes
+        sizeRandom = SeededRandom(seed: seeds.next())
+        if case .openLoop(let rate) = plan.pace { arrivals = PoissonArrivals(perSecond: rate, seed: seeds.next()) }
+    }
+
+    /// The next request.
+    public mutating func next() -> ScheduledRequest {
+        time += arrivals?.nextGap() ?? 0
+        defer { sequence += 1 }
+        return ScheduledRequest(sequence: sequence, intended: time, bytes: sizes.sample(using: &sizeRandom))
+    }
+}
+
+extension LoadPlan {
+    /// The plan's requests, made one by one.
+    public func makeSequence() -> RequestSequence { RequestSequence(self) }
+
+    /// All requests of an open loop, from the start of the warm-up to the end of the measurement.
+    ///
+    /// Every protocol that carries out this plan sends exactly these. A closed loop has no such list.
+    public func schedule() -> [ScheduledRequest] {
+        guard case .openLoop(let rate) = pace else { preconditionFailure("a closed loop has no schedule") }
+        let end = window.end
+        var requests: [ScheduledRequest] = []
+        requests.reserveCapacity(Int(rate * Double(end) / 1e9 * 1.05) + 16)
+        var sequence = makeSequence()
+        var request = sequence.next()
+        while request.intended < end {
+            requests.append(request)
+            request = sequence.next()
+        }
+        return requests
+    }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HomaBase
+
+/// Carries out a `LoadPlan` over TCP, from one thread.
+///
+/// Requests are pipelined on the plan's connections, each on the one with the fewest outstanding.
+/// Under an open loop every request has its intended time from the schedule; it is sent then whatever has
+/// come back, and its latency counts from then. All response bytes are checked.
+///
+/// A spinning closed loop with one outstanding request on one connection is the ping-pong that measures
+/// latency: it only sends and polls the socket.
+public struct TCPLoadClient: Sendable {
+    public struct Options: Sendable, Equatable {
+        /// Poll without sleeping. Otherwise the thread sleeps in epoll; the timer may be about 50 µs late then,
+        /// which counts as latency as it would for any user who sleeps.
+        public var spin = false
+        /// How sockets are set up.
+        public var sockets = TCPOptions()
+
+        public init(spin: Bool = false, sockets: TCPOptions = TCPOptions()) {
+            self.spin = spin
+            self.sockets = sockets
+        }
+    }
+
+    public let server: PeerAddress
+    public let options: Options
+
+    public init(server: PeerAddress, options: Options = Options()) {
+        self.server = server
+        self.options = options
+    }
+
+    /// Connects, runs the whole plan on the calling thread, and closes the connections.
+    ///
+    /// Throws when a connection cannot be made. One that breaks later costs its outstanding requests, which
+    /// count as errors (as one error when there are none); when the last one breaks, the run ends.
+    public func run(_ plan: LoadPlan) throws(SocketError) -> LoadResult {
+        precondition(plan.connections >= 1, "at least one connection")
+        var connections: [TCPLoadConnection] = []
+        for _ in 0..<plan.connections {
+            connections.append(TCPLoadConnection(file: try Sockets.connect(to: server, options: options.sockets)))
+        }
+        let run = try TCPLoadRun(plan: plan, connections: connections, spin: options.spin)
+        return run.run()
+    }
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// The client's end of one connection: sends requests in order and matches the responses first in, first out.
+///
+/// Requests are sent straight from the pattern, responses are checked piece by piece as they are read;
+/// neither is ever put together in memory.
+final class TCPLoadConnection {
+    /// A request whose response is awaited.
+    struct Outstanding {
+        var message: PatternMessage
+        /// Nanoseconds since the start of the run that latency counts from.
+        var intended: UInt64
+    }
+
+    let file: Int32
+    private(set) var outstanding = RingQueue<Outstanding>()
+    /// Requests at the end of `outstanding` that have not been sent completely.
+    private var unsent = 0
+    /// Bytes of the first of those, with its prefix, that have been sent.
+    private var sentBytes = 0
+    private var parser = TCPResponseParser()
+    private(set) var isBroken = false
+    private var isWrittenOff = false
+    /// The socket was full; wait until it can be written.
+    private(set) var isBlocked = false
+    /// The epoll set waits for the socket to become writable.
+    var isWatchedForWriting = false
+
+    init(file: Int32) { self.file = file }
+
+    deinit { close(file) }
+
+    func enqueue(_ message: PatternMessage, intended: UInt64) {
+        outstanding.append(Outstanding(message: message, intended: intended))
+        unsent += 1
+    }
+
+    /// Sends as much as the socket takes.
+    func flush(with gather: TCPGather) {
+        isBlocked = false
+        while unsent > 0, !isBroken {
+            gather.reset()
+            var index = outstanding.count - unsent
+            var position = sentBytes
+            while index < outstanding.count, gather.add(outstanding[index].message, from: position) {
+                position = 0
+                index += 1
+            }
+            let sent = gather.send(on: file)
+            isBroken = sent < 0
+            advance(max(0, sent))
+            if sent < gather.count {
+                isBlocked = true
+                return
+            }
+        }
+    }
+
+    private func advance(_ count: Int) {
+        sentBytes += count
+        while unsent > 0 {
+            let frame = TCPFrame.prefixLength + outstanding[outstanding.count - unsent].message.length
+            guard sentBytes >= frame else { return }
+            sentBytes -= frame
+            unsent -= 1
+        }
+    }
+
+    /// Forgets all requests of a broken connection and returns how many there were: nil if it has done so before.
+    func writeOff() -> Int? {
+        guard !isWrittenOff else { return nil }
+        isWrittenOff = true
+        let count = outstanding.count
+        outstanding = RingQueue()
+        unsent = 0
+        return count
+    }
+
+    /// Reads what has arrived and reports each finished response.
+    func receive(
+        into buffer: UnsafeMutableRawBufferPointer, _ finished: (_ request: Outstanding, _ intact: Bool) -> Void
+    ) {
+        while !isBroken {
+            let count = recv(file, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
+            guard count > 0 else {
+                isBroken = count == 0 || (errno != EAGAIN && errno != EINTR)
+                break
+            }
+            parse(UnsafeRawBufferPointer(rebasing: buffer[..<count]), finished)
+            if count < buffer.count { break }
+        }
+    }
+
+    private func parse(_ bytes: UnsafeRawBufferPointer, _ finished: (Outstanding, Bool) -> Void) {
+        var rest = bytes
+        while !rest.isEmpty {
+            // A response to nothing, or to a request that has not left yet: the stream makes no sense any more.
+            guard let request = outstanding.first, outstanding.count > unsent else {
+                isBroken = true
+                return
+            }
+            let (taken, intact) = parser.take(rest, expecting: request.message)
+            rest = UnsafeRawBufferPointer(rebasing: rest[taken...])
+            guard let intact else { continue }
+            finished(outstanding.removeFirst(), intact)
+        }
+    }
+}

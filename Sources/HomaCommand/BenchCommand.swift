@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import HomaBase
+import HomaBench
+import HomaIO
+import HomaWorkloads
+
+struct BenchCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench",
+        abstract: "Offer a load to homa serve and measure latency, slowdown and goodput.",
+        discussion: """
+            Requests leave at the times a Poisson process gives, whether or not earlier responses have come back, \
+            and latency counts from the intended time: a stalled server shows in the tail. Every response is \
+            compared with what was sent, byte by byte.
+
+            Examples:
+              homa bench 127.0.0.1:4000 --workload w3 --load 0.5 --link 10Gbit
+              homa bench 127.0.0.1:4000 --workload w3 --load 0.5 --link 10Gbit --protocol tcp
+              homa bench [::1]:4000 --workload 500K --outstanding 4 --response-size 100 --threshold 'goodput>5Gbit'
+            """)
+
+    @Argument(help: "Server, as HOST:PORT.")
+    var server: String
+
+    @Option(name: .customLong("protocol"), help: "homa or tcp.")
+    var carrier: ProtocolChoice = .homa
+
+    @OptionGroup var load: LoadOptions
+    @OptionGroup var node: NodeOptions
+    @OptionGroup var thresholds: ThresholdOptions
+
+    @Option(help: "Round trip of a minimal message on the idle path, for the slowdown.")
+    var baselineRtt = TimeSpan(.microseconds(10))
+
+    @Flag(help: "One JSON object per line.")
+    var json = false
+
+    mutating func validate() throws {
+        guard carrier != .udp else { throw ValidationError("--protocol udp is for homa ping") }
+        _ = try thresholds.parsed()
+    }
+
+    func run() async throws {
+        try await orCouldNotRun {
+            let environment = RunEnvironment.current(mtu: node.mtu)
+            warnIfDebug(environment)
+            let link = node.link?.rate
+            let baseline = SlowdownBaseline(
+                rttNanoseconds: baselineRtt.duration.wholeNanoseconds,
+                bitsPerSecond: (link ?? .gigabitsPerSecond(10)).bitsPerSecond)
+            let plan = try load.plan(link: link, baseline: baseline)
+            note("\(carrier.rawValue) to \(server): \(plan.sizes.name), \(describe(plan.pace)), seed \(plan.seed)")
+            let result = try await measure(plan)
+            if json {
+                for record in result.records() + slowdownRecords(result) { print(environment.annotate(record).jsonLine) }
+            } else {
+                print(environment.summary)
+                print(LoadReport(result).render())
+            }
+            if let why = result.firstError { note("\(result.errors) requests failed; the first: \(why)") }
+            try failOnLoss(result)
+            try thresholds.check(result)
+        }
+    }
+
+    private func measure(_ plan: LoadPlan) async throws -> LoadResult {
+        switch carrier {
+        case .homa: return try await measureHoma(plan)
+        default:
+            let address = try resolve(server)
+            return try TCPLoadClient(server: address, options: .init(spin: node.spin.duration == nil)).run(plan)
+        }
+    }
+
+    /// Wrong bytes are never acceptable, whatever the thresholds say.
+    private func failOnLoss(_ result: LoadResult) throws {
+        guard result.verificationFailures == 0 else {
+            note("\(result.verificationFailures) responses had wrong bytes")
+            throw ExitCode.thresholdMissed
+        }
+        if result.completed == 0 {
+            note("no request was answered (\(result.errors) failed, \(result.unfinished) unfinished)")
+            throw ExitCode.couldNotRun
+        }
+    }
+}
+
+func describe(_ pace: LoadPlan.Pace) -> String {
+    switch pace {
+    case .openLoop(let rate): "open loop, \(fixed(rate, 0)) requests/s"
+    case .closedLoop(let outstanding): "closed loop, \(outstanding) outstanding"
+    }
+}
+
+/// The numeric or named server address with its port.
+func resolve(_ text: String) throws -> PeerAddress {
+    let found = try AddressResolver.resolve(text)
+    guard let first = found.first else { throw ValidationError("\(text) has no address") }
+    return first
+}
+
+func resolve(host: String, port: UInt16) throws -> PeerAddress {
+    let found = try AddressResolver.resolve(host, defaultPort: port)
+    guard let first = found.first else { throw ValidationError("\(host) has no address") }
+    return first
+}
+
+/// Slowdown by message size, one record per bin and percentile.
+func slowdownRecords(_ result: LoadResult) -> [ResultRecord] {
+    (result.slowdown?.rows ?? []).flatMap { row in
+        [("slowdown_by_size_p50", row.p50), ("slowdown_by_size_p99", row.p99)].compactMap { name, value in
+            value.map {
+                ResultRecord(measure: name, value: $0, unit: "ratio").with("protocol", result.protocolName)
+                    .with("size_percentile", row.percentile).with("size_up_to_bytes", row.upperBound)
+                    .with("count", Int(row.count))
+            }
+        }
+    }
+}

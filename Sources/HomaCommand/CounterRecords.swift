@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Homa
+import HomaBench
+import HomaBuffers
+import HomaCore
+
+/// What a node counted, as records.
+func counterRecords(_ statistics: HomaStatistics) -> [ResultRecord] {
+    let pool = statistics.pool
+    let endpoint = statistics.endpoint
+    let figures: [(String, Double, String)] = [
+        ("bpages_high_water", Double(pool.highWaterMark), "bpages"),
+        ("bpages_touched", Double(pool.pagesTouched), "bpages"),
+        ("buffer_stalls", Double(endpoint.bufferStalls), "messages"),
+        ("packets_resent", Double(endpoint.packetsResent), "packets"),
+        ("requests_delivered", Double(endpoint.requestsDelivered), "rpc"),
+        ("calls_completed", Double(endpoint.callsCompleted), "rpc"),
+        ("calls_failed", Double(endpoint.callsFailed), "rpc"),
+    ]
+    let totals = figures.map { ResultRecord(measure: $0.0, value: $0.1, unit: $0.2).with("protocol", "homa") }
+    return totals + dropRecords(statistics)
+}
+
+/// Packets not accepted, by reason; reasons that never occurred are left out.
+private func dropRecords(_ statistics: HomaStatistics) -> [ResultRecord] {
+    var records = DropReason.allCases.map { reason in
+        (name: "\(reason)", count: statistics.endpoint.drops(for: reason))
+    }
+    records += statistics.malformedPackets.sorted { $0.key < $1.key }.map { (name: "malformed: \($0.key)", count: $0.value) }
+    return records.filter { $0.count > 0 }.map {
+        ResultRecord(measure: "dropped_packets", value: Double($0.count), unit: "packets").with("reason", $0.name)
+    }
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import ArgumentParser
+
+/// The `homa` command.
+public struct HomaCommand: AsyncParsableCommand {
+    public static let configuration = CommandConfiguration(
+        commandName: "homa",
+        abstract: "Send, serve and measure Homa RPCs.",
+        discussion: """
+            Start with `homa demo`: it runs Homa and TCP side by side on this machine.
+
+            Exit status: 0 good, 1 a threshold was missed, 2 could not run, 64 wrong usage.
+            """,
+        subcommands: [
+            DemoCommand.self, ServeCommand.self, PingCommand.self, BenchCommand.self, WorkloadCommand.self,
+            SprayCommand.self,
+        ])
+
+    public init() {}
+}

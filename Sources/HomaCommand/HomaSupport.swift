@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Homa
+import HomaBase
+import HomaBench
+import HomaBuffers
+import Logging
+
+extension NodeOptions {
+    /// The node these options describe.
+    func configuration(udpPort: UInt16 = 0, bind: String? = nil) -> HomaConfiguration {
+        var configuration = HomaConfiguration()
+        configuration.udpPort = udpPort
+        configuration.bindAddress = bind
+        configuration.endpoint = preset.configuration
+        configuration.endpoint.linkRate = link?.rate
+        if let region { configuration.pool = PoolConfiguration(regionLength: region.bytes) }
+        configuration.spin = spin.duration.map { .for($0) } ?? .forever
+        configuration.mtu = mtu
+        configuration.logger.logLevel = .warning
+        return configuration
+    }
+}
+
+extension BenchCommand {
+    func measureHoma(_ plan: LoadPlan) async throws -> LoadResult {
+        try await HomaLoadClient(server: server, configuration: node.configuration()).run(plan)
+    }
+}
+
+extension ServeCommand {
+    func serveHoma() async throws {
+        try await withHomaNode(node.configuration(udpPort: port, bind: bind)) { node in
+            let port = node.udpPort
+            // A free UDP port may lie above the server ports; then clients must name this one.
+            let socket = try node.openSocket(port: port < HomaLimits.firstClientPort ? port : Self.fallbackPort)
+            announce(port)
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { try? await socket.serveInline { HomaEcho.answer($0) } }
+                group.addTask { await waitForEnd(lifetime?.duration) }
+                await group.next()
+                group.cancelAll()
+            }
+            if json { for record in counterRecords(node.statistics) { print(record.jsonLine) } }
+        }
+    }
+
+    /// Homa port of a node whose UDP port is no valid server port.
+    static var fallbackPort: UInt16 { 99 }
+
+    /// What clients write to reach a server that was started with UDP port 0.
+    static func address(host: String, udpPort: UInt16) -> String {
+        udpPort < HomaLimits.firstClientPort ? "\(host):\(udpPort)" : "\(host):\(udpPort)/\(fallbackPort)"
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Glibc
+import HomaBase
+import HomaBench
+
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Answer requests, for homa ping and homa bench.",
+        discussion: """
+            Each request is echoed, or answered with as many bytes as its header asks for.
+
+            Examples:
+              homa serve 4000
+              homa serve 4000 --protocol tcp
+            """)
+
+    @Argument(help: "Port: UDP and Homa port with homa, TCP port with tcp, UDP port with udp. 0 takes a free one.")
+    var port: UInt16
+
+    @Option(name: .customLong("protocol"), help: "homa, tcp, or udp (a bare echo, the floor of every round trip).")
+    var carrier: ProtocolChoice = .homa
+
+    @Option(help: "Address to listen on; all of them by default.")
+    var bind: String?
+
+    @Option(name: .customLong("for"), help: "Stop after this time; by default on SIGINT or SIGTERM.")
+    var lifetime: TimeSpan?
+
+    @OptionGroup var node: NodeOptions
+
+    @Flag(help: "Print counters when stopping, one JSON object per line.")
+    var json = false
+
+    mutating func validate() throws {
+        guard carrier == .homa || node.isDefault else {
+            throw ValidationError("--region, --mtu and --preset are for --protocol homa")
+        }
+    }
+
+    func run() async throws {
+        try await orCouldNotRun {
+            warnIfDebug(.current(mtu: node.mtu))
+            switch carrier {
+            case .homa: try await serveHoma()
+            case .tcp: try await serveTCP()
+            case .udp: try await serveUDP()
+            }
+        }
+    }
+
+    private func serveTCP() async throws {
+        var options = TCPEchoServer.Options()
+        options.spin = node.spin.duration == nil
+        let server = try TCPEchoServer(listeningOn: [try listenAddress()], options: options)
+        announce(server.addresses[0].port)
+        await waitForEnd(lifetime?.duration)
+        server.stop()
+    }
+
+    private func serveUDP() async throws {
+        let server = try UDPEchoServer(on: try listenAddress())
+        announce(server.address.port)
+        await waitForEnd(lifetime?.duration)
+        server.stop()
+    }
+
+    private func listenAddress() throws -> PeerAddress {
+        guard let bind else { return PeerAddress(high: 0, low: 0, port: port) }
+        return try resolve(host: bind, port: port)
+    }
+
+    /// The one line on standard output, so that scripts know when and where to connect.
+    func announce(_ port: UInt16) {
+        writeAll("serving \(carrier.rawValue) on port \(port)\n", to: STDOUT_FILENO)
+    }
+}

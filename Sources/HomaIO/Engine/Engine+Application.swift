@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+public import HomaBase
+internal import HomaBuffers
+public import HomaCore
+internal import Synchronization
+
+/// The engine as the public API sees it.
+extension Engine {
+    /// Starts a call and waits for its outcome.
+    ///
+    /// Cancelling the task aborts the call at once: the outcome is `failed(.aborted)`, and the server
+    /// may or may not have run the request.
+    public nonisolated(nonsending) func outcome(of call: PendingCall) async -> CallOutcome {
+        await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                call.continuation = continuation
+                if !submit(.start(call)) { call.finish(.closed, at: now) }
+            }
+        } onCancel: {
+            submit(.cancel(call))
+        }
+    }
+
+    /// Hands a response over. False when the engine has stopped; a client that has gone is no error.
+    @discardableResult
+    public func respond(to rpc: RPCHandle, with buffer: OutgoingBuffer) -> Bool { submit(.respond(rpc, buffer)) }
+
+    /// Drops a request unanswered and tells its client.
+    public func decline(_ rpc: RPCHandle) { submit(.decline(rpc)) }
+
+    /// Waits until `deadline` on the engine's clock. While the engine spins, tasks that run on it go
+    /// on within about a microsecond of the deadline.
+    ///
+    /// Cancelling the task ends the wait at once with `cancelled`.
+    public nonisolated(nonsending) func sleep(until deadline: Instant) async -> SleepOutcome {
+        let sleeper = Sleeper(until: deadline)
+        return await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                sleeper.continuation = continuation
+                if !submit(.sleep(sleeper)) { sleeper.resume(.closed) }
+            }
+        } onCancel: {
+            submit(.cancelSleep(sleeper))
+        }
+    }
+
+    /// Opens a server port whose requests go to `sink` from now on.
+    ///
+    /// Blocks for as long as the engine takes to come round, some tens of microseconds.
+    ///
+    /// - Returns: nil when the engine has stopped.
+    /// - Throws: `invalidPort` or `portInUse`.
+    public func openPort(_ port: UInt16, sink: PortSink) throws(EndpointError) -> Void? {
+        let result = performAndWait { [self] () -> Result<Void, EndpointError> in
+            do throws(EndpointError) {
+                try state.pointee.endpoint.openPort(port)
+                state.pointee.ports.insert(sink, at: port)
+                return .success(())
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result?.get()
+    }
+
+    /// Runs `body` on the engine thread, at once when this is that thread. False: the engine has stopped.
+    @discardableResult
+    public func perform(_ body: @escaping @Sendable () -> Void) -> Bool { submit(.perform(body)) }
+
+    /// Accepts no more requests at the port and tells its sink. Does nothing when it is not open, or
+    /// open for somebody else.
+    public func closePort(_ port: UInt16, of owner: any AnyObject & Sendable) {
+        submit(
+            .perform { [self] in
+                guard state.pointee.ports[port]?.owner === owner, let sink = state.pointee.ports.remove(port) else {
+                    return
+                }
+                state.pointee.endpoint.closePort(port)
+                sink.closed()
+            })
+    }
+
+    /// Counters now, or at the end when the engine has stopped. Blocks like ``openPort(_:sink:)``.
+    public var statistics: EngineStatistics {
+        if let statistics = performAndWait({ self.snapshot() }) { return statistics }
+        return lifecycle.withLock { $0.finalStatistics }
+    }
+
+    /// All RPCs under way; none when the engine has stopped. Blocks like ``openPort(_:sink:)``.
+    public func rpcs() -> [RPCInformation] {
+        performAndWait { [self] in state.pointee.endpoint.allInformation(at: state.pointee.now) } ?? []
+    }
+
+    /// Waits until the engine has stopped, or until the task is cancelled.
+    public nonisolated(nonsending) func waitForEnd() async { _ = await sleep(until: .distantFuture) }
+
+    /// Runs `body` on the engine thread and waits for its result; nil when the engine has stopped.
+    func performAndWait<Value: Sendable>(_ body: @escaping @Sendable () -> Value) -> Value? {
+        if isCurrentThread { return state.pointee.isClosed ? nil : body() }
+        let reply = Reply<Value>()
+        let isAccepted = submit(.perform { reply.fill(body()) })
+        return isAccepted ? reply.wait() : nil
+    }
+
+    /// A snapshot of all counters; engine thread only.
+    func snapshot() -> EngineStatistics {
+        var statistics = state.pointee.counters
+        statistics.endpoint = state.pointee.endpoint.statistics
+        statistics.driver = state.pointee.driver.statistics
+        statistics.pool = region.pool.statistics
+        statistics.activeRPCs = state.pointee.endpoint.rpcCount
+        statistics.isUsingGSO = state.pointee.driver.isUsingGSO
+        statistics.isUsingGRO = state.pointee.driver.isUsingGRO
+        return statistics
+    }
+}
+
+/// One value handed from the engine thread to a thread that waits for it.
+private final class Reply<Value: Sendable>: @unchecked Sendable {
+    private let semaphore: UnsafeMutablePointer<sem_t>
+    private var value: Value?
+
+    init() {
+        semaphore = .allocate(capacity: 1)
+        semaphore.initialize(to: sem_t())
+        sem_init(semaphore, 0, 0)
+    }
+
+    deinit {
+        sem_destroy(semaphore)
+        semaphore.deallocate()
+    }
+
+    func fill(_ value: Value) {
+        self.value = value
+        sem_post(semaphore)
+    }
+
+    func wait() -> Value? {
+        while sem_wait(semaphore) != 0 {}
+        return value
+    }
+}

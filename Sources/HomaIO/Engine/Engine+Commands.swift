@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HomaBase
+internal import HomaCore
+internal import Synchronization
+
+/// What the application asks of the engine.
+extension Engine {
+    /// Acts at once on the engine thread; elsewhere leaves word and wakes the engine if it sleeps.
+    /// False: the engine has stopped, and nothing happened.
+    @discardableResult
+    func submit(_ command: EngineCommand) -> Bool {
+        guard isCurrentThread else { return post(command) }
+        guard !state.pointee.isClosed else { return false }
+        execute(command)
+        return true
+    }
+
+    /// Puts a command in the inbox. False: the engine has stopped.
+    func post(_ command: EngineCommand) -> Bool {
+        let isAccepted = inbox.withLock { inbox -> Bool in
+            guard !inbox.isClosed else { return false }
+            inbox.commands.append(command)
+            return true
+        }
+        if isAccepted { signal.commandsArrived() }
+        return isAccepted
+    }
+
+    /// Runs what other threads left. True when there was something.
+    func takeCommands() -> Bool {
+        guard signal.takeCommands() else { return false }
+        var commands: [EngineCommand] = []
+        swap(&commands, &state.pointee.commands)
+        inbox.withLock { swap(&$0.commands, &commands) }
+        for command in commands { execute(command) }
+        let didAnything = !commands.isEmpty
+        commands.removeAll(keepingCapacity: true)
+        swap(&commands, &state.pointee.commands)
+        return didAnything
+    }
+
+    /// Carries out one command on the engine thread.
+    func execute(_ command: EngineCommand) {
+        switch command {
+        case .job(let job):
+            if state.pointee.isClosed { globalConcurrentExecutor.enqueue(job) } else { state.pointee.jobs.append(job) }
+        case .start(let call): begin(call)
+        case .cancel(let call): cancel(call)
+        case .respond(let rpc, let buffer): sendResponse(to: rpc, buffer)
+        case .decline(let rpc): state.pointee.endpoint.decline(rpc, at: state.pointee.now)
+        case .sleep(let sleeper): begin(sleeper)
+        case .cancelSleep(let sleeper):
+            sleeper.isCancelled = true
+            sleeper.resume(.cancelled)
+        case .perform(let body): body()
+        }
+    }
+
+    private func begin(_ call: PendingCall) {
+        let now = state.pointee.now
+        if case .cancelledEarly = call.phase { return call.finish(.failed(.aborted), at: now) }
+        guard !state.pointee.isClosed else { return call.finish(.closed, at: now) }
+        call.started = now
+        // The first packet should be as long as the path allows already.
+        if state.pointee.endpoint.introduce(call.destination, at: now) { learnMaximumPacket(for: call.destination) }
+        let payload = retain(call.buffer)
+        let cookie = state.pointee.calls.insert(call)
+        let request = CallRequest(
+            destination: call.destination, serverPort: call.serverPort, clientPort: state.pointee.clientPort,
+            length: call.buffer.count, payload: payload, cookie: cookie,
+            deadline: call.limitNanoseconds.map { now.advanced(byNanoseconds: $0) } ?? .distantFuture)
+        do {
+            call.phase = .running(try state.pointee.endpoint.call(request, at: now))
+        } catch {
+            releasePayload(payload)
+            _ = state.pointee.calls.remove(cookie)
+            call.finish(.rejected(error), at: now)
+        }
+    }
+
+    private func cancel(_ call: PendingCall) {
+        switch call.phase {
+        case .waiting: call.phase = .cancelledEarly
+        case .running(let rpc): state.pointee.endpoint.abort(rpc, failure: .aborted, at: state.pointee.now)
+        case .cancelledEarly, .finished: break
+        }
+    }
+
+    private func sendResponse(to rpc: RPCHandle, _ buffer: OutgoingBuffer) {
+        guard !state.pointee.isClosed else { return }
+        let payload = retain(buffer)
+        let isTaken = try? state.pointee.endpoint.respond(
+            to: rpc, length: buffer.count, payload: payload, at: state.pointee.now)
+        if isTaken != true { releasePayload(payload) }
+    }
+
+    private func begin(_ sleeper: Sleeper) {
+        if sleeper.isCancelled { return sleeper.resume(.cancelled) }
+        guard !state.pointee.isClosed else { return sleeper.resume(.closed) }
+        state.pointee.timers.insert(sleeper)
+    }
+
+    /// Keeps `buffer` for the protocol and returns the token that names it.
+    private func retain(_ buffer: OutgoingBuffer) -> UInt64 {
+        state.pointee.sends.insert(SendRecord(base: buffer.base, owner: Unmanaged.passRetained(buffer)))
+    }
+
+    /// The protocol does not need the bytes any more.
+    func releasePayload(_ token: UInt64) { state.pointee.sends.remove(token)?.owner.release() }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HomaBase
+internal import HomaCore
+
+/// From the protocol to the application.
+extension Engine {
+    /// Hands out what happened, unless packets that may need released payload still wait for the kernel.
+    func tellApplication() {
+        guard state.pointee.driver.queuedPackets == 0 else { return }
+        while let event = state.pointee.endpoint.nextEvent() { tell(event) }
+    }
+
+    /// Carries out one event.
+    func tell(_ event: EndpointEvent) {
+        switch event {
+        case .responseArrived(_, let cookie, let lease, let length):
+            let message = ReceivedMessage(region: region, lease: lease, count: length)
+            state.pointee.calls.remove(cookie)?.finish(.response(message), at: state.pointee.now)
+        case .callFailed(_, let cookie, let failure):
+            state.pointee.calls.remove(cookie)?.finish(.failed(failure), at: state.pointee.now)
+        case .requestArrived(let request):
+            let message = ReceivedMessage(region: region, lease: request.lease, count: request.length)
+            if let sink = state.pointee.ports[request.serverPort] {
+                sink.deliver(request, message)
+            } else {
+                state.pointee.endpoint.decline(request.rpc, at: state.pointee.now)
+            }
+        case .payloadReleased(let token): releasePayload(token)
+        case .requestAbandoned: state.pointee.counters.abandonedRequests &+= 1
+        case .peerAdded(let peer): learnMaximumPacket(for: peer)
+        }
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HomaBase
+internal import HomaCore
+internal import HomaWire
+
+/// From the socket to the region.
+extension Engine {
+    /// Takes one batch of datagrams. True when there was any.
+    func receiveBatch() -> Bool {
+        let count = state.pointee.driver.receive()
+        guard count > 0 else { return false }
+        for index in 0..<count { takeDatagram(state.pointee.driver.datagram(index)) }
+        return true
+    }
+
+    /// Cuts a train that the kernel joined into its packets.
+    private func takeDatagram(_ datagram: ReceivedDatagram) {
+        var offset = 0
+        let segment = datagram.segmentSize > 0 ? datagram.segmentSize : datagram.byteCount
+        while offset < datagram.byteCount {
+            let length = min(segment, datagram.byteCount - offset)
+            takePacket(
+                UnsafeRawBufferPointer(start: datagram.baseAddress + offset, count: length), from: datagram.source)
+            offset += length
+        }
+    }
+
+    /// Feeds one packet to the protocol and puts its payload where that says: the only copy in user space.
+    @inline(__always)
+    private func takePacket(_ packet: UnsafeRawBufferPointer, from peer: PeerAddress) {
+        let header: PacketHeader
+        do {
+            header = try PacketHeader.parse(packet)
+        } catch {
+            state.pointee.counters.malformedPackets[error.code] &+= 1
+            return
+        }
+        switch state.pointee.endpoint.receive(header, from: peer, at: state.pointee.now) {
+        case .store(let place):
+            let source = packet.baseAddress! + header.byteCount
+            let base = region.memory.baseAddress
+            (base + place.regionOffset).copyMemory(from: source, byteCount: place.byteCount)
+            if place.secondByteCount > 0 {
+                (base + place.secondRegionOffset).copyMemory(
+                    from: source + place.byteCount, byteCount: place.secondByteCount)
+            }
+        case .consumed, .dropped: break
+        }
+    }
+
+    /// Believes a network error when the packet it quotes belongs to an RPC of ours.
+    /// True when there was any.
+    @discardableResult
+    func takeNetworkErrors() -> Bool {
+        var hasAny = false
+        while let error = state.pointee.driver.nextError() {
+            hasAny = true
+            guard let rpc = error.withPayload({ Self.quotedRPC($0) }) else { continue }
+            let now = state.pointee.now
+            switch error.kind {
+            case .portUnreachable:
+                state.pointee.endpoint.unreachable(error.peer, failure: .portUnreachable, offending: rpc, at: now)
+            case .hostUnreachable:
+                state.pointee.endpoint.unreachable(error.peer, failure: .hostUnreachable, offending: rpc, at: now)
+            case .messageTooBig(let mtu): if mtu > 0 { setMaximumPacket(mtu: mtu, for: error.peer) }
+            case .other: break
+            }
+        }
+        return hasAny
+    }
+
+    /// The identifier in a quoted packet of ours. A quote may end anywhere; what is missing counts as zero.
+    private static func quotedRPC(_ bytes: UnsafeRawBufferPointer) -> RPCID? {
+        guard bytes.count >= CommonHeader.byteCount else { return nil }
+        return withUnsafeTemporaryAllocation(byteCount: 128, alignment: 8) { padded in
+            padded.initializeMemory(as: UInt8.self, repeating: 0)
+            padded.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes.prefix(128)))
+            return try? CommonHeader(parsing: padded.bytes).senderID
+        }
+    }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+public import HomaBase
+internal import HomaCore
+internal import Synchronization
+
+/// One host's Homa: a thread that owns the protocol state, the UDP socket and the receive region.
+///
+/// The thread receives, keeps time, transmits, tells the application, and runs the Swift tasks that
+/// prefer it (an engine is a `TaskExecutor`), so that an RPC needs no change of thread at all. Every
+/// method may be called from any thread; on the engine thread it acts at once, elsewhere it puts a
+/// command in the engine's inbox.
+///
+/// The thread keeps the engine alive. It ends with ``stop()``.
+public final class Engine: @unchecked Sendable {
+    /// What the engine was made with.
+    public let configuration: EngineConfiguration
+    /// The receive region.
+    public let region: ReceiveRegion
+    /// Where the socket is bound.
+    public let localAddress: PeerAddress
+    let signal: EngineSignal
+    let inbox = Mutex(EngineInbox())
+    let lifecycle = Mutex(EngineLifecycle())
+    private let stopRequested = Atomic<Bool>(false)
+    /// The engine's thread while it runs, 0 before and after.
+    private let threadID = Atomic<UInt>(0)
+    let state: UnsafeMutablePointer<EngineState>
+    let clock = MonotonicClock.process
+
+    /// Binds the socket, maps the region and reserves all tables. Call ``start()`` next.
+    ///
+    /// - Throws: `SystemError`, `PoolError` or `ConfigurationError`.
+    public init(_ configuration: EngineConfiguration) throws {
+        self.configuration = configuration
+        let driver = try UDPDriver(configuration.socket)
+        let poller = try Poller(socketDescriptor: driver.fileDescriptor)
+        let signal = EngineSignal(waker: poller.waker)
+        let region = try ReceiveRegion(configuration: configuration.pool, backing: configuration.backing, signal: signal)
+        let now = MonotonicClock.process.now()
+        var endpoint = try Endpoint(
+            configuration: configuration.endpoint, pool: region.pool, shard: 0, seed: .random(in: 0 ... .max),
+            firstRPC: Self.firstIdentifier(), incarnation: .random(in: 1 ... .max), at: now)
+        let clientPort = try endpoint.allocateClientPort()
+        localAddress = driver.localAddress
+        self.signal = signal
+        self.region = region
+        state = .allocate(capacity: 1)
+        state.initialize(
+            to: EngineState(
+                endpoint: endpoint, driver: driver, poller: poller, sends: Slab(capacity: 1024),
+                calls: Slab(capacity: 1024), now: now, lastWork: now, lastErrorCheck: now, clientPort: clientPort))
+    }
+
+    deinit {
+        lifecycle.withLock { if let thread = $0.thread { pthread_detach(thread) } }
+        if lifecycle.withLock({ $0.phase }) != .ended { state.deinitialize(count: 1) }
+        state.deallocate()
+    }
+
+    /// Identifiers grow from run to run, so that no server takes a new call for a late duplicate:
+    /// microseconds since 1970 in the upper bits leave room for 2048 calls per microsecond.
+    private static func firstIdentifier() -> RPCID {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        let microseconds = UInt64(clamping: time.tv_sec) &* 1_000_000 &+ UInt64(clamping: time.tv_nsec) / 1000
+        return RPCID(rawValue: max(microseconds << 12, 2))
+    }
+
+    /// The time on the engine's clock; from any thread.
+    public var now: Instant { clock.now() }
+
+    /// True on the engine's own thread.
+    @inline(__always)
+    public var isCurrentThread: Bool { threadID.load(ordering: .relaxed) == pthread_self() }
+
+    var mustStop: Bool { stopRequested.load(ordering: .relaxed) }
+
+    func requestStop() {
+        stopRequested.store(true, ordering: .sequentiallyConsistent)
+        signal.commandsArrived()
+    }
+
+    func enterThread() { threadID.store(pthread_self(), ordering: .sequentiallyConsistent) }
+    func leaveThread() { threadID.store(0, ordering: .sequentiallyConsistent) }
+}

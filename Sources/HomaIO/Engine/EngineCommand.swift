@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HomaCore
+
+/// What other threads ask of the engine thread.
+enum EngineCommand: Sendable {
+    /// Part of a Swift task that prefers to run here.
+    case job(UnownedJob)
+    case start(PendingCall)
+    case cancel(PendingCall)
+    case respond(RPCHandle, OutgoingBuffer)
+    case decline(RPCHandle)
+    case sleep(Sleeper)
+    case cancelSleep(Sleeper)
+    /// Anything rare.
+    case perform(@Sendable () -> Void)
+}
+
+/// Commands from other threads, in the order they came.
+struct EngineInbox {
+    var commands: [EngineCommand] = []
+    /// Set when the engine stops; nothing is accepted afterwards.
+    var isClosed = false
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HomaBase
+internal import HomaCore
+
+/// A message under way to the network: where its bytes are and who keeps them alive.
+struct SendRecord {
+    let base: UnsafeRawPointer
+    let owner: Unmanaged<OutgoingBuffer>
+}
+
+/// All that the engine thread alone touches.
+///
+/// It lives behind a pointer and is reached field by field, never through a mutating method of the
+/// whole: application code that runs in the middle of a round comes back to other fields.
+struct EngineState: ~Copyable {
+    var endpoint: Endpoint
+    var driver: UDPDriver
+    var poller: Poller
+    var jobs = JobQueue()
+    var timers = TimerQueue()
+    var sends: Slab<SendRecord>
+    var calls: Slab<PendingCall>
+    var ports = PortSinks()
+    /// Buffer that changes places with the inbox's.
+    var commands: [EngineCommand] = []
+    /// The time this round goes by.
+    var now: Instant
+    /// When something happened last.
+    var lastWork: Instant
+    /// When the error queue was looked at last without being asked to.
+    var lastErrorCheck: Instant
+    /// Why packets are left in the driver's queue.
+    var backlog = FlushResult.Remainder.none
+    /// Set once the engine has begun to stop.
+    var isClosed = false
+    var counters = EngineStatistics()
+    let clientPort: UInt16
+}

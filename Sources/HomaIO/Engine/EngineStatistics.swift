@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HomaBuffers
+public import HomaCore
+public import HomaWire
+
+/// What an engine has done so far. Counters only grow; compare two snapshots.
+public struct EngineStatistics: Sendable {
+    /// The protocol's counters.
+    public var endpoint = EndpointStatistics()
+    /// The socket's counters.
+    public var driver = UDPStatistics()
+    /// The receive region's books.
+    public var pool = PoolStatistics()
+    /// Received packets that are not Homa packets, by `WireError.code`.
+    public var malformedPackets = InlineArray<32, UInt64>(repeating: 0)
+    /// Rounds of the engine's loop.
+    public var rounds: UInt64 = 0
+    /// Times the engine slept for lack of work.
+    public var sleeps: UInt64 = 0
+    /// Parts of Swift tasks run on the engine thread.
+    public var jobs: UInt64 = 0
+    /// Requests whose client went away before they were answered.
+    public var abandonedRequests: UInt64 = 0
+    /// RPCs under way now.
+    public var activeRPCs = 0
+    /// True while the kernel takes packets in trains.
+    public var isUsingGSO = false
+    /// True when the kernel joins received trains.
+    public var isUsingGRO = false
+
+    public init() {}
+
+    /// Malformed packets of one kind.
+    public func malformed(_ error: WireError) -> UInt64 { malformedPackets[error.code] }
+
+    /// Malformed packets of all kinds.
+    public var malformedTotal: UInt64 {
+        var total: UInt64 = 0
+        for code in 0..<WireError.codeCount { total += malformedPackets[code] }
+        return total
+    }
+}

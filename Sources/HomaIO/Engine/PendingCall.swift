@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HomaBase
+public import HomaCore
+
+/// One call of the application, from its start to its outcome.
+///
+/// Made by the caller's task; from then on only the engine thread touches what can change.
+public final class PendingCall: @unchecked Sendable {
+    enum Phase {
+        case waiting
+        /// Cancelled before the engine had heard of it.
+        case cancelledEarly
+        case running(RPCHandle)
+        case finished
+    }
+
+    let destination: PeerAddress
+    let serverPort: UInt16
+    let buffer: OutgoingBuffer
+    /// Nanoseconds from the start to the deadline; nil: none.
+    let limitNanoseconds: UInt64?
+    var continuation: UnsafeContinuation<CallOutcome, Never>?
+    var phase = Phase.waiting
+    /// When the engine took it over.
+    var started = Instant.zero
+    /// How long the call took; meaningful once it has ended.
+    public internal(set) var elapsedNanoseconds: UInt64 = 0
+
+    public init(to destination: PeerAddress, port: UInt16, sending buffer: OutgoingBuffer, limitNanoseconds: UInt64?) {
+        self.destination = destination
+        serverPort = port
+        self.buffer = buffer
+        self.limitNanoseconds = limitNanoseconds
+    }
+
+    /// Hands the outcome to the caller's task; only the first call counts.
+    func finish(_ outcome: CallOutcome, at now: Instant) {
+        phase = .finished
+        elapsedNanoseconds = started == .zero ? 0 : now.nanoseconds(since: started)
+        guard let continuation else { return }
+        self.continuation = nil
+        continuation.resume(returning: outcome)
+    }
+}
+
+/// How a call ended.
+public enum CallOutcome: Sendable {
+    case response(ReceivedMessage)
+    case failed(RPCFailure)
+    /// The endpoint could not take it.
+    case rejected(EndpointError)
+    /// The engine has stopped.
+    case closed
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HomaCore
+
+/// Who takes the requests of one open port. All closures run on the engine thread and must not block.
+public struct PortSink: Sendable {
+    /// Who opened the port; closing it on behalf of another owner does nothing.
+    public let owner: any AnyObject & Sendable
+    /// A request is complete. From now on somebody must answer or decline it.
+    public var deliver: @Sendable (ArrivedRequest, ReceivedMessage) -> Void
+    /// No more will come, because the port or the engine was closed.
+    public var closed: @Sendable () -> Void
+
+    public init(
+        owner: any AnyObject & Sendable, deliver: @escaping @Sendable (ArrivedRequest, ReceivedMessage) -> Void,
+        closed: @escaping @Sendable () -> Void
+    ) {
+        self.owner = owner
+        self.deliver = deliver
+        self.closed = closed
+    }
+}
+
+/// The sinks of all server ports, by port number; touched by the engine thread only.
+struct PortSinks: ~Copyable {
+    private static var count: Int { 0x8000 }
+    private let sinks: UnsafeMutablePointer<Unmanaged<Box>?>
+
+    private final class Box {
+        let sink: PortSink
+        init(_ sink: PortSink) { self.sink = sink }
+    }
+
+    init() {
+        sinks = .allocate(capacity: Self.count)
+        sinks.initialize(repeating: nil, count: Self.count)
+    }
+
+    deinit {
+        for port in 0..<Self.count { sinks[port]?.release() }
+        sinks.deallocate()
+    }
+
+    /// The sink of `port`, nil when it is not open.
+    subscript(port: UInt16) -> PortSink? {
+        Int(port) < Self.count ? sinks[Int(port)]?._withUnsafeGuaranteedRef { $0.sink } : nil
+    }
+
+    mutating func insert(_ sink: PortSink, at port: UInt16) {
+        sinks[Int(port)]?.release()
+        sinks[Int(port)] = Unmanaged.passRetained(Box(sink))
+    }
+
+    mutating func remove(_ port: UInt16) -> PortSink? {
+        guard let sink = self[port] else { return nil }
+        sinks[Int(port)]?.release()
+        sinks[Int(port)] = nil
+        return sink
+    }
+
+    mutating func removeAll() -> [PortSink] { (0..<Self.count).compactMap { remove(UInt16($0)) } }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HomaBuffers
+
+/// The memory that messages arrive in, with the pool that divides it.
+///
+/// Every message holds a reference, so the memory stays until the last of them is gone, even when
+/// the engine has stopped long before.
+public final class ReceiveRegion: Sendable {
+    /// Keeps the books of the region.
+    public let pool: BufferPool
+    let memory: MappedRegion
+    private let signal: EngineSignal
+
+    init(configuration: PoolConfiguration, backing: EngineConfiguration.Backing, signal: EngineSignal) throws {
+        pool = try BufferPool(configuration)
+        switch backing {
+        case .anonymous: memory = try MappedRegion(byteCount: configuration.regionLength)
+        case .memoryFile(let name): memory = try MappedRegion(sharedByteCount: configuration.regionLength, name: name)
+        }
+        self.signal = signal
+    }
+
+    /// Gives a message's buffers back, and wakes the engine when other messages wait for them. Any thread.
+    func release(_ lease: BufferLease) {
+        // A refused return changes nothing and is counted by the pool.
+        if (try? pool.release(lease)) == true { signal.buffersReturned() }
+    }
+
+    /// The descriptor of the memory file, nil for anonymous memory; valid as long as this object.
+    public var fileDescriptor: Int32? { memory.fileDescriptor }
+
+    /// Bytes of the region in memory now. Slow.
+    public var residentByteCount: Int { memory.residentByteCount() }
+}

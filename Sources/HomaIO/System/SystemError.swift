@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+
+/// A system call that failed, and what it was for.
+public struct SystemError: Error, Equatable, Sendable {
+    /// The call, as its manual page is named.
+    public let call: String
+    /// The value of `errno`.
+    public let code: Int32
+    /// What the call worked on: an address, a size, an option. May be empty.
+    public let context: String
+
+    public init(call: String, code: Int32, context: String = "") {
+        self.call = call
+        self.code = code
+        self.context = context
+    }
+
+    /// The system's own words for `code`.
+    public var text: String {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
+            buffer.initialize(repeating: 0)
+            guard let base = buffer.baseAddress, strerror_r(code, base, buffer.count) == 0 else {
+                return "error \(code)"
+            }
+            return String(cString: base)
+        }
+    }
+}
+
+extension SystemError: CustomStringConvertible {
+    public var description: String {
+        context.isEmpty ? "\(call): \(text)" : "\(call) (\(context)): \(text)"
+    }
+}
+
+extension SystemError {
+    /// Turns the C shim's "value or -errno" into a value or an error.
+    @discardableResult
+    static func check(
+        _ result: Int32, _ call: String, _ context: @autoclosure () -> String = ""
+    ) throws(SystemError) -> Int32 {
+        guard result < 0 else { return result }
+        throw SystemError(call: call, code: -result, context: context())
+    }
+
+    /// The same for calls that answer -1 and set `errno`.
+    @discardableResult
+    static func checkErrno(
+        _ result: Int32, _ call: String, _ context: @autoclosure () -> String = ""
+    ) throws(SystemError) -> Int32 {
+        guard result < 0 else { return result }
+        throw SystemError(call: call, code: errno, context: context())
+    }
+}

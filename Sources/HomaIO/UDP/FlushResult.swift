@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What became of the queue.
+public struct FlushResult: Equatable, Sendable {
+    /// What to do about packets that are still queued.
+    public enum Remainder: Equatable, Sendable {
+        /// Nothing is queued any more.
+        case none
+        /// The socket's send buffer is full: flush again when it is writable.
+        case waitUntilWritable
+        /// The device's queue is full or memory is short: flush again a little later.
+        case retryLater
+    }
+
+    /// Packets handed to the kernel.
+    public var sentPackets = 0
+    /// Packets dropped for an error of their own; the protocol's retransmission deals with them.
+    public var droppedPackets = 0
+    /// Why packets are left, if any.
+    public var remainder = Remainder.none
+
+    public init(sentPackets: Int = 0, droppedPackets: Int = 0, remainder: Remainder = .none) {
+        self.sentPackets = sentPackets
+        self.droppedPackets = droppedPackets
+        self.remainder = remainder
+    }
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CHomaPosix
+internal import Glibc
+internal import HomaBase
+
+/// Packets waiting for a flush, already gathered into trains. Owns all memory that sending needs.
+///
+/// Three parallel orders, each filled from the front: packets, their iovec pieces, and trains. All
+/// positions return to 0 when everything is sent, so nothing moves and nothing is allocated.
+struct SendQueue: ~Copyable {
+    /// Bytes of one header in the arena: room for the longest Homa header, two cache lines.
+    static let headerBytes = 128
+    /// The kernel's own limit is higher (UDP_MAX_SEGMENTS, 64 in older kernels).
+    static let maximumTrainPackets: UInt32 = 64
+
+    struct Packet {
+        var firstPiece: UInt32
+        var byteCount: UInt32
+        var pieceCount: UInt32
+    }
+
+    /// What homa_outgoing does not say about a train.
+    struct Train {
+        var peer: PeerAddress
+        var firstPacket: UInt32
+        var packetCount: UInt32
+        var byteCount: UInt32
+        /// Size of every packet except a shorter last one.
+        var packetBytes: UInt32
+        var priority: UInt8
+        /// No packet may follow: the last one is shorter, or the train must not be segmented.
+        var isClosed: Bool
+        /// The kernel refused the train; its packets go one by one.
+        var isSingly = false
+        /// One of its packets was too long even alone, so segmentation is not to blame.
+        var hadTooBig = false
+    }
+
+    let capacity: Int
+    let maximumTrainBytes: UInt32
+    let headers: UnsafeMutableRawPointer
+    let pieces: UnsafeMutablePointer<iovec>
+    let packets: UnsafeMutablePointer<Packet>
+    let trains: UnsafeMutablePointer<Train>
+    let outgoing: UnsafeMutablePointer<homa_outgoing>
+    /// Where a refused train is taken apart.
+    let singles: UnsafeMutablePointer<homa_outgoing>
+
+    private(set) var packetEnd = 0
+    private var pieceEnd = 0
+    private(set) var trainEnd = 0
+    var firstTrain = 0
+    /// Packets appended and neither sent nor dropped.
+    var queuedPackets = 0
+
+    init(capacity: Int, maximumTrainBytes: Int) {
+        self.capacity = capacity
+        self.maximumTrainBytes = UInt32(maximumTrainBytes)
+        headers = .allocate(byteCount: capacity * Self.headerBytes, alignment: 64)
+        pieces = .allocate(capacity: 2 * capacity)
+        packets = .allocate(capacity: capacity)
+        trains = .allocate(capacity: capacity)
+        outgoing = .allocate(capacity: capacity)
+        singles = .allocate(capacity: Int(Self.maximumTrainPackets))
+        headers.initializeMemory(as: UInt8.self, repeating: 0, count: capacity * Self.headerBytes)
+    }
+
+    deinit {
+        headers.deallocate()
+        pieces.deallocate()
+        packets.deallocate()
+        trains.deallocate()
+        outgoing.deallocate()
+        singles.deallocate()
+    }
+
+    var isFull: Bool { packetEnd == capacity }
+
+    /// The next packet's header bytes.
+    var nextHeader: UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(start: headers + packetEnd * Self.headerBytes, count: Self.headerBytes)
+    }
+
+    mutating func append(
+        headerByteCount: Int, payload: UnsafeRawPointer?, payloadByteCount: Int,
+        to peer: PeerAddress, priority: UInt8, mayJoin: Bool
+    ) {
+        let byteCount = UInt32(headerByteCount + payloadByteCount)
+        let firstPiece = pieceEnd
+        pieces[pieceEnd] = iovec(iov_base: headers + packetEnd * Self.headerBytes, iov_len: headerByteCount)
+        pieceEnd += 1
+        if payloadByteCount > 0 {
+            pieces[pieceEnd] = iovec(iov_base: UnsafeMutableRawPointer(mutating: payload), iov_len: payloadByteCount)
+            pieceEnd += 1
+        }
+        let pieceCount = UInt32(pieceEnd - firstPiece)
+        packets[packetEnd] = Packet(firstPiece: UInt32(firstPiece), byteCount: byteCount, pieceCount: pieceCount)
+        if !joinLastTrain(byteCount: byteCount, pieceCount: pieceCount, to: peer, priority: priority) {
+            openTrain(byteCount: byteCount, pieceCount: pieceCount, to: peer, priority: priority, mayJoin: mayJoin)
+        }
+        packetEnd += 1
+        queuedPackets += 1
+    }
+
+    private func joinLastTrain(byteCount: UInt32, pieceCount: UInt32, to peer: PeerAddress, priority: UInt8) -> Bool {
+        guard trainEnd > firstTrain else { return false }
+        let train = trains + (trainEnd - 1)
+        guard !train.pointee.isClosed, train.pointee.packetBytes >= byteCount,
+            train.pointee.priority == priority, train.pointee.peer == peer,
+            train.pointee.packetCount < Self.maximumTrainPackets,
+            train.pointee.byteCount + byteCount <= maximumTrainBytes
+        else { return false }
+        train.pointee.packetCount += 1
+        train.pointee.byteCount += byteCount
+        train.pointee.isClosed = byteCount < train.pointee.packetBytes
+        outgoing[trainEnd - 1].piece_count += pieceCount
+        outgoing[trainEnd - 1].segment_size = UInt16(truncatingIfNeeded: train.pointee.packetBytes)
+        return true
+    }
+
+    private mutating func openTrain(
+        byteCount: UInt32, pieceCount: UInt32, to peer: PeerAddress, priority: UInt8, mayJoin: Bool
+    ) {
+        trains[trainEnd] = Train(
+            peer: peer, firstPacket: UInt32(packetEnd), packetCount: 1, byteCount: byteCount,
+            packetBytes: byteCount, priority: priority, isClosed: !mayJoin)
+        outgoing[trainEnd] = homa_outgoing(
+            to: peer.shimAddress, pieces: pieces + (pieceEnd - Int(pieceCount)), piece_count: pieceCount,
+            segment_size: 0, traffic_class: priority << 5)
+        trainEnd += 1
+    }
+
+    /// Forgets everything when all trains are done, so that the next packets start at the front.
+    mutating func rewindIfEmpty() {
+        guard firstTrain == trainEnd else { return }
+        packetEnd = 0
+        pieceEnd = 0
+        trainEnd = 0
+        firstTrain = 0
+    }
+
+    /// Lays the remaining packets of a refused train out as single messages; their number.
+    func explode(_ train: Int) -> Int {
+        let count = Int(trains[train].packetCount)
+        for i in 0..<count {
+            let packet = packets[Int(trains[train].firstPacket) + i]
+            singles[i] = outgoing[train]
+            singles[i].pieces = UnsafePointer(pieces + Int(packet.firstPiece))
+            singles[i].piece_count = packet.pieceCount
+            singles[i].segment_size = 0
+        }
+        return count
+    }
+
+    /// Takes `count` packets off the front of a train that goes singly; their bytes.
+    mutating func dropFirst(_ count: Int, ofTrain train: Int) -> Int {
+        var bytes = 0
+        for _ in 0..<count {
+            bytes += Int(packets[Int(trains[train].firstPacket)].byteCount)
+            trains[train].firstPacket += 1
+        }
+        trains[train].packetCount -= UInt32(count)
+        trains[train].byteCount -= UInt32(bytes)
+        queuedPackets -= count
+        return bytes
+    }
+}

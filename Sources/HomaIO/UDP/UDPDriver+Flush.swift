@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CHomaPosix
+internal import Glibc
+internal import HomaBase
+
+extension UDPDriver {
+    /// Sends what is queued, in order, until done or until the kernel has no room.
+    ///
+    /// Never fails: a packet with an error of its own is counted in ``statistics`` and dropped. When the
+    /// kernel refuses a train, its packets go one by one. Payload of packets sent or dropped is free
+    /// again; when the remainder is ``FlushResult/Remainder/none`` that is all of it.
+    public mutating func flush() -> FlushResult {
+        var result = FlushResult()
+        var isRetry = false
+        while sendQueue.firstTrain < sendQueue.trainEnd, result.remainder == .none {
+            let head = sendQueue.firstTrain
+            if sendQueue.trains[head].isSingly {
+                sendSingly(&result)
+                continue
+            }
+            let sent = homa_send(
+                socket.descriptor, socket.family, sendQueue.outgoing + head, UInt32(sendQueue.trainEnd - head))
+            statistics.sendCalls += 1
+            guard sent <= 0 else {
+                accountTrains(Int(sent), &result)
+                isRetry = false
+                continue
+            }
+            if stops(-sent, &result) || retries(-sent, &isRetry) { continue }
+            if Self.mayBlameSegmentation(-sent), sendQueue.trains[head].packetCount > 1 {
+                statistics.gsoFallbacks += 1
+                sendQueue.trains[head].isSingly = true
+                sendQueue.trains[head].isClosed = true
+            } else {
+                drop(Int(sendQueue.trains[head].packetCount), code: -sent, &result)
+            }
+        }
+        sendQueue.rewindIfEmpty()
+        return result
+    }
+
+    /// Sends the rest of the first train packet by packet, and learns whether trains work at all.
+    private mutating func sendSingly(_ result: inout FlushResult) {
+        let head = sendQueue.firstTrain
+        let count = sendQueue.explode(head)
+        var position = 0
+        var isRetry = false
+        while position < count, result.remainder == .none {
+            let sent = homa_send(
+                socket.descriptor, socket.family, sendQueue.singles + position, UInt32(count - position))
+            statistics.sendCalls += 1
+            if sent > 0 {
+                statistics.sentBytes += UInt64(sendQueue.dropFirst(Int(sent), ofTrain: head))
+                statistics.sentPackets += UInt64(sent)
+                result.sentPackets += Int(sent)
+                position += Int(sent)
+                isRetry = false
+            } else if !stops(-sent, &result), !retries(-sent, &isRetry) {
+                sendQueue.trains[head].hadTooBig = sendQueue.trains[head].hadTooBig || -sent == EMSGSIZE
+                drop(1, code: -sent, &result)
+                position += 1
+                isRetry = false
+            }
+        }
+        guard position == count else { return }
+        if !sendQueue.trains[head].hadTooBig { denyTrains(to: sendQueue.trains[head].peer) }
+        if sendQueue.firstTrain == head { sendQueue.firstTrain += 1 }
+    }
+
+    private mutating func denyTrains(to peer: PeerAddress) {
+        if !deniedPeers.insert(peer) { isUsingGSO = false }
+    }
+
+    private mutating func accountTrains(_ count: Int, _ result: inout FlushResult) {
+        for i in sendQueue.firstTrain..<(sendQueue.firstTrain + count) {
+            let packets = sendQueue.trains[i].packetCount
+            statistics.sentBytes += UInt64(sendQueue.trains[i].byteCount)
+            statistics.sentPackets += UInt64(packets)
+            if packets > 1 { statistics.sentTrains += 1 }
+            result.sentPackets += Int(packets)
+            sendQueue.queuedPackets -= Int(packets)
+        }
+        sendQueue.firstTrain += count
+    }
+
+    /// True when the kernel has no room: everything stays queued.
+    private mutating func stops(_ code: Int32, _ result: inout FlushResult) -> Bool {
+        switch code {
+        case EAGAIN:
+            statistics.sendBufferFull += 1
+            result.remainder = .waitUntilWritable
+            return true
+        case ENOBUFS, ENOMEM, 0:
+            statistics.deviceQueueFull += 1
+            result.remainder = .retryLater
+            return true
+        default: return false
+        }
+    }
+
+    /// True when the same packet deserves another attempt: the error may be an earlier packet's, which
+    /// the kernel reports once, in place of this one's.
+    private mutating func retries(_ code: Int32, _ isRetry: inout Bool) -> Bool {
+        if code == EINTR { return true }
+        // Nobody answers on some port: never the fault of the packet being sent.
+        if code != ECONNREFUSED {
+            guard !isRetry else { return false }
+            isRetry = true
+        }
+        statistics.pendingErrors += 1
+        mayHaveErrors = true
+        return true
+    }
+
+    private static func mayBlameSegmentation(_ code: Int32) -> Bool {
+        switch code {
+        case EIO, EINVAL, ENOPROTOOPT, EOPNOTSUPP, EMSGSIZE: true
+        default: false
+        }
+    }
+
+    /// Gives up on the first packets of the first train: all of them, or one when it goes singly.
+    private mutating func drop(_ count: Int, code: Int32, _ result: inout FlushResult) {
+        let head = sendQueue.firstTrain
+        let header = sendQueue.pieces[Int(sendQueue.packets[Int(sendQueue.trains[head].firstPacket)].firstPiece)]
+        if code == EMSGSIZE {
+            reports.add(
+                peer: sendQueue.trains[head].peer,
+                header: UnsafeRawBufferPointer(start: header.iov_base, count: header.iov_len))
+            mayHaveErrors = true
+        }
+        switch code {
+        case EMSGSIZE: statistics.droppedTooBig += UInt64(count)
+        case EPERM, EACCES: statistics.droppedForbidden += UInt64(count)
+        case ENETUNREACH, EHOSTUNREACH, EAFNOSUPPORT: statistics.droppedUnreachable += UInt64(count)
+        default: statistics.droppedOther += UInt64(count)
+        }
+        result.droppedPackets += count
+        _ = sendQueue.dropFirst(count, ofTrain: head)
+        if !sendQueue.trains[head].isSingly { sendQueue.firstTrain += 1 }
+    }
+}

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import HomaCommand
+
+@main
+enum HomaTool {
+    static func main() async { await HomaCommand.main() }
+}
