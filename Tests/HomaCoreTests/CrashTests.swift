@@ -185,6 +185,7 @@ struct CrashTests {
         var configuration = Self.configuration()
         configuration.grantOldestShare = 0
         configuration.maximumIncoming = 300_000
+        configuration.grantIncrement = 10_000
         configuration.linkRate = .gigabitsPerSecond(10)
         let hosts = try (0...senders).map {
             try TestHost(number: $0 + 1, configuration: configuration, regionLength: 64 << 20, seed: 5)
