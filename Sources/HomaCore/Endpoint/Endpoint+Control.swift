@@ -30,6 +30,8 @@ extension Endpoint {
             sendControl(.busy, for: slot)
             return .consumed
         }
+        // BUSY would be a sign of life, and a receiver that was told a false length would ask for ever.
+        guard resend.offset < rpc.pointee.outgoing.length else { return .dropped(.lengthMismatch) }
         let sent = rpc.pointee.outgoing.next
         let everything = resend.length == ResendFields.everything
         let wanted = everything ? sent : resend.offset + UInt32(resend.length)

@@ -29,7 +29,7 @@ public struct EngineConfiguration: Sendable {
     public var core: Int?
     /// Packets sent between two looks at what has arrived; at least 1. More gives larger batches,
     /// fewer lets short messages overtake long ones sooner.
-    public var packetsPerRound = 64
+    public var packetsPerRound = 88
 
     public init() {}
 }

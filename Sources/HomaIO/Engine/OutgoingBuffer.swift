@@ -20,22 +20,22 @@ public final class OutgoingBuffer: @unchecked Sendable {
         count: Int, fill: (inout OutputRawSpan) throws(Failure) -> Void
     ) throws(Failure) {
         precondition(count >= 0, "a message cannot have a negative length")
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: max(count, 1), alignment: 16)
+        let memory = BufferMemory.allocate(byteCount: count)
         self.count = count
-        base = UnsafeRawPointer(memory.baseAddress!)
-        var output = OutputRawSpan(buffer: .init(start: memory.baseAddress, count: count), initializedCount: 0)
+        base = UnsafeRawPointer(memory)
+        var output = OutputRawSpan(buffer: .init(start: memory, count: count), initializedCount: 0)
         try fill(&output)
-        let filled = output.finalize(for: .init(start: memory.baseAddress, count: count))
-        memset(memory.baseAddress! + filled, 0, count - filled)
+        let filled = output.finalize(for: .init(start: memory, count: count))
+        memset(memory + filled, 0, count - filled)
     }
 
     /// A copy of `bytes`.
     public init(copying bytes: RawSpan) {
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: max(bytes.byteCount, 1), alignment: 16)
+        let memory = BufferMemory.allocate(byteCount: bytes.byteCount)
         count = bytes.byteCount
-        base = UnsafeRawPointer(memory.baseAddress!)
-        bytes.withUnsafeBytes { memory.copyMemory(from: $0) }
+        base = UnsafeRawPointer(memory)
+        bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(start: memory, count: $0.count).copyMemory(from: $0) }
     }
 
-    deinit { base.deallocate() }
+    deinit { BufferMemory.free(UnsafeMutableRawPointer(mutating: base), byteCount: count) }
 }

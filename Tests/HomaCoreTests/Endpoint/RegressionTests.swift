@@ -204,6 +204,16 @@ struct RegressionTests {
         #expect(try host.requests().count == 1)
     }
 
+    @Test("a server that was told a false length is not kept waiting by BUSY for ever")
+    func falseLength() throws {
+        let host = try LoneHost()
+        try host.call(length: 5000)
+        _ = host.sent()
+        host.receive(
+            .resend(ResendFields(offset: 5000, length: 90_000, priority: 7)), id: 1001, from: LoneHost.server)
+        #expect(host.said().isEmpty)
+    }
+
     @Test("messages that fell silent do not keep the share of the oldest from others")
     func silentOldMessagesLoseTheirShare() throws {
         var configuration = EndpointConfiguration.small

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HomaBuffers
-import HomaCore
 import Testing
+
+@testable import HomaCore
 
 /// What must hold when a net has come to rest, whatever happened on the way.
 func checkAtRest(_ net: TestNet, calls: Int, mayFail: Bool = false) {
     var outcomes = 0
+    #expect(net.grantViolations.isEmpty)
     for host in net.hosts {
         #expect(host.corruptions == 0, "a message arrived with wrong bytes")
         #expect(host.responses.values.allSatisfy { $0 == 1 }, "a call was answered twice")
@@ -18,6 +20,7 @@ func checkAtRest(_ net: TestNet, calls: Int, mayFail: Bool = false) {
         #expect(host.payloadsHeld.isEmpty, "payload was never released")
         #expect(host.endpoint.incomingBytes == 0, "the granter still waits for bytes")
         #expect(host.endpoint.waitingForBuffers == 0)
+        #expect(host.endpoint.rangesInUse == 0, "ranges are not home")
         #expect(host.pool.statistics.leasesLive == 0, "buffers are not home")
         #expect(host.pool.statistics.pagesInUse <= 1, "pages are not home")
     }

@@ -84,6 +84,14 @@ final class LoneHost {
         return try endpoint.respond(to: handle, length: length, payload: 77, at: now)
     }
 
+    @discardableResult
+    func abort(_ handle: RPCHandle) -> Bool {
+        defer { drain() }
+        return endpoint.abort(handle, failure: .aborted, at: now)
+    }
+
+    func information(_ handle: RPCHandle) -> RPCInformation? { endpoint.information(about: handle, at: now) }
+
     func drain() {
         while let packet = endpoint.nextPacket(at: now) { packets.append(packet) }
         while let event = endpoint.nextEvent() { pending.append(event) }
@@ -139,7 +147,6 @@ final class LoneHost {
         return true
     }
 
-    var drops: EndpointStatistics { endpoint.statistics }
     func dropped(_ reason: DropReason) -> UInt64 { endpoint.statistics.drops(for: reason) }
 }
 

@@ -2,8 +2,9 @@
 
 import HomaBase
 import HomaBuffers
-import HomaCore
 import HomaWire
+
+@testable import HomaCore
 
 /// Hosts on a network with a fake clock. Packets travel as bytes, so that the wire format is tested too.
 final class TestNet {
@@ -16,6 +17,12 @@ final class TestNet {
     }
 
     private enum Task {
+        var host: Int {
+            switch self {
+            case .respond(let host, _, _, _), .release(let host, _, _, _): host
+            }
+        }
+
         case respond(host: Int, rpc: RPCHandle, key: UInt64, length: Int)
         case release(host: Int, lease: BufferLease, length: Int, key: UInt64)
     }
@@ -41,6 +48,13 @@ final class TestNet {
     /// Request key by request length and client, set by `call`.
     private var keys: [String: UInt64] = [:]
     var log: [String]?
+    /// Hosts that play kernel peers: every packet from or to them loses its extensions on the way.
+    var kernelHosts: Set<PeerAddress> = []
+    /// Hosts that have stopped for good.
+    private var dead: Set<Int> = []
+    /// Grants that went beyond the policy, in words.
+    var grantViolations: [String] = []
+    private var lastGrants: [String: UInt32] = [:]
     var packetsSent = 0
     var parseErrors = 0
 
@@ -62,6 +76,38 @@ final class TestNet {
         return handle
     }
 
+    /// The host stops: nothing leaves it or reaches it any more.
+    func kill(_ host: Int) {
+        dead.insert(host)
+        tasks.removeAll { $0.task.host == host }
+    }
+
+    /// The host loses all it knew and starts again under the same address.
+    func restart(_ host: Int, as fresh: TestHost) {
+        precondition(fresh.address == hosts[host].address)
+        tasks.removeAll { $0.task.host == host }
+        hosts[host] = fresh
+    }
+
+    /// No grant repeats an earlier one, goes beyond the message, or runs further ahead of what has
+    /// arrived than window, unscheduled bytes and the oldest message's extra allow.
+    private func check(_ grant: GrantFields, _ packet: OutgoingPacket, from: PeerAddress) {
+        let host = hosts[index(of: from)!]
+        let id = packet.header.common.senderID
+        guard let peer = host.endpoint.peers.find(packet.peer), let slot = host.endpoint.index.find(id, peer: peer)
+        else { return }
+        let message = host.endpoint.rpcs.at(slot).pointee.incoming
+        let name = "\(from) \(packet.peer) \(id)"
+        if grant.offset <= lastGrants[name, default: 0] { grantViolations.append("\(name): not beyond the last") }
+        lastGrants[name] = grant.offset
+        if grant.offset > message.length { grantViolations.append("\(name): beyond the message") }
+        let tuning = host.endpoint.tuning
+        let most =
+            max(tuning.window(active: 1), Int(tuning.unscheduledBytes) + Int(tuning.maximumSegment))
+            + (tuning.grantOldestShare > 0 ? 3 * Int(tuning.oldestGrantBytes) : 0)
+        if Int(grant.offset) > Int(message.received) + most { grantViolations.append("\(name): too far ahead") }
+    }
+
     func index(of address: PeerAddress) -> Int? { hosts.firstIndex { $0.address == address } }
 
     /// Runs until nothing is left to do, or until `limit`.
@@ -72,7 +118,9 @@ final class TestNet {
 
     private func nextTime() -> Instant? {
         var best = flightTimes.firstKey ?? .max
-        for host in hosts { best = min(best, host.endpoint.nextDeadline?.nanoseconds ?? .max) }
+        for (index, host) in hosts.enumerated() where !dead.contains(index) {
+            best = min(best, host.endpoint.nextDeadline?.nanoseconds ?? .max)
+        }
         for entry in tasks { best = min(best, entry.time) }
         return best == .max ? nil : max(now, Instant(nanoseconds: best))
     }
@@ -87,7 +135,7 @@ final class TestNet {
         let due = tasks.filter { $0.time <= now.nanoseconds }
         tasks.removeAll { $0.time <= now.nanoseconds }
         for entry in due { try perform(entry.task) }
-        for host in hosts.indices {
+        for host in hosts.indices where !dead.contains(host) {
             if let deadline = hosts[host].endpoint.nextDeadline, deadline <= now {
                 hosts[host].endpoint.expireTimers(at: now)
             }
@@ -96,7 +144,7 @@ final class TestNet {
     }
 
     private func deliver(_ flight: Flight) {
-        guard let host = index(of: flight.to) else { return }
+        guard let host = index(of: flight.to), !dead.contains(host) else { return }
         flight.bytes.withUnsafeBytes { bytes in
             guard let header = try? PacketHeader(parsing: RawSpan(_unsafeBytes: bytes)) else {
                 parseErrors += 1
@@ -138,6 +186,7 @@ final class TestNet {
 
     private func send(_ packet: OutgoingPacket, from: PeerAddress) {
         packetsSent += 1
+        if case .grant(let grant) = packet.header.body { check(grant, packet, from: from) }
         guard filter(packet.header, from, packet.peer) else { return }
         var bytes = [UInt8](repeating: 0, count: packet.header.byteCount + packet.payloadLength)
         bytes.withUnsafeMutableBytes { buffer in
@@ -147,6 +196,10 @@ final class TestNet {
                 (buffer.baseAddress! + packet.header.byteCount).copyMemory(
                     from: source, byteCount: packet.payloadLength)
             }
+        }
+        if kernelHosts.contains(from) || kernelHosts.contains(packet.peer) {
+            for byte in 8...10 { bytes[byte] = 0 }
+            if packet.payloadLength > 0 { for byte in 50...51 { bytes[byte] = 0 } }
         }
         if random.nextUnit() < faults.loss { return }
         launch(bytes, from: from, to: packet.peer)

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import Testing
+
+@testable import HomaCore
+
+@Suite("Memory of finished requests")
+struct FinishedMemoryTests {
+    /// Method: requests finish in random order around a moving front; floors are raised at random.
+    /// Property: what finished is never forgotten; what did not finish is refused only below a floor or
+    /// below the window.
+    @Test("nothing that finished is ever forgotten", arguments: 0..<80 as Range<UInt64>)
+    func model(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        var memory = FinishedMemory()
+        defer { memory.reset() }
+        let capacity = [64, 128, 1024].randomElement(using: &random)!
+        var finished: Set<UInt64> = []
+        var floor: UInt64 = 0
+        var front: UInt64 = UInt64.random(in: 1...5000, using: &random)
+        for _ in 0..<1500 {
+            switch Int.random(in: 0..<20, using: &random) {
+            case 0:
+                floor = max(floor, front - min(front, UInt64.random(in: 0..<200, using: &random)))
+                memory.raiseFloor(to: RPCID(rawValue: floor * 2))
+            case 1: front += UInt64.random(in: 0..<UInt64(2 * capacity), using: &random)
+            default:
+                front += UInt64.random(in: 0..<3, using: &random)
+                let number = front - min(front, UInt64.random(in: 0..<UInt64(capacity), using: &random))
+                memory.markFinished(RPCID(rawValue: number * 2 | 1), capacity: capacity)
+                finished.insert(number)
+                floor = max(floor, number < UInt64(capacity) ? 0 : number - UInt64(capacity) + 1)
+            }
+            let probe = front &+ 20 &- UInt64.random(in: 0..<min(front, 3000) + 20, using: &random)
+            let expected = finished.contains(probe) || probe < floor
+            #expect(memory.isFinished(RPCID(rawValue: probe * 2)) == expected)
+            #expect(memory.isFinished(RPCID(rawValue: probe * 2 | 1)) == expected)
+            #expect(memory.isBelowWindow(RPCID(rawValue: probe * 2)) == (probe < floor))
+        }
+        #expect(finished.allSatisfy { memory.isFinished(RPCID(rawValue: $0 * 2)) })
+    }
+
+    @Test("the largest identifiers there are do no harm")
+    func extremes() {
+        var memory = FinishedMemory()
+        defer { memory.reset() }
+        memory.markFinished(RPCID(rawValue: 2), capacity: 64)
+        memory.markFinished(RPCID(rawValue: .max), capacity: 64)
+        #expect(memory.isFinished(RPCID(rawValue: .max)) && memory.isFinished(RPCID(rawValue: 2)))
+        #expect(!memory.isFinished(RPCID(rawValue: .max - 2)))
+        memory.raiseFloor(to: RPCID(rawValue: .max))
+        #expect(memory.isFinished(RPCID(rawValue: .max - 2)))
+        memory.markFinished(RPCID(rawValue: .max), capacity: 64)
+        #expect(memory.isFinished(RPCID(rawValue: .max)))
+    }
+
+    @Test("a floor alone needs no memory and refuses what lies below")
+    func floorFirst() {
+        var memory = FinishedMemory()
+        defer { memory.reset() }
+        memory.raiseFloor(to: RPCID(rawValue: 1000))
+        #expect(memory.isFinished(RPCID(rawValue: 998)) && !memory.isFinished(RPCID(rawValue: 1000)))
+        memory.markFinished(RPCID(rawValue: 998), capacity: 64)
+        memory.markFinished(RPCID(rawValue: 1000), capacity: 64)
+        #expect(memory.isFinished(RPCID(rawValue: 1000)) && !memory.isFinished(RPCID(rawValue: 1002)))
+        memory.raiseFloor(to: RPCID(rawValue: 500))
+        #expect(memory.isFinished(RPCID(rawValue: 998)), "a floor never falls")
+    }
+}
