@@ -58,7 +58,7 @@ public struct HomaConfiguration: Sendable {
     public var core: Int?
     /// What the receive region is made of.
     public var regionBacking = RegionBacking.anonymous
-    /// Where the node tells what it does: start and end at `info`, sockets at `debug`, trouble at
+    /// Where the node tells what it does: its start and end and its sockets at `debug`, trouble at
     /// `warning`; nothing per packet or RPC.
     public var logger = Logger(label: "homa")
     /// Publish metrics once a second through swift-metrics; default false.

@@ -35,7 +35,7 @@ public final class HomaNode: Sendable {
         }
         self.configuration = configuration
         if configuration.publishesMetrics { startPublishing() }
-        configuration.logger.info("Homa node started", metadata: ["udp_address": "\(engine.localAddress)"])
+        configuration.logger.debug("Homa node started", metadata: ["udp_address": "\(engine.localAddress)"])
     }
 
     deinit {
@@ -67,7 +67,7 @@ public final class HomaNode: Sendable {
         let isFirst = !isShutDown.exchange(true, ordering: .sequentiallyConsistent)
         publisher.withLock { $0?.cancel() }
         await engine.stopAndWait()
-        if isFirst { logger.info("Homa node stopped", metadata: ["udp_address": "\(engine.localAddress)"]) }
+        if isFirst { logger.debug("Homa node stopped", metadata: ["udp_address": "\(engine.localAddress)"]) }
     }
 
     private func startPublishing() {

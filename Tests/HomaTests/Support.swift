@@ -2,7 +2,6 @@
 
 import Homa
 import HomaBase
-import Logging
 import Testing
 
 /// Everything here runs one after the other: nodes are threads, some spin, and times are checked.
@@ -12,7 +11,6 @@ import Testing
 func loopback(_ address: String = "127.0.0.1") -> HomaConfiguration {
     var configuration = HomaConfiguration()
     configuration.bindAddress = address
-    configuration.logger.logLevel = .critical
     return configuration
 }
 

@@ -10,7 +10,12 @@ extension Engine {
         advanceClock()
         state.pointee.counters.rounds &+= 1
         var didWork = receiveBatch()
-        if signal.takeReturns() { state.pointee.endpoint.buffersReturned(at: state.pointee.now) }
+        // Most rounds of a spinning engine end here; the shorter they are, the sooner a packet is seen.
+        if !didWork && state.pointee.isQuiet && nothingIsDue { return idle() }
+        if signal.takeReturns() {
+            state.pointee.endpoint.buffersReturned(at: state.pointee.now)
+            didWork = true
+        }
         if takeCommands() { didWork = true }
         if expireTimers() { didWork = true }
         if transmit() { didWork = true }
@@ -23,20 +28,35 @@ extension Engine {
         if transmit() { didWork = true }
         region.pool.surrenderIfAsked(shard: 0, at: state.pointee.now)
         if didWork {
-            state.pointee.lastWork = state.pointee.now
+            noteWork()
         } else {
+            state.pointee.isQuiet = true
             idle()
         }
+    }
+
+    /// True when nobody has asked for anything and no time has come. The protocol then has nothing to
+    /// send or tell either, provided that the round before found nothing.
+    private var nothingIsDue: Bool {
+        !signal.hasNews && state.pointee.now < min(state.pointee.deadline, state.pointee.timers.earliest)
+            && state.pointee.jobs.count == 0 && state.pointee.driver.queuedPackets == 0
     }
 
     /// The one look at the clock for all that follows. Times given to the core never decrease.
     private func advanceClock() { state.pointee.now = max(state.pointee.now, clock.now()) }
 
+    /// Something has happened, and so the protocol's deadline may be another one.
+    private func noteWork() {
+        state.pointee.isQuiet = false
+        state.pointee.lastWork = state.pointee.now
+        state.pointee.deadline = state.pointee.endpoint.nextDeadline ?? .distantFuture
+    }
+
     /// Runs due timers of the protocol and of sleeping tasks.
     private func expireTimers() -> Bool {
         let now = state.pointee.now
         var didWork = false
-        if let deadline = state.pointee.endpoint.nextDeadline, deadline <= now {
+        if state.pointee.deadline <= now {
             state.pointee.endpoint.expireTimers(at: now)
             didWork = true
         }
@@ -49,13 +69,10 @@ extension Engine {
 
     /// Nothing happened in this round: spin on, or sleep once that has lasted long enough.
     private func idle() {
-        if checkErrorsNowAndThen() {
-            state.pointee.lastWork = state.pointee.now
-            return
-        }
+        if checkErrorsNowAndThen() { return noteWork() }
         let spin = configuration.spinNanoseconds
         guard spin != .max, state.pointee.now.nanoseconds(since: state.pointee.lastWork) >= spin else { return }
-        let deadline = min(state.pointee.endpoint.nextDeadline ?? .distantFuture, state.pointee.timers.earliest)
+        let deadline = min(state.pointee.deadline, state.pointee.timers.earliest)
         guard deadline > state.pointee.now, !mustStop else { return }
         sleep(untilNetworkOr: deadline)
     }
@@ -73,16 +90,18 @@ extension Engine {
         if let events, events.contains(.error) {
             advanceClock()
             takeNetworkErrors()
+            noteWork()
         }
     }
 
-    /// A spinning engine does not hear of the error queue from the poller, so it looks every 100 µs.
+    /// A spinning engine does not hear of the error queue from the poller, so it looks every
+    /// millisecond; most errors are noticed before, when a receive call fails.
     /// True when there was any error, and so perhaps something to tell before sleeping.
     private func checkErrorsNowAndThen() -> Bool {
         let now = state.pointee.now
         guard
             state.pointee.driver.mayHaveErrors
-                || now.nanoseconds(since: state.pointee.lastErrorCheck) >= 100_000
+                || now.nanoseconds(since: state.pointee.lastErrorCheck) >= 1_000_000
         else { return false }
         state.pointee.lastErrorCheck = now
         return takeNetworkErrors()

@@ -27,6 +27,9 @@ final class EngineSignal: Sendable {
         wakeIfSleeping()
     }
 
+    /// True when `takeCommands` or `takeReturns` would be. Engine thread only.
+    var hasNews: Bool { hasCommands.load(ordering: .relaxed) || hasReturns.load(ordering: .relaxed) }
+
     /// True once for any number of `commandsArrived`. Engine thread only.
     func takeCommands() -> Bool { take(hasCommands) }
 

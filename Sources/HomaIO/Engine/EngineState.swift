@@ -26,6 +26,11 @@ struct EngineState: ~Copyable {
     var commands: [EngineCommand] = []
     /// The time this round goes by.
     var now: Instant
+    /// The endpoint's deadline as of the last round with work; nothing else moves it. Asking each time
+    /// would copy the whole endpoint (Swift 6.3 loads a noncopyable value to borrow it).
+    var deadline = Instant.distantFuture
+    /// True after a round in which nothing happened.
+    var isQuiet = false
     /// When something happened last.
     var lastWork: Instant
     /// When the error queue was looked at last without being asked to.
