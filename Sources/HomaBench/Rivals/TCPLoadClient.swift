@@ -38,9 +38,11 @@ public struct TCPLoadClient: Sendable {
     /// count as errors (as one error when there are none); when the last one breaks, the run ends.
     public func run(_ plan: LoadPlan) throws(SocketError) -> LoadResult {
         precondition(plan.connections >= 1, "at least one connection")
+        let memory = FrameMemory()
         var connections: [TCPLoadConnection] = []
         for _ in 0..<plan.connections {
-            connections.append(TCPLoadConnection(file: try Sockets.connect(to: server, options: options.sockets)))
+            connections.append(
+                TCPLoadConnection(file: try Sockets.connect(to: server, options: options.sockets), memory: memory))
         }
         let run = try TCPLoadRun(plan: plan, connections: connections, spin: options.spin)
         return run.run()

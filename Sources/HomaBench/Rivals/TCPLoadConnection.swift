@@ -12,12 +12,15 @@ final class TCPLoadConnection {
         var message: PatternMessage
         /// Nanoseconds since the start of the run that latency counts from.
         var intended: UInt64
+        /// The request's bytes, until they have been sent.
+        var frame: FrameMemory.Frame
     }
 
     let file: Int32
     private(set) var outstanding = RingQueue<Outstanding>()
     /// Requests at the end of `outstanding` that have not been sent completely.
     private var unsent = 0
+    private let memory: FrameMemory
     /// Bytes of the first of those, with its prefix, that have been sent.
     private var sentBytes = 0
     private var parser = TCPResponseParser()
@@ -28,12 +31,15 @@ final class TCPLoadConnection {
     /// The epoll set waits for the socket to become writable.
     var isWatchedForWriting = false
 
-    init(file: Int32) { self.file = file }
+    init(file: Int32, memory: FrameMemory) {
+        self.file = file
+        self.memory = memory
+    }
 
     deinit { close(file) }
 
     func enqueue(_ message: PatternMessage, intended: UInt64) {
-        outstanding.append(Outstanding(message: message, intended: intended))
+        outstanding.append(Outstanding(message: message, intended: intended, frame: memory.frame(of: message)))
         unsent += 1
     }
 
@@ -44,7 +50,7 @@ final class TCPLoadConnection {
             gather.reset()
             var index = outstanding.count - unsent
             var position = sentBytes
-            while index < outstanding.count, gather.add(outstanding[index].message, from: position) {
+            while index < outstanding.count, gather.add(outstanding[index].frame, from: position) {
                 position = 0
                 index += 1
             }
@@ -61,9 +67,10 @@ final class TCPLoadConnection {
     private func advance(_ count: Int) {
         sentBytes += count
         while unsent > 0 {
-            let frame = TCPFrame.prefixLength + outstanding[outstanding.count - unsent].message.length
-            guard sentBytes >= frame else { return }
-            sentBytes -= frame
+            let frame = outstanding[outstanding.count - unsent].frame
+            guard sentBytes >= frame.count else { return }
+            memory.recycle(frame)
+            sentBytes -= frame.count
             unsent -= 1
         }
     }
@@ -73,6 +80,7 @@ final class TCPLoadConnection {
         guard !isWrittenOff else { return nil }
         isWrittenOff = true
         let count = outstanding.count
+        for index in (count - unsent)..<count { memory.recycle(outstanding[index].frame) }
         outstanding = RingQueue()
         unsent = 0
         return count
