@@ -24,7 +24,9 @@ private final class ConcurrencyMeter: Sendable {
 extension LoopbackTests {
     @Suite("Serving", .timeLimit(.minutes(1)))
     struct ServeTests {
-        @Test("handlers on the pool and on the node's thread answer", arguments: [HomaSocket.HandlerPlace.concurrentPool, .engine])
+        @Test(
+            "handlers on the pool and on the node's thread answer",
+            arguments: [HomaSocket.HandlerPlace.concurrentPool, .engine])
         func places(place: HomaSocket.HandlerPlace) async throws {
             try await withHomaNode(loopback()) { node in
                 let socket = try node.openSocket(port: 100)
