@@ -100,7 +100,8 @@ public struct Endpoint: ~Copyable {
     /// payload that an event releases: hand them to the network first.
     public mutating func nextEvent() -> EndpointEvent? { events.popFirst() }
 
-    /// When ``expireTimers(at:)`` or ``nextPacket(at:)`` should be called next; nil when only an input can change anything.
+    /// When ``expireTimers(at:)`` or ``nextPacket(at:)`` should be called next; nil when only an input can
+    /// change anything.
     public var nextDeadline: Instant? {
         let timer = timers.firstKey.map(Instant.init(nanoseconds:)) ?? .distantFuture
         let pacing = sendQueue.isEmpty ? Instant.distantFuture : pacer.nextLeave

@@ -61,7 +61,7 @@ struct PeerTable: ~Copyable {
         return nil
     }
 
-    /// A new peer, idle for now; nil when the table is full of peers that may not be forgotten yet.
+    /// A new peer, still without RPCs; nil when the table is full of peers that may not be forgotten yet.
     mutating func add(
         _ address: PeerAddress, segment: UInt32, idleLimit: UInt64, at now: Instant
     ) -> (index: UInt32, evicted: Bool)? {

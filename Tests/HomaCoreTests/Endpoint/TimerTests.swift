@@ -105,8 +105,9 @@ struct TimerTests {
 
     @Test("a message that waits for buffers does not time out")
     func waitingForBuffers() throws {
-        let host = try LoneHost(regionLength: 15 << 16)
-        host.data(0..<1000, of: 1000, id: 2)
+        let host = try LoneHost(regionLength: 1 << 20)
+        host.data(0..<60_000, of: 70_000, id: 2)
+        host.data(60_000..<70_000, of: 70_000, id: 2)
         let request = host.events().compactMap { if case .requestArrived(let request) = $0 { request } else { nil } }.first
         host.data(0..<1000, of: 15 << 16, id: 4, incoming: 60_000)
         #expect(host.endpoint.waitingForBuffers == 1)

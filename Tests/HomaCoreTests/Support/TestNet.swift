@@ -52,6 +52,8 @@ final class TestNet {
     var kernelHosts: Set<PeerAddress> = []
     /// Hosts that have stopped for good.
     private var dead: Set<Int> = []
+    /// Every DATA packet as it left, when not nil.
+    var records: [(bytes: [UInt8], from: PeerAddress, to: PeerAddress)]?
     /// Grants that went beyond the policy, in words.
     var grantViolations: [String] = []
     private var lastGrants: [String: UInt32] = [:]
@@ -201,6 +203,7 @@ final class TestNet {
             for byte in 8...10 { bytes[byte] = 0 }
             if packet.payloadLength > 0 { for byte in 50...51 { bytes[byte] = 0 } }
         }
+        if packet.payloadLength > 0 { records?.append((bytes, from, packet.peer)) }
         if random.nextUnit() < faults.loss { return }
         launch(bytes, from: from, to: packet.peer)
         if random.nextUnit() < faults.duplication { launch(bytes, from: from, to: packet.peer) }

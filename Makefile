@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+
+SWIFT ?= swift
+
+.PHONY: help build test check lint format tsan demo bench netns clean
+
+help: ## what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+build: ## compile everything, for debugging
+	$(SWIFT) build --build-tests
+
+test: ## all tests
+	$(SWIFT) test
+
+lint: ## complain about layout
+	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
+
+format: ## put the layout right
+	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
+
+check: lint build test ## what must pass before a commit
+
+tsan: ## the buffer pool under the thread sanitizer
+	$(SWIFT) test --sanitize=thread --scratch-path .build-tsan --filter HomaBuffersTests
+
+demo: ## a server and a client on this machine
+	$(SWIFT) run -c release homa demo
+
+bench: ## latency and throughput, with TCP beside it
+	$(SWIFT) run -c release homa bench
+
+netns: ## checks in network namespaces; needs root
+	$(SWIFT) build -c release
+	Scripts/netns-checks.sh
+
+clean: ## remove what was built
+	rm -rf .build .build-tsan

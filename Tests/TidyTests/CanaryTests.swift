@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+/// Each rule notices a file that breaks it. A rule that cannot fail protects nothing.
+@Suite("Every rule can fail")
+struct CanaryTests {
+    private func file(_ text: String, path: String = "Sources/HomaCore/Canary.swift") -> TextFile {
+        TextFile(path: path, text: text)
+    }
+
+    @Test(
+        "imports that break the law are found",
+        arguments: [
+            ("HomaBase", "import Glibc"), ("HomaCore", "import Foundation"), ("HomaCore", "public import HomaIO"),
+            ("HomaBuffers", "@preconcurrency internal import Dispatch"), ("HomaIO", "import struct Foundation.Date"),
+            ("HomaSim", "import Homa"), ("Homa", "import HomaSim"), ("Unheard", "import HomaBase"),
+        ])
+    func imports(target: String, line: String) {
+        let canary = file("// one\n\(line)\n", path: "Sources/\(target)/Canary.swift")
+        #expect(ImportLaws.findings(in: canary).count == 1)
+    }
+
+    @Test("permitted imports, and words that only look like imports, pass")
+    func permittedImports() {
+        let text = "public import HomaBase\n// import Foundation\nlet text = \"import Foundation\"\nlet import2 = 1\n"
+        #expect(ImportLaws.findings(in: file(text)).isEmpty)
+    }
+
+    @Test(
+        "whatever makes a run differ from the last is found",
+        arguments: [
+            "func wait() async {}", "Task { work() }", "let lock = Mutex(0)", "let now = Date()",
+            "let clock = ContinuousClock()", "var random = SystemRandomNumberGenerator()",
+            "let x = Int.random(in: 0..<9)", "list.shuffle()", "var seen: Set<Int>", "var map: [UInt32: Peer] = [:]",
+        ])
+    func determinism(line: String) {
+        #expect(Rules.determinism(file(line)).count == 1)
+        #expect(Rules.determinism(file(line, path: "Sources/Homa/Canary.swift")).isEmpty)
+    }
+
+    @Test(
+        "seeded numbers, comments and texts pass",
+        arguments: [
+            "let x = Int.random(in: 0..<9, using: &random)", "// never async", "let text = \"Date()\"",
+            "let piece = pages[page: Index]", "/// An async caller waits elsewhere.",
+        ])
+    func deterministic(line: String) { #expect(Rules.determinism(file(line)).isEmpty) }
+
+    @Test("a missing licence is found, and a manifest or script may begin with its own first line")
+    func licence() {
+        let mark = "SPDX-License-Identifier: " + "Apache-2.0"
+        #expect(Rules.licence(file("import HomaBase\n// \(mark)\n")).count == 1)
+        #expect(Rules.licence(file("")).count == 1)
+        #expect(Rules.licence(file("// \(mark)\n")).isEmpty)
+        #expect(Rules.licence(file("#!/bin/bash\n# \(mark)\n", path: "Scripts/run.sh")).isEmpty)
+    }
+
+    @Test("a long line and a long file are found")
+    func size() {
+        #expect(Rules.size(file(String(repeating: "x", count: 121))).count == 1)
+        #expect(Rules.size(file(String(repeating: "…", count: 120))).isEmpty)
+        #expect(Rules.size(file(String(repeating: "x\n", count: 501))).count == 1)
+        #expect(Rules.size(file(String(repeating: "x\n", count: 500))).isEmpty)
+    }
+
+    @Test("remarks about unfinished work are found")
+    func leftovers() {
+        #expect(Rules.leftovers(file("// TO" + "DO: later\n")).count == 1)
+        #expect(Rules.leftovers(file("// Good enough for" + " now.\n")).count == 1)
+        #expect(Rules.leftovers(file("// Idle until its first RPC.\n")).isEmpty)
+    }
+
+    @Test("a tab is found")
+    func tabs() { #expect(Rules.tabs(file("{\n\tlet x = 1\n}\n")).count == 1) }
+
+    @Test("a second title and a dead link are found, but not in a code block")
+    func documents() {
+        let bad = file("# One\n# Two\n[link](missing.md)\n", path: "docs/canary.md")
+        #expect(Documents.heading(bad).count == 1)
+        #expect(Documents.brokenLinks(bad, exists: { _ in false }).count == 1)
+        #expect(Documents.brokenLinks(bad, exists: { $0 == "docs/missing.md" }).isEmpty)
+        let good = file("# One\n```\n# two [x](y)\n```\n[web](https://example.org) [here](#one)\n", path: "docs/a.md")
+        #expect(Documents.heading(good).isEmpty)
+        #expect(Documents.brokenLinks(good, exists: { _ in false }).isEmpty)
+    }
+
+    @Test("a test, a setting or a reason that is missing is found")
+    func promises() {
+        let tests = [file("@Test(\"one holds\")", path: "Tests/T/T.swift")]
+        #expect(Documents.unknownTests(file("| a | “one holds” |"), tests: tests).isEmpty)
+        #expect(Documents.unknownTests(file("| a | “two holds” |"), tests: tests).count == 1)
+        let settings = file("    public var first = 1\n    public var derived: Int { 2 }\n")
+        #expect(Documents.missingSettings(of: settings, in: "| `first` |").isEmpty)
+        #expect(Documents.missingSettings(of: settings, in: "| `second` |").count == 1)
+        #expect(Documents.missingCases(of: file("    case late\n"), in: "`early`", document: "d").count == 1)
+    }
+}

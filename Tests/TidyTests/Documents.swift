@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+
+/// What the documents promise about the code, and about each other.
+enum Documents {
+    /// One first-level heading, outside code blocks.
+    static func heading(_ file: TextFile) -> [Finding] {
+        let count = prose(file).filter { $0.hasPrefix("# ") }.count
+        guard count != 1 else { return [] }
+        return [Finding(file: file.path, line: 1, problem: "\(count) first-level headings instead of one")]
+    }
+
+    /// Links to files that do not exist. `exists` takes a path below the package's root.
+    static func brokenLinks(_ file: TextFile, exists: (String) -> Bool) -> [Finding] {
+        let folder = (file.path as NSString).deletingLastPathComponent
+        return prose(file).enumerated().flatMap { index, line in
+            line.matches(of: /\]\(([^)#\s]+)[^)]*\)/).compactMap { match in
+                let link = String(match.1)
+                if link.contains("://") || link.hasPrefix("mailto:") { return nil }
+                let path = ((folder as NSString).appendingPathComponent(link) as NSString).standardizingPath
+                guard !exists(path) else { return nil }
+                return Finding(file: file.path, line: index + 1, problem: "links to \(link), which does not exist")
+            }
+        }
+    }
+
+    /// Test names between “ and ” that no test has.
+    static func unknownTests(_ file: TextFile, tests: [TextFile]) -> [Finding] {
+        file.lines.enumerated().flatMap { index, line in
+            line.matches(of: /“([^”]+)”/).compactMap { match in
+                let name = String(match.1)
+                guard !tests.contains(where: { $0.text.contains("\"\(name)\"") }) else { return nil }
+                return Finding(file: file.path, line: index + 1, problem: "names a test “\(name)” that does not exist")
+            }
+        }
+    }
+
+    /// Settings, one stored `public var` each, that the text does not name in backquotes.
+    static func missingSettings(of configuration: TextFile, in text: String) -> [Finding] {
+        configuration.lines.enumerated().compactMap { index, line in
+            guard let match = line.firstMatch(of: /^    public var (\w+)/), !line.contains("{") else { return nil }
+            guard !text.contains("`\(match.1)`") else { return nil }
+            return Finding(file: configuration.path, line: index + 1, problem: "\(match.1) is not in docs/tuning.md")
+        }
+    }
+
+    /// The cases of an enum that the text does not name in backquotes.
+    static func missingCases(of file: TextFile, in text: String, document: String) -> [Finding] {
+        file.lines.enumerated().compactMap { index, line in
+            guard let match = line.firstMatch(of: /^    case (\w+)$/) else { return nil }
+            guard !text.contains("`\(match.1)`") else { return nil }
+            return Finding(file: file.path, line: index + 1, problem: "\(match.1) is not in \(document)")
+        }
+    }
+
+    /// The lines; those of code blocks are empty.
+    private static func prose(_ file: TextFile) -> [Substring] {
+        var isInCode = false
+        return file.lines.map { line in
+            let isFence = line.hasPrefix("```")
+            if isFence { isInCode.toggle() }
+            return isInCode || isFence ? "" : line
+        }
+    }
+}

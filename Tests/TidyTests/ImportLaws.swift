@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Which target may import what: the table of ARCHITECTURE.md, which this mirrors.
+enum ImportLaws {
+    private static let core: Set<String> = ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore"]
+
+    static let permitted: [String: Set<String>] = [
+        "HomaBase": [],
+        "HomaWire": ["HomaBase"],
+        "HomaBuffers": ["HomaBase", "Synchronization"],
+        "HomaCore": ["HomaBase", "HomaWire", "HomaBuffers", "HeapModule", "DequeModule"],
+        "HomaIO": core.union(["CHomaPosix", "Glibc", "Synchronization"]),
+        "Homa": core.union(["HomaIO", "Logging", "Metrics", "Synchronization"]),
+        "HomaWorkloads": ["HomaBase"],
+        "HomaSim": core.union(["HomaWorkloads", "HeapModule", "DequeModule"]),
+        "HomaBench": core.union([
+            "HomaIO", "Homa", "HomaWorkloads", "Histogram", "Glibc", "Synchronization", "Foundation",
+        ]),
+        "HomaExperiments": core.union(["HomaSim", "HomaBench", "HomaWorkloads", "Histogram", "Foundation"]),
+        "HomaCommand": core.union([
+            "HomaIO", "Homa", "HomaSim", "HomaBench", "HomaExperiments", "HomaWorkloads", "ArgumentParser", "Logging",
+            "Histogram", "Glibc", "Synchronization", "Foundation",
+        ]),
+        "homa": ["HomaCommand", "ArgumentParser"],
+    ]
+
+    /// Imports that the law of the file's target does not permit.
+    static func findings(in file: TextFile) -> [Finding] {
+        guard file.path.hasSuffix(".swift"), let target = file.target else { return [] }
+        guard let allowed = permitted[target] else {
+            return [Finding(file: file.path, line: 1, problem: "target \(target) has no row in the import table")]
+        }
+        return file.codeLines.enumerated().compactMap { index, line in
+            guard let module = importedModule(line), module != target, !allowed.contains(module) else { return nil }
+            return Finding(file: file.path, line: index + 1, problem: "\(target) may not import \(module)")
+        }
+    }
+
+    /// The module that a line imports, if it is an import.
+    static func importedModule(_ line: String) -> String? {
+        let words = line.split(separator: " ").map(String.init)
+        guard let position = words.firstIndex(of: "import"), position + 1 < words.count else { return nil }
+        let levels: Set<String> = ["public", "package", "internal", "fileprivate", "private"]
+        guard words[..<position].allSatisfy({ levels.contains($0) || $0.hasPrefix("@") }) else { return nil }
+        let kinds: Set<String> = ["struct", "class", "enum", "protocol", "func", "var", "let", "typealias"]
+        let name = kinds.contains(words[position + 1]) && position + 2 < words.count ? position + 2 : position + 1
+        return words[name].split(separator: ".").first.map(String.init)
+    }
+}

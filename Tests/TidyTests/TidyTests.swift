@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+/// The rules of the house, held against every file.
+@Suite("The house is in order")
+struct TidyTests {
+    @Test("there are files to look at")
+    func files() {
+        #expect(Repository.sources.count > 50)
+        #expect(Repository.code.contains { $0.path == "Sources/HomaCore/Endpoint/Endpoint.swift" && !$0.text.isEmpty })
+    }
+
+    @Test("every target imports only what its row of the table permits")
+    func imports() { expectNothing(Repository.sources.flatMap(ImportLaws.findings)) }
+
+    @Test("nothing below the engine depends on a clock, chance, threads or hashing")
+    func determinism() { expectNothing(Repository.sources.flatMap(Rules.determinism)) }
+
+    @Test("every file names its licence first")
+    func licence() { expectNothing((Repository.code + Repository.scripts).flatMap(Rules.licence)) }
+
+    @Test("lines have at most 120 characters, files at most 500 lines")
+    func size() { expectNothing(Repository.code.flatMap(Rules.size)) }
+
+    @Test("no remark about unfinished work is left in the code")
+    func leftovers() { expectNothing((Repository.code + Repository.scripts).flatMap(Rules.leftovers)) }
+
+    @Test("code is indented with spaces")
+    func tabs() { expectNothing(Repository.code.flatMap(Rules.tabs)) }
+
+    @Test("every folder of tests has the sources it tests")
+    func mirrored() {
+        let targets = Set(Repository.sources.compactMap(\.target))
+        for file in Repository.files(under: "Tests", extensions: ["swift"]) {
+            let folder = file.path.split(separator: "/")[1]
+            guard folder != "TidyTests" else { continue }
+            #expect(folder.hasSuffix("Tests") && targets.contains(String(folder.dropLast(5))), "\(file.path)")
+        }
+    }
+}
+
+/// What the documents say is so.
+@Suite("The documents keep up with the code")
+struct DocumentTests {
+    @Test("every document has one title, and its links lead somewhere")
+    func links() {
+        expectNothing(Repository.documents.flatMap(Documents.heading))
+        expectNothing(Repository.documents.flatMap { Documents.brokenLinks($0, exists: Repository.exists) })
+    }
+
+    @Test("the tests named in docs/conformance.md exist")
+    func conformance() {
+        let tests = Repository.files(under: "Tests", extensions: ["swift"])
+        expectNothing(Documents.unknownTests(Repository.read("docs/conformance.md"), tests: tests))
+    }
+
+    @Test("docs/tuning.md names every setting")
+    func settings() {
+        let targets: Set<String> = ["HomaBuffers", "HomaCore", "HomaIO", "Homa"]
+        let files = Repository.sources.filter {
+            targets.contains($0.target ?? "")
+                && ($0.path.hasSuffix("Configuration.swift") || $0.path.hasSuffix("Options.swift"))
+        }
+        #expect(files.count >= 2)
+        let text = Repository.read("docs/tuning.md").text
+        expectNothing(files.flatMap { Documents.missingSettings(of: $0, in: text) })
+    }
+
+    @Test("docs/protocol.md names every reason to drop a packet")
+    func reasons() {
+        let text = Repository.read("docs/protocol.md").text
+        for path in ["Sources/HomaCore/Endpoint/DropReason.swift", "Sources/HomaWire/WireError.swift"] {
+            let file = Repository.read(path)
+            #expect(!file.text.isEmpty)
+            expectNothing(Documents.missingCases(of: file, in: text, document: "docs/protocol.md"))
+        }
+    }
+}
+
+private func expectNothing(_ findings: [Finding], sourceLocation: SourceLocation = #_sourceLocation) {
+    let isTidy = findings.isEmpty
+    #expect(isTidy, "\n\(findings.report)", sourceLocation: sourceLocation)
+}
