@@ -42,6 +42,25 @@ extension LoopbackTests {
             }
         }
 
+        @Test("the everyday form of a server and its client")
+        func everyday() async throws {
+            try await withHomaNode(loopback()) { node in
+                let socket = try node.openSocket(port: 100)
+                let serving = Task {
+                    try await socket.serve { request in
+                        let message = request.message
+                        try request.respond(copying: message)
+                    }
+                }
+                let reply = try await node.call(
+                    "127.0.0.1:\(node.udpPort)/100", sending: pattern(40), deadline: .seconds(5))
+                let last = reply.withContiguousBytes { $0.unsafeLoad(fromByteOffset: 39, as: UInt8.self) }
+                #expect(last == pattern(40)[39])
+                socket.close()
+                try await serving.value
+            }
+        }
+
         @Test("no more handlers run at once than allowed")
         func concurrencyLimit() async throws {
             let meter = ConcurrencyMeter()
