@@ -55,7 +55,8 @@ public struct HomaAddress: Hashable, Sendable {
         guard let node = nodes.first else { throw HomaError(.nameNotFound, "\(host) has no IP address") }
         guard let port = port ?? (node.port < HomaLimits.firstClientPort ? node.port : nil) else {
             throw HomaError(
-                .invalidAddress, "\"\(host)\" is not an address: UDP port \(node.port) needs a Homa port, as in \(host)/99")
+                .invalidAddress,
+                "\"\(host)\" is not an address: UDP port \(node.port) needs a Homa port, as in \(host)/99")
         }
         return HomaAddress(node: node, port: port)
     }

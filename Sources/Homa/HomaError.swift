@@ -8,7 +8,7 @@ public struct HomaError: Error, Sendable {
             case timedOut, deadlineExceeded, cancelled, portUnreachable, hostUnreachable, requestDropped
             case refusedAsStale, peerRestarted, protocolViolation, noSuchPort, nodeClosed, socketClosed
             case messageTooLong, messageEmpty, tooManyRPCs, tooManyPeers, alreadyAnswered, invalidAddress
-            case nameNotFound, invalidPort, portInUse, notContiguous, configuration, system
+            case nameNotFound, invalidPort, portInUse, configuration, system
         }
 
         let wrapped: Wrapped
@@ -55,8 +55,6 @@ public struct HomaError: Error, Sendable {
         public static let invalidPort = Code(wrapped: .invalidPort)
         /// The node has a socket at this Homa port already.
         public static let portInUse = Code(wrapped: .portInUse)
-        /// The message is longer than a bpage, so its bytes do not lie in one piece.
-        public static let notContiguous = Code(wrapped: .notContiguous)
         /// A setting, or a combination of settings, cannot work.
         public static let configuration = Code(wrapped: .configuration)
         /// The operating system refused something.

@@ -86,7 +86,9 @@ extension HomaNode {
                 for request in queue.close() { engine.decline(request.arrived.rpc) }
             })
         let isOpen: Bool
-        do throws(EndpointError) { isOpen = try engine.openPort(port, sink: sink) != nil } catch { throw HomaError(error) }
+        do throws(EndpointError) { isOpen = try engine.openPort(port, sink: sink) != nil } catch {
+            throw HomaError(error)
+        }
         guard isOpen else { throw .nodeClosed() }
         logger.debug("Homa socket opened", metadata: ["port": "\(port)"])
         return HomaSocket(node: self, port: port, queue: queue)

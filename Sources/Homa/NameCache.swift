@@ -62,7 +62,8 @@ private final class Lookup: Sendable {
 }
 
 /// Asks the name service on a thread of its own, since that may block for seconds.
-private nonisolated(nonsending) func lookUpOnThread(host: String, port: UInt16?) async -> Result<HomaAddress, HomaError> {
+private nonisolated(nonsending) func lookUpOnThread(host: String, port: UInt16?) async -> Result<HomaAddress, HomaError>
+{
     await withUnsafeContinuation { continuation in
         let lookup = Unmanaged.passRetained(Lookup(host: host, port: port, continuation: continuation))
         var thread = pthread_t()

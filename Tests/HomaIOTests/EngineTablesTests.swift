@@ -53,7 +53,9 @@ struct EngineTablesTests {
     @Test("a buffer holds what was put in, and zeros for the rest")
     func outgoingBuffer() {
         let buffer = OutgoingBuffer(count: 10) { output in output.append(7, as: UInt8.self) }
-        #expect(Array(UnsafeRawBufferPointer(start: buffer.base, count: buffer.count)) == [7] + [UInt8](repeating: 0, count: 9))
+        #expect(
+            Array(UnsafeRawBufferPointer(start: buffer.base, count: buffer.count)) == [7]
+                + [UInt8](repeating: 0, count: 9))
         let bytes: [UInt8] = [1, 2, 3]
         let copy = OutgoingBuffer(copying: bytes.span.bytes)
         #expect(Array(UnsafeRawBufferPointer(start: copy.base, count: copy.count)) == bytes)

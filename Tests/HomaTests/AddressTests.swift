@@ -7,22 +7,28 @@ import Testing
 extension LoopbackTests {
     @Suite("Homa addresses")
     struct AddressTests {
-        @Test("text forms", arguments: [
-            ("127.0.0.1:4000", PeerAddress(ipv4: 0x7F00_0001, port: 4000), 4000 as UInt16),
-            ("127.0.0.1:4000/99", PeerAddress(ipv4: 0x7F00_0001, port: 4000), 99),
-            ("[::1]:4000", PeerAddress(high: 0, low: 1, port: 4000), 4000),
-            ("[::1]:60000/99", PeerAddress(high: 0, low: 1, port: 60000), 99),
-        ])
+        @Test(
+            "text forms",
+            arguments: [
+                ("127.0.0.1:4000", PeerAddress(ipv4: 0x7F00_0001, port: 4000), 4000 as UInt16),
+                ("127.0.0.1:4000/99", PeerAddress(ipv4: 0x7F00_0001, port: 4000), 99),
+                ("[::1]:4000", PeerAddress(high: 0, low: 1, port: 4000), 4000),
+                ("[::1]:60000/99", PeerAddress(high: 0, low: 1, port: 60000), 99),
+            ])
         func forms(text: String, node: PeerAddress, port: UInt16) throws {
             #expect(try HomaAddress(text) == HomaAddress(node: node, port: port))
             #expect(try HomaAddress(HomaAddress(text).description) == HomaAddress(text))
         }
 
-        @Test("texts that are no addresses", arguments: [
-            "", "127.0.0.1", ":4000", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:70000", "127.0.0.1:4000/", "127.0.0.1:4000/0",
-            "127.0.0.1:4000/32768", "127.0.0.1:4000/x", "[::1]", "[::1:4000", "::1:4000", "127.0.0.1:40000", "a.example:1",
-            "1.2.3.4.5:1", "127.0.0.1:4000/-1",
-        ])
+        @Test(
+            "texts that are no addresses",
+            arguments: [
+                "", "127.0.0.1", ":4000", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:70000", "127.0.0.1:4000/",
+                "127.0.0.1:4000/0",
+                "127.0.0.1:4000/32768", "127.0.0.1:4000/x", "[::1]", "[::1:4000", "::1:4000", "127.0.0.1:40000",
+                "a.example:1",
+                "1.2.3.4.5:1", "127.0.0.1:4000/-1",
+            ])
         func malformed(text: String) async {
             #expect(throws: HomaError.self) { try HomaAddress(text) }
         }

@@ -17,7 +17,8 @@ extension LoopbackTests {
                     try await withThrowingTaskGroup(of: Int.self) { group in
                         for seed in 0..<24 {
                             group.addTask {
-                                try await client.call(server.address(port: 100), sending: pattern(65_536, seed: seed)).count
+                                try await client.call(server.address(port: 100), sending: pattern(65_536, seed: seed))
+                                    .count
                             }
                         }
                         var held: [SharedHomaRequest] = []

@@ -51,11 +51,13 @@ extension LoopbackTests {
             try await withHomaNode(loopback(), listening: port) { #expect($0.udpPort == port) }
         }
 
-        @Test("every way of waiting and every backing works", arguments: [
-            { $0.spin = .never }, { $0.spin = .forever }, { $0.regionBacking = .memoryFile(name: "homa-test") },
-            { $0.usesSegmentationOffload = false }, { $0.usesReceiveOffload = false }, { $0.mtu = 1500 },
-            { $0.publishesMetrics = true }, { $0.packetsPerRound = 1 },
-        ] as [Change])
+        @Test(
+            "every way of waiting and every backing works",
+            arguments: [
+                { $0.spin = .never }, { $0.spin = .forever }, { $0.regionBacking = .memoryFile(name: "homa-test") },
+                { $0.usesSegmentationOffload = false }, { $0.usesReceiveOffload = false }, { $0.mtu = 1500 },
+                { $0.publishesMetrics = true }, { $0.packetsPerRound = 1 },
+            ] as [Change])
         func variants(change: Change) async throws {
             var configuration = loopback()
             change(&configuration)

@@ -25,7 +25,8 @@ extension LoopbackTests {
             try await withEcho(loopback("::1")) { node, _ in
                 try await withHomaNode(loopback("::1")) { client in
                     let bytes = pattern(count, seed: 6)
-                    let reply = try await client.call("[::1]:\(node.udpPort)/100", sending: bytes, deadline: .seconds(10))
+                    let reply = try await client.call(
+                        "[::1]:\(node.udpPort)/100", sending: bytes, deadline: .seconds(10))
                     #expect(reply.copyBytes() == bytes)
                 }
             }
@@ -102,7 +103,9 @@ extension LoopbackTests {
                 var pieces: [Int] = []
                 long.withFragments { pieces.append($0.byteCount) }
                 #expect(pieces == [65_536, 65_536, 65_536, 3392])
-                #expect(long.withBytes { span in span.unsafeLoad(fromByteOffset: 199_999, as: UInt8.self) } == pattern(200_000)[199_999])
+                #expect(
+                    long.withBytes { span in span.unsafeLoad(fromByteOffset: 199_999, as: UInt8.self) }
+                        == pattern(200_000)[199_999])
                 var target = [UInt8](repeating: 0, count: 200_000)
                 var span = target.mutableSpan
                 var raw = span.mutableBytes

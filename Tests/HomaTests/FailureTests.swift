@@ -61,7 +61,9 @@ extension LoopbackTests {
                     async let first = client.call(server.address(port: 100), sending: [1])
                     try await socket.nextRequest().respond([2])
                     _ = try await first
-                    let call = Task { await code { _ = try await client.call(server.address(port: 100), sending: [1]) } }
+                    let call = Task {
+                        await code { _ = try await client.call(server.address(port: 100), sending: [1]) }
+                    }
                     let start: ContinuousClock.Instant
                     do {
                         let request = try await socket.nextRequest()
@@ -79,7 +81,9 @@ extension LoopbackTests {
             try await withHomaNode(loopback()) { server in
                 let socket = try server.openSocket(port: 100)
                 try await withHomaNode(loopback()) { client in
-                    let call = Task { await code { _ = try await client.call(server.address(port: 100), sending: [1]) } }
+                    let call = Task {
+                        await code { _ = try await client.call(server.address(port: 100), sending: [1]) }
+                    }
                     _ = try await socket.nextRequest()
                     let start = ContinuousClock.now
                     #expect(await call.value == .requestDropped)

@@ -24,7 +24,9 @@ private final class ConcurrencyMeter: Sendable {
 extension LoopbackTests {
     @Suite("Serving", .timeLimit(.minutes(1)))
     struct ServeTests {
-        @Test("handlers on the pool and on the node's thread answer", arguments: [HomaSocket.HandlerPlace.concurrentPool, .engine])
+        @Test(
+            "handlers on the pool and on the node's thread answer",
+            arguments: [HomaSocket.HandlerPlace.concurrentPool, .engine])
         func places(place: HomaSocket.HandlerPlace) async throws {
             try await withHomaNode(loopback()) { node in
                 let socket = try node.openSocket(port: 100)
@@ -37,6 +39,25 @@ extension LoopbackTests {
                     }
                     socket.close()
                 }
+            }
+        }
+
+        @Test("the everyday form of a server and its client")
+        func everyday() async throws {
+            try await withHomaNode(loopback()) { node in
+                let socket = try node.openSocket(port: 100)
+                let serving = Task {
+                    try await socket.serve { request in
+                        let message = request.message
+                        try request.respond(copying: message)
+                    }
+                }
+                let reply = try await node.call(
+                    "127.0.0.1:\(node.udpPort)/100", sending: pattern(40), deadline: .seconds(5))
+                let last = reply.withContiguousBytes { $0.unsafeLoad(fromByteOffset: 39, as: UInt8.self) }
+                #expect(last == pattern(40)[39])
+                socket.close()
+                try await serving.value
             }
         }
 

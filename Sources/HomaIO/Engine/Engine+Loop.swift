@@ -82,7 +82,9 @@ extension Engine {
         region.pool.park(shard: 0)
         state.pointee.counters.sleeps &+= 1
         var limit = deadline
-        if state.pointee.backlog == .retryLater { limit = min(limit, state.pointee.now.advanced(byNanoseconds: 20_000)) }
+        if state.pointee.backlog == .retryLater {
+            limit = min(limit, state.pointee.now.advanced(byNanoseconds: 20_000))
+        }
         try? state.pointee.poller.setWantsWritable(state.pointee.backlog == .waitUntilWritable)
         let events = try? state.pointee.poller.wait(until: limit, clock: clock)
         signal.awake()

@@ -37,7 +37,8 @@ public final class Engine: @unchecked Sendable {
         let driver = try UDPDriver(configuration.socket)
         let poller = try Poller(socketDescriptor: driver.fileDescriptor)
         let signal = EngineSignal(waker: poller.waker)
-        let region = try ReceiveRegion(configuration: configuration.pool, backing: configuration.backing, signal: signal)
+        let region = try ReceiveRegion(
+            configuration: configuration.pool, backing: configuration.backing, signal: signal)
         let now = MonotonicClock.process.now()
         var endpoint = try Endpoint(
             configuration: configuration.endpoint, pool: region.pool, shard: 0, seed: .random(in: 0 ... .max),

@@ -31,7 +31,9 @@ struct Slab<Element>: ~Copyable {
     mutating func insert(_ element: Element) -> UInt64 {
         if firstFree < 0 { grow() }
         let index = firstFree
-        guard case .free(let next) = entries[index] else { preconditionFailure("a slab's free list leads to a live entry") }
+        guard case .free(let next) = entries[index] else {
+            preconditionFailure("a slab's free list leads to a live entry")
+        }
         firstFree = next
         entries[index] = .live(element)
         count += 1
