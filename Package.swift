@@ -62,6 +62,7 @@ let package = Package(
         tests("HomaIOTests", ["HomaBase", "HomaCore", "HomaIO", "CHomaPosix"]),
         tests("HomaTests", ["HomaBase", "HomaCore", "HomaIO", "Homa"]),
         tests("HomaWorkloadsTests", ["HomaBase", "HomaWorkloads"]),
+        .testTarget(name: "TidyTests", swiftSettings: settings),
         tests("HomaBenchTests", ["HomaBase", "HomaWorkloads", "HomaBench"]),
     ]
 )
