@@ -30,7 +30,8 @@ static size_t put_controls(char *control, const struct homa_outgoing *message) {
     size_t used = 0;
     if (message->segment_size != 0)
         used += put_control(control, SOL_UDP, UDP_SEGMENT, &message->segment_size, sizeof(uint16_t));
-    if (message->traffic_class != 0) {
+    // The socket itself carries the usual value: a control message costs time in every short send.
+    if (message->traffic_class != HOMA_USUAL_TRAFFIC_CLASS) {
         // A mapped address leaves as IPv4, where only the IPv4 option counts, whatever the socket is.
         int is_ipv4 = message->to.high == 0 && message->to.low >> 32 == 0xFFFF;
         int traffic_class = message->traffic_class;

@@ -32,6 +32,10 @@ int homa_load_address(const void *sockaddr, size_t length, struct homa_address *
 // Most messages of one homa_send or homa_receive call; a longer array is cut here.
 #define HOMA_BATCH_LIMIT 64
 
+// The traffic class of a packet that names none: priority 7, which control packets and the shortest
+// messages have.
+#define HOMA_USUAL_TRAFFIC_CLASS 0xE0
+
 // One message for homa_send: a datagram, or with segment_size a train that the kernel cuts up.
 struct homa_outgoing {
     struct homa_address to;
