@@ -68,7 +68,8 @@ struct DemoReport {
     private var buffers: String {
         let server = homa.server
         return "Homa's server: \(fixed(server.value("bpages_touched") ?? .nan, 0)) bpages of 64 KB ever touched, "
-            + "\(fixed(bpagesHighWater, 0)) in use at once; packets sent again: \(fixed(resent, 0)) (client and server)."
+            + "\(fixed(bpagesHighWater, 0)) in use at once; "
+            + "packets sent again: \(fixed(resent, 0)) (client and server)."
     }
 
     private var bpagesHighWater: Double { homa.server.value("bpages_high_water") ?? .nan }
