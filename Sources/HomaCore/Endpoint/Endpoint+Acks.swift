@@ -21,7 +21,7 @@ extension Endpoint {
     }
 
     /// All stored acknowledgements for the peer, for an ACK packet.
-    func takeAcks(from peer: UInt32) -> AckFields {
+    mutating func takeAcks(from peer: UInt32) -> AckFields {
         let record = peers.at(peer)
         var records = InlineArray<5, AckRecord>(repeating: .none)
         let count = record.pointee.ackCount
@@ -31,7 +31,7 @@ extension Endpoint {
     }
 
     /// The latest stored acknowledgement, for a DATA packet.
-    func takeAck(from peer: UnsafeMutablePointer<Peer>) -> AckRecord {
+    mutating func takeAck(from peer: UnsafeMutablePointer<Peer>) -> AckRecord {
         guard peer.pointee.ackCount > 0 else { return .none }
         peer.pointee.ackCount -= 1
         return peer.pointee.acks[peer.pointee.ackCount]

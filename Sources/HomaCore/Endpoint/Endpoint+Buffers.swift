@@ -34,7 +34,7 @@ extension Endpoint {
     }
 
     /// Whether the pool can ever hold the message, and a packet of it lies in at most two places.
-    func fits(_ data: DataFields) -> Bool {
+    mutating func fits(_ data: DataFields) -> Bool {
         data.messageLength <= longestMessage && data.payloadLength <= pool.configuration.bpageSize
     }
 
@@ -55,7 +55,7 @@ extension Endpoint {
     }
 
     /// Where bytes from `offset` on belong.
-    func placement(_ lease: BufferLease, offset: UInt32, length: UInt32) -> Placement {
+    mutating func placement(_ lease: BufferLease, offset: UInt32, length: UInt32) -> Placement {
         let first = pool.piece(of: lease, at: Int(offset))
         if first.byteCount >= Int(length) {
             return Placement(regionOffset: first.regionOffset, byteCount: Int(length))

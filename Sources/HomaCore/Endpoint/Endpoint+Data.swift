@@ -33,7 +33,7 @@ extension Endpoint {
         return disposition
     }
 
-    private func noteNew(_ extensions: HeaderExtension, from peer: UInt32) {
+    private mutating func noteNew(_ extensions: HeaderExtension, from peer: UInt32) {
         peers.at(peer).pointee.extensionVersion = extensions.version
         peers.at(peer).pointee.incarnation = extensions.incarnation
     }
@@ -56,7 +56,7 @@ extension Endpoint {
     /// Kernel clients begin their identifiers at 2 again after a restart, and cannot tell us. One that
     /// asked for nothing for a while, and then with an identifier far below its last, has restarted:
     /// no duplicate comes as late as that.
-    private func hasRestarted(
+    private mutating func hasRestarted(
         _ record: UnsafeMutablePointer<Peer>, _ header: CommonHeader, at now: Instant
     ) -> Bool {
         record.pointee.finished.isBelowWindow(header.senderID) && header.extensions.version == 0

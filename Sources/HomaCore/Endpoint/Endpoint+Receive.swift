@@ -25,7 +25,7 @@ extension Endpoint {
         return disposition
     }
 
-    private func note(_ extensions: HeaderExtension, from peer: UInt32, at now: Instant) {
+    private mutating func note(_ extensions: HeaderExtension, from peer: UInt32, at now: Instant) {
         let record = peers.at(peer)
         record.pointee.extensionVersion = extensions.version
         guard extensions.incarnation != 0, extensions.incarnation != record.pointee.incarnation else { return }

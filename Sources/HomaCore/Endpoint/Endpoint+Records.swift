@@ -83,7 +83,7 @@ extension Endpoint {
         rpc.pointee.incoming.buffers = .none
     }
 
-    private func returnLease(_ lease: BufferLease) {
+    private mutating func returnLease(_ lease: BufferLease) {
         do { _ = try pool.release(lease) } catch { preconditionFailure("the core returned a lease twice: \(error)") }
     }
 

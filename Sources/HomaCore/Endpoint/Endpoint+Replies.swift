@@ -38,7 +38,7 @@ extension Endpoint {
     }
 
     /// Every packet shows that we understand extensions; the marks go only to those who showed it too.
-    func ownExtension(_ marks: HeaderExtension.Marks) -> HeaderExtension {
+    mutating func ownExtension(_ marks: HeaderExtension.Marks) -> HeaderExtension {
         HeaderExtension(version: HeaderExtension.currentVersion, marks: marks, incarnation: incarnation)
     }
 

@@ -49,7 +49,7 @@ extension Endpoint {
     }
 
     /// True when the next step is ours, so that silence of the peer means nothing.
-    private func isOurTurn(_ slot: UInt32) -> Bool {
+    private mutating func isOurTurn(_ slot: UInt32) -> Bool {
         let rpc = rpcs.at(slot)
         if sendQueue.contains(slot) { return true }
         switch rpc.pointee.incoming.buffers {

@@ -22,7 +22,7 @@ extension Endpoint {
 
     /// Short messages go at once, but not the short rest of a long message: many of those, or one that
     /// must go again, would fill the queue.
-    private func bypassesPacer(_ slot: UInt32) -> Bool {
+    private mutating func bypassesPacer(_ slot: UInt32) -> Bool {
         rpcs.at(slot).pointee.outgoing.length < tuning.pacerBypass
     }
 
@@ -90,7 +90,7 @@ extension Endpoint {
 
     /// Tells a server how far back our oldest unfinished call to it lies, so that it need not
     /// remember what finished before.
-    private func oldestUnfinishedDistance(_ slot: UInt32) -> UInt16 {
+    private mutating func oldestUnfinishedDistance(_ slot: UInt32) -> UInt16 {
         let rpc = rpcs.at(slot)
         guard rpc.pointee.isClient, peer(of: slot).pointee.speaksExtensions else { return 0 }
         let oldest = rpcs.at(peer(of: slot).pointee.oldestCall).pointee.id.rawValue

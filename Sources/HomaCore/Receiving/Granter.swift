@@ -202,7 +202,7 @@ struct Granter: ~Copyable {
 
     /// The active message that the candidate displaces, if any: of the peer with most active
     /// messages, the one with most bytes left.
-    private func victim(for slot: UInt32, _ peers: borrowing PeerTable) -> UInt32? {
+    private mutating func victim(for slot: UInt32, _ peers: borrowing PeerTable) -> UInt32? {
         let ownPeer = at(slot).pointee.peer
         let ownCount = peers.at(ownPeer).pointee.activeGrants + 1
         let onlyOwn = peers.at(ownPeer).pointee.activeGrants >= tuning.activePerPeer
@@ -245,7 +245,7 @@ struct Granter: ~Copyable {
     }
 
     /// Live ranking: few entries, nearly sorted from the last time.
-    private func sortActive() {
+    private mutating func sortActive() {
         var index = 1
         while index < activeCount {
             let slot = active[index]
@@ -259,7 +259,7 @@ struct Granter: ~Copyable {
         }
     }
 
-    private func target(for slot: UInt32) -> UInt32? {
+    private mutating func target(for slot: UInt32) -> UInt32? {
         let message = at(slot).pointee.incoming
         let window = tuning.window(active: activeCount)
         let wanted = min(Int(message.received) + window, Int(message.length))
@@ -272,7 +272,7 @@ struct Granter: ~Copyable {
 
     /// With fewer active messages than levels the lowest levels are used, which leaves room above
     /// for shorter messages that come later.
-    private func priority(rank: Int) -> UInt8 {
+    private mutating func priority(rank: Int) -> UInt8 {
         let highest = tuning.maximumScheduledPriority
         return UInt8(max(0, highest - rank - max(0, highest + 1 - activeCount)))
     }
@@ -302,7 +302,7 @@ struct Granter: ~Copyable {
     }
 
     /// The oldest message whose sender makes use of what it was given; looks at a few only.
-    private func oldestUnserved() -> UInt32? {
+    private mutating func oldestUnserved() -> UInt32? {
         let limit = tuning.window(active: max(1, activeCount)) + 2 * Int(tuning.oldestGrantBytes)
         var slot = oldest
         var looked = 0
