@@ -12,7 +12,7 @@ struct TidyTests {
     }
 
     @Test("every target imports only what its row of the table permits")
-    func imports() { expectNothing(Repository.sources.flatMap(ImportLaws.findings)) }
+    func imports() { expectNothing(Repository.sources.flatMap(ImportLaws.findings(in:))) }
 
     @Test("the manifest gives every target what its row of the table permits, and no more")
     func manifest() {
