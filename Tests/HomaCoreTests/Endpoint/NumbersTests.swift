@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HomaBase
+import HomaWire
 import Testing
 
 @testable import HomaCore
