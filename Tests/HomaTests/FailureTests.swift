@@ -4,8 +4,8 @@ import Homa
 import HomaBase
 import Testing
 
-/// A limit for what happens at once, generous towards busy machines. That it was not the timeout is told by the code; how
-/// many round trips it takes is tested in the core, where time is exact.
+/// A limit for what happens at once, generous towards busy machines. That it was not the timeout is told by the code;
+/// how many round trips it takes is tested in the core, where time is exact.
 private let soon = Duration.seconds(5)
 
 extension LoopbackTests {
