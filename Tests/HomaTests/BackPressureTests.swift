@@ -41,8 +41,6 @@ extension LoopbackTests {
         func tinyRegion() async throws {
             var tiny = loopback()
             tiny.pool = PoolConfiguration(regionLength: 17 << 16, reservedPages: 1)
-            // A busy machine may keep a node off its core for longer than the default.
-            tiny.endpoint.timeout = .seconds(10)
             try await withEcho(tiny) { server, address in
                 try await withHomaNode(tiny) { client in
                     try await withThrowingTaskGroup(of: Bool.self) { group in
