@@ -22,7 +22,7 @@ format: ## put the layout right
 check: lint build test ## what must pass before a commit
 
 tsan: ## the buffer pool under the thread sanitizer
-	$(SWIFT) test --sanitize=thread --scratch-path .build-tsan --filter HomaBuffersTests
+	SWIFT=$(SWIFT) Scripts/thread-sanitizer.sh
 
 demo: ## a server and a client on this machine
 	$(SWIFT) run -c release homa demo
@@ -31,7 +31,7 @@ bench: ## latency and throughput, with TCP beside it
 	$(SWIFT) run -c release homa bench
 
 netns: ## checks in network namespaces; needs root
-	$(SWIFT) build -c release
+	$(SWIFT) build -c release --product homa
 	Scripts/netns-checks.sh
 
 clean: ## remove what was built

@@ -51,8 +51,8 @@ public struct HomaConfiguration: Sendable {
     public var usesSegmentationOffload = true
     /// Let the kernel join received packets (GRO) where it can; off costs most of the throughput.
     public var usesReceiveOffload = true
-    /// Packets sent between two looks at what has arrived, 1 … 512; default 88, two trains at MTU 1500. More gives larger
-    /// batches, fewer lets short messages overtake long ones sooner.
+    /// Packets sent between two looks at what has arrived, 1 … 512; default 88, two trains at MTU 1500. More gives
+    /// larger batches, fewer lets short messages overtake long ones sooner.
     public var packetsPerRound = 88
     /// The core for the node's thread, from 0; nil, the default: wherever the system puts it.
     public var core: Int?

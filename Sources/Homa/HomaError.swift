@@ -91,7 +91,8 @@ extension HomaError.Code: CustomStringConvertible {
 }
 
 extension HomaError: CustomStringConvertible {
-    /// Such as `timedOut: 10.0.0.2:4000 was silent for 0.4 seconds (endpoint.timeout) [peer 10.0.0.2:4000, after 0.4 seconds]`.
+    /// Such as
+    /// `timedOut: the server was silent for 0.4 seconds (endpoint.timeout) [peer 10.0.0.2:4000, after 0.4 seconds]`.
     public var description: String {
         var context: [String] = []
         if let peer { context.append("peer \(peer)") }

@@ -35,14 +35,18 @@ extension HomaNode {
         }
     }
 
-    /// Sends a copy of `request` and returns the response. See ``call(_:sending:deadline:)-(HomaAddress,HomaBuffer,_)``.
+    /// Sends a copy of `request` and returns the response.
+    ///
+    /// See ``call(_:sending:deadline:)-(HomaAddress,HomaBuffer,_)``.
     public nonisolated(nonsending) func call(
         _ server: HomaAddress, sending request: [UInt8], deadline: Duration? = nil
     ) async throws(HomaError) -> HomaMessage {
         try await call(server, sending: HomaBuffer(copying: request), deadline: deadline)
     }
 
-    /// Sends a copy of `request` and returns the response. See ``call(_:sending:deadline:)-(HomaAddress,HomaBuffer,_)``.
+    /// Sends a copy of `request` and returns the response.
+    ///
+    /// See ``call(_:sending:deadline:)-(HomaAddress,HomaBuffer,_)``.
     public nonisolated(nonsending) func call(
         _ server: HomaAddress, sending request: RawSpan, deadline: Duration? = nil
     ) async throws(HomaError) -> HomaMessage {
@@ -50,7 +54,9 @@ extension HomaNode {
         return try await call(server, sending: buffer, deadline: deadline)
     }
 
-    /// Sends a copy of `request` and returns the response. See ``call(_:sending:deadline:)-(HomaAddress,HomaBuffer,_)``.
+    /// Sends a copy of `request` and returns the response.
+    ///
+    /// See ``call(_:sending:deadline:)-(HomaAddress,HomaBuffer,_)``.
     public nonisolated(nonsending) func call(
         _ server: HomaAddress, sending request: Span<UInt8>, deadline: Duration? = nil
     ) async throws(HomaError) -> HomaMessage {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Glibc
 internal import HomaBase
+internal import HomaIO
 internal import Synchronization
 
 /// Texts already turned into addresses.
@@ -34,8 +34,7 @@ final class NameCache: Sendable {
             remember(text, Entry(address: address, expiry: .distantFuture))
             return address
         }
-        let result = await lookUpOnThread(host: host, port: port)
-        let address = try result.get()
+        let address = try await lookUpOnThread(host: host, port: port)
         remember(text, Entry(address: address, expiry: clock() + Self.nameLifetime))
         return address
     }
@@ -48,43 +47,17 @@ final class NameCache: Sendable {
     }
 }
 
-/// One name lookup under way.
-private final class Lookup: Sendable {
-    let host: String
-    let port: UInt16?
-    let continuation: UnsafeContinuation<Result<HomaAddress, HomaError>, Never>
-
-    init(host: String, port: UInt16?, continuation: UnsafeContinuation<Result<HomaAddress, HomaError>, Never>) {
-        self.host = host
-        self.port = port
-        self.continuation = continuation
-    }
-}
-
 /// Asks the name service on a thread of its own, since that may block for seconds.
-private nonisolated(nonsending) func lookUpOnThread(host: String, port: UInt16?) async -> Result<HomaAddress, HomaError>
-{
-    await withUnsafeContinuation { continuation in
-        let lookup = Unmanaged.passRetained(Lookup(host: host, port: port, continuation: continuation))
-        var thread = pthread_t()
-        let code = pthread_create(&thread, nil, runLookup, lookup.toOpaque())
-        if code == 0 {
-            pthread_detach(thread)
-        } else {
-            lookup.release()
-            continuation.resume(
-                returning: .failure(HomaError(.system, "no thread to look up \"\(host)\" (pthread_create: \(code))")))
+private nonisolated(nonsending) func lookUpOnThread(
+    host: String, port: UInt16?
+) async throws(HomaError) -> HomaAddress {
+    let result: Result<HomaAddress, HomaError>
+    do throws(SystemError) {
+        result = try await runOnOwnThread {
+            Result { () throws(HomaError) in try HomaAddress.lookUp(host: host, port: port) }
         }
-    }
-}
-
-private func runLookup(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    guard let argument else { return nil }
-    let lookup = Unmanaged<Lookup>.fromOpaque(argument).takeRetainedValue()
-    do throws(HomaError) {
-        lookup.continuation.resume(returning: .success(try HomaAddress.lookUp(host: lookup.host, port: lookup.port)))
     } catch {
-        lookup.continuation.resume(returning: .failure(error))
+        throw HomaError(.system, "no thread to look up \"\(host)\": \(error)")
     }
-    return nil
+    return try result.get()
 }

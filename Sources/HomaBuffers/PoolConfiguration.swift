@@ -4,7 +4,8 @@ internal import HomaBase
 
 /// How a ``BufferPool`` cuts its region and whom it serves.
 public struct PoolConfiguration: Sendable, Equatable {
-    /// Bytes of the region; a whole number of bpages, at most 2²⁴ of them. Default 64 MB (seed 1).
+    /// Bytes of the region; a whole number of bpages, at most 2²⁴ of them. Default 64 MB: 1000 bpages in the kernel
+    /// module's benchmarks, rounded (cp_node, HomaModule 9edb958).
     ///
     /// Costs address space only: low bpages are preferred, so those never needed are never touched.
     public var regionLength: Int

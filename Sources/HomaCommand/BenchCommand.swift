@@ -54,7 +54,9 @@ struct BenchCommand: AsyncParsableCommand {
             note("\(carrier.rawValue) to \(server): \(plan.sizes.name), \(describe(plan.pace)), seed \(plan.seed)")
             let result = try await measure(plan)
             if json {
-                for record in result.records() + slowdownRecords(result) { print(environment.annotate(record).jsonLine) }
+                for record in result.records() + slowdownRecords(result) {
+                    print(environment.annotate(record).jsonLine)
+                }
             } else {
                 print(environment.summary)
                 print(LoadReport(result).render())

@@ -27,7 +27,9 @@ private func dropRecords(_ statistics: HomaStatistics) -> [ResultRecord] {
     var records = DropReason.allCases.map { reason in
         (name: "\(reason)", count: statistics.endpoint.drops(for: reason))
     }
-    records += statistics.malformedPackets.sorted { $0.key < $1.key }.map { (name: "malformed: \($0.key)", count: $0.value) }
+    records += statistics.malformedPackets.sorted { $0.key < $1.key }.map {
+        (name: "malformed: \($0.key)", count: $0.value)
+    }
     return records.filter { $0.count > 0 }.map {
         ResultRecord(measure: "dropped_packets", value: Double($0.count), unit: "packets").with("reason", $0.name)
     }

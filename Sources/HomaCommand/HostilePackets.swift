@@ -34,7 +34,8 @@ struct HostilePackets {
             let place = Int.random(in: 0..<min(packet.count, 64), using: &random)
             packet[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
         }
-        return Bool.random(using: &random) ? packet : Array(packet.prefix(Int.random(in: 0...packet.count, using: &random)))
+        return Bool.random(using: &random)
+            ? packet : Array(packet.prefix(Int.random(in: 0...packet.count, using: &random)))
     }
 
     /// A packet that passes the parser: first packets of requests that never go on, and control packets

@@ -22,7 +22,9 @@ struct LoadReport {
             "every response verified: \(result.verificationFailures) wrong, \(result.errors) failed, "
                 + "\(result.unfinished) unfinished",
         ]
-        if result.capHits > 0 { lines.append("\(result.capHits) requests waited because the outstanding cap was reached") }
+        if result.capHits > 0 {
+            lines.append("\(result.capHits) requests waited because the outstanding cap was reached")
+        }
         return lines.joined(separator: "\n")
     }
 
@@ -35,7 +37,9 @@ struct LoadReport {
         where recorder.count > 0 {
             table.add(
                 [name, String(recorder.count)]
-                    + [50, 90, 99, 99.9].map { microseconds(recorder.percentile($0)) } + [microseconds(recorder.maximum)])
+                    + [50, 90, 99, 99.9].map { microseconds(recorder.percentile($0)) } + [
+                        microseconds(recorder.maximum)
+                    ])
         }
         return table.render()
     }
@@ -43,11 +47,13 @@ struct LoadReport {
     private var slowdown: String {
         guard let rows = result.slowdown?.rows, rows.count > 1 else { return "" }
         var table = TextTable([
-            .init("size up to (bytes)"), .init("messages up to (%)"), .init("count"), .init("slowdown p50"), .init("p99"),
+            .init("size up to (bytes)"), .init("messages up to (%)"), .init("count"), .init("slowdown p50"),
+            .init("p99"),
         ])
         for row in rows {
             table.add([
-                String(row.upperBound), fixed(row.percentile, 0), String(row.count), row.p50.map { fixed($0, 2) } ?? "–",
+                String(row.upperBound), fixed(row.percentile, 0), String(row.count),
+                row.p50.map { fixed($0, 2) } ?? "–",
                 row.p99.map { fixed($0, 2) } ?? "–",
             ])
         }

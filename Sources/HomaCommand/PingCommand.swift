@@ -72,7 +72,8 @@ struct PingCommand: AsyncParsableCommand {
             if carrier == .homa {
                 try await HomaLoadClient(server: server, configuration: node.configuration()).run(plan)
             } else {
-                try TCPLoadClient(server: try resolve(server), options: .init(spin: node.spin.duration == nil)).run(plan)
+                try TCPLoadClient(server: try resolve(server), options: .init(spin: node.spin.duration == nil)).run(
+                    plan)
             }
         guard result.failures == 0 else {
             note("\(result.errors) requests failed, \(result.verificationFailures) responses had wrong bytes")

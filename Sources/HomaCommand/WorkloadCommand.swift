@@ -43,7 +43,8 @@ struct WorkloadCommand: ParsableCommand {
         private func printTable(_ workload: Workload) {
             let sizes = workload.sizes
             print("\(workload.name): \(workload.origin)")
-            print("mean \(Int(sizes.mean)) bytes; truncated to Homa's limit: \(Int(sizes.truncated(to: limit).mean)) bytes")
+            let truncated = sizes.truncated(to: limit)
+            print("mean \(Int(sizes.mean)) bytes; truncated to Homa's limit: \(Int(truncated.mean)) bytes")
             var table = TextTable([.init("percentile"), .init("size (bytes)"), .init("bytes in messages up to it (%)")])
             for percentile in Self.percentiles {
                 let size = sizes.quantile(percentile / 100)

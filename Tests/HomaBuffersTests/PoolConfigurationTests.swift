@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Pool configuration")
 struct PoolConfigurationTests {
-    @Test("the defaults are those of the seed and are valid")
+    @Test("the defaults are those of docs/tuning.md and are valid")
     func defaults() throws {
         let configuration = PoolConfiguration()
         try configuration.validated()

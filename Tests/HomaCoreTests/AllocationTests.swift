@@ -25,7 +25,9 @@ import Testing
         }
 
         /// Hands every packet of one host to the other until both are silent; returns how many there were.
-        static func ferry(_ one: LoneHost, _ other: LoneHost, _ lengths: Range<Int>, _ random: inout SeededRandom) -> Int {
+        static func ferry(_ one: LoneHost, _ other: LoneHost, _ lengths: Range<Int>, _ random: inout SeededRandom)
+            -> Int
+        {
             var packets = 0
             var moved = true
             while moved {

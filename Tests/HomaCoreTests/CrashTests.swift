@@ -18,12 +18,15 @@ struct CrashTests {
 
     static func fresh(_ number: Int, firstRPC: UInt64, incarnation: UInt8, at now: Instant) throws -> TestHost {
         try TestHost(
-            number: number, configuration: configuration(), seed: 77, firstRPC: firstRPC, incarnation: incarnation, at: now)
+            number: number, configuration: configuration(), seed: 77, firstRPC: firstRPC, incarnation: incarnation,
+            at: now)
     }
 
     /// Method: calls among four hosts; one stops at a drawn moment.
     /// Property: calls between the others succeed, calls to it time out, and nobody keeps anything of it.
-    @Test("a host that stops in the middle leaves the others unaffected and nothing behind", arguments: 0..<60 as Range<UInt64>)
+    @Test(
+        "a host that stops in the middle leaves the others unaffected and nothing behind",
+        arguments: 0..<60 as Range<UInt64>)
     func crash(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let net = TestNet(hosts: try NetTests.hosts(4, seed: seed), faults: .drawn(&random), seed: seed)
@@ -69,13 +72,17 @@ struct CrashTests {
         try net.run(until: net.now.advanced(byNanoseconds: .random(in: 0...500_000, using: &random)))
         let before = net.hosts[1].executions
         // A first life of which the client heard nothing cannot be told from the second.
-        let heard = net.hosts[0].endpoint.peers.find(net.hosts[1].address).map { net.hosts[0].endpoint.peers.at($0).pointee.incarnation }
+        let heard = net.hosts[0].endpoint.peers.find(net.hosts[1].address).map {
+            net.hosts[0].endpoint.peers.at($0).pointee.incarnation
+        }
         net.restart(1, as: try Self.fresh(2, firstRPC: 1 << 20, incarnation: 2, at: net.now))
         try net.call(from: 0, to: 1, length: 100, cookie: 100)
         try net.run()
         let client = net.hosts[0]
         if heard == 1 {
-            for (name, count) in net.hosts[1].executions { #expect(count + before[name, default: 0] == 1, "\(name) ran twice") }
+            for (name, count) in net.hosts[1].executions {
+                #expect(count + before[name, default: 0] == 1, "\(name) ran twice")
+            }
         }
         for cookie in 0..<10 as Range<UInt64> {
             #expect(client.responses[cookie, default: 0] + (client.failures[cookie] == nil ? 0 : 1) == 1)
@@ -86,7 +93,9 @@ struct CrashTests {
     }
 
     /// Method: the client loses its memory at a drawn moment and goes on with higher identifiers.
-    @Test("a server forgets the calls of a client that restarted, and serves its new ones", arguments: 0..<40 as Range<UInt64>)
+    @Test(
+        "a server forgets the calls of a client that restarted, and serves its new ones",
+        arguments: 0..<40 as Range<UInt64>)
     func clientRestart(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let net = TestNet(hosts: try NetTests.hosts(2, seed: seed), faults: .drawn(&random), seed: seed)
@@ -119,7 +128,8 @@ struct CrashTests {
         var ours = Self.configuration()
         ours.timeout = .seconds(2)
         let hosts = [
-            try TestHost(number: 1, configuration: ours, seed: seed), try TestHost(number: 2, configuration: kernel, seed: seed),
+            try TestHost(number: 1, configuration: ours, seed: seed),
+            try TestHost(number: 2, configuration: kernel, seed: seed),
             try TestHost(number: 3, configuration: ours, seed: seed),
         ]
         let net = TestNet(hosts: hosts, faults: .drawn(&random), seed: seed)
@@ -133,7 +143,9 @@ struct CrashTests {
         for cookie in 0..<30 {
             let client = cookie % 3
             let server = (client + Int.random(in: 1...2, using: &random)) % 3
-            try net.call(from: client, to: server, length: .random(in: 1...(cookie % 5 == 0 ? 400_000 : 5000), using: &random), cookie: UInt64(cookie))
+            try net.call(
+                from: client, to: server, length: .random(in: 1...(cookie % 5 == 0 ? 400_000 : 5000), using: &random),
+                cookie: UInt64(cookie))
             if Bool.random(using: &random) {
                 try net.run(until: net.now.advanced(byNanoseconds: .random(in: 0...200_000, using: &random)))
             }
@@ -155,7 +167,8 @@ struct CrashTests {
     }
 
     /// Method: every DATA packet of a busy net is kept, and all are sent once more when everything is over.
-    @Test("late duplicates of everything run nothing again and leave nothing behind", arguments: 0..<60 as Range<UInt64>)
+    @Test(
+        "late duplicates of everything run nothing again and leave nothing behind", arguments: 0..<60 as Range<UInt64>)
     func lateDuplicates(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let net = TestNet(hosts: try NetTests.hosts(3, seed: seed), faults: .drawn(&random), seed: seed)
@@ -164,7 +177,8 @@ struct CrashTests {
         net.records = []
         for cookie in 0..<20 as Range<UInt64> {
             let client = Int(cookie) % 3
-            try net.call(from: client, to: (client + 1) % 3, length: .random(in: 1...20_000, using: &random), cookie: cookie)
+            try net.call(
+                from: client, to: (client + 1) % 3, length: .random(in: 1...20_000, using: &random), cookie: cookie)
             try net.run(until: net.now.advanced(byNanoseconds: .random(in: 0...100_000, using: &random)))
         }
         try net.run()
@@ -180,7 +194,8 @@ struct CrashTests {
     }
 
     /// Method: many senders at once; the receiver's count is compared with its limit at every step.
-    @Test("under incast no more is on its way than the limit and the senders' unscheduled bytes", arguments: [4, 12, 24])
+    @Test(
+        "under incast no more is on its way than the limit and the senders' unscheduled bytes", arguments: [4, 12, 24])
     func incast(senders: Int) throws {
         var configuration = Self.configuration()
         configuration.grantOldestShare = 0
@@ -195,7 +210,9 @@ struct CrashTests {
         for sender in 1...senders { try net.call(from: sender, to: 0, length: 500_000, cookie: UInt64(sender)) }
         try net.run()
         checkAtRest(net, calls: senders)
-        #expect(hosts[0].incomingHighWater <= 300_000 + senders * 60_888, "unscheduled bytes are all that may exceed the limit")
+        #expect(
+            hosts[0].incomingHighWater <= 300_000 + senders * 60_888,
+            "unscheduled bytes are all that may exceed the limit")
         #expect(hosts.dropFirst().allSatisfy { $0.endpoint.statistics.packetsResent == 0 })
     }
 
@@ -207,7 +224,8 @@ struct CrashTests {
         net.serviceTime = 1_000_000
         for cookie in 0..<30 as Range<UInt64> {
             let deadline = net.now.advanced(byNanoseconds: .random(in: 0...3_000_000, using: &random))
-            try net.call(from: 0, to: 1, length: .random(in: 1...100_000, using: &random), cookie: cookie, deadline: deadline)
+            try net.call(
+                from: 0, to: 1, length: .random(in: 1...100_000, using: &random), cookie: cookie, deadline: deadline)
         }
         try net.run(until: Instant(nanoseconds: 3_000_000))
         #expect(net.hosts[0].responses.count + net.hosts[0].failures.count == 30)
@@ -221,7 +239,8 @@ struct CrashTests {
         let net = TestNet(hosts: try NetTests.hosts(2), seed: 1)
         net.serviceTime = 1_000_000_000
         for cookie in 0..<20 as Range<UInt64> {
-            try net.call(from: Int(cookie) % 2, to: 1 - Int(cookie) % 2, length: 20_000 * Int(cookie) + 1, cookie: cookie)
+            try net.call(
+                from: Int(cookie) % 2, to: 1 - Int(cookie) % 2, length: 20_000 * Int(cookie) + 1, cookie: cookie)
         }
         try net.run(until: Instant(nanoseconds: 200_000))
         net.hosts[0].endpoint.releaseEverything(at: net.now)

@@ -11,7 +11,8 @@ import Testing
 struct FuzzTests {
     /// A header that parses, about an RPC that may well exist.
     static func packet(_ random: inout SeededRandom) -> [UInt8] {
-        let length = UInt32([1...10, 1000...5000, 60_000...1_000_000].randomElement(using: &random)!.randomElement(using: &random)!)
+        let length = UInt32(
+            [1...10, 1000...5000, 60_000...1_000_000].randomElement(using: &random)!.randomElement(using: &random)!)
         let offset = UInt32.random(in: 0..<length, using: &random)
         let count = UInt32.random(in: 1...min(3000, length - offset), using: &random)
         var acks = AckFields()
@@ -22,12 +23,17 @@ struct FuzzTests {
         cutoffs[Int.random(in: 0..<8, using: &random)] = .random(in: 0...1_000_000, using: &random)
         let body: PacketBody =
             switch Int.random(in: 0..<14, using: &random) {
-            case 0: .grant(GrantFields(offset: .random(in: 1...1_000_000, using: &random), priority: .random(in: 0...7, using: &random)))
+            case 0:
+                .grant(
+                    GrantFields(
+                        offset: .random(in: 1...1_000_000, using: &random), priority: .random(in: 0...7, using: &random)
+                    ))
             case 1: .resend(ResendFields(offset: 0, length: -1, priority: .random(in: 0...7, using: &random)))
             case 2:
                 .resend(
                     ResendFields(
-                        offset: .random(in: 0...500_000, using: &random), length: .random(in: 1...500_000, using: &random),
+                        offset: .random(in: 0...500_000, using: &random),
+                        length: .random(in: 1...500_000, using: &random),
                         priority: .random(in: 0...7, using: &random)))
             case 3: .rpcUnknown
             case 4: .busy
@@ -73,9 +79,13 @@ struct FuzzTests {
         net.responseLength = { $0 }
         let strangers = (0..<3).map { PeerAddress(ipv4: 0x0900_0000 + UInt32($0), port: 1) }
         for cookie in 0..<20 {
-            try net.call(from: cookie % 2, to: 1 - cookie % 2, length: .random(in: 1...100_000, using: &random), cookie: UInt64(cookie))
+            try net.call(
+                from: cookie % 2, to: 1 - cookie % 2, length: .random(in: 1...100_000, using: &random),
+                cookie: UInt64(cookie))
             for _ in 0..<40 {
-                net.launch(Self.packet(&random), from: strangers.randomElement(using: &random)!, to: hosts[.random(in: 0...1, using: &random)].address)
+                net.launch(
+                    Self.packet(&random), from: strangers.randomElement(using: &random)!,
+                    to: hosts[.random(in: 0...1, using: &random)].address)
             }
             try net.run(until: net.now.advanced(byNanoseconds: .random(in: 0...300_000, using: &random)))
         }
@@ -98,7 +108,9 @@ struct FuzzTests {
         let net = TestNet(hosts: hosts, faults: .drawn(&random), seed: seed)
         net.responseLength = { $0 % 7 == 0 ? nil : min($0, 100_000) }
         for cookie in 0..<20 {
-            try net.call(from: cookie % 2, to: 1 - cookie % 2, length: .random(in: 1...200_000, using: &random), cookie: UInt64(cookie))
+            try net.call(
+                from: cookie % 2, to: 1 - cookie % 2, length: .random(in: 1...200_000, using: &random),
+                cookie: UInt64(cookie))
             for _ in 0..<60 {
                 let target = Int.random(in: 0...1, using: &random)
                 net.launch(Self.packet(&random), from: hosts[1 - target].address, to: hosts[target].address)
@@ -109,7 +121,8 @@ struct FuzzTests {
         try net.run()
         for (index, host) in hosts.enumerated() {
             for cookie in 0..<20 where cookie % 2 == index {
-                let outcomes = host.responses[UInt64(cookie), default: 0] + (host.failures[UInt64(cookie)] == nil ? 0 : 1)
+                let outcomes =
+                    host.responses[UInt64(cookie), default: 0] + (host.failures[UInt64(cookie)] == nil ? 0 : 1)
                 #expect(outcomes == 1, "call \(cookie)")
             }
             #expect(host.endpoint.rpcCount == 0 && host.endpoint.incomingBytes == 0 && host.endpoint.rangesInUse == 0)

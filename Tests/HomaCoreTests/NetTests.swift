@@ -18,7 +18,9 @@ struct NetTests {
         }
     }
 
-    @Test("a request comes back as a response", arguments: [1, 100, 1416, 1417, 60_000, 65_536, 65_537, 500_000, 1_000_000])
+    @Test(
+        "a request comes back as a response",
+        arguments: [1, 100, 1416, 1417, 60_000, 65_536, 65_537, 500_000, 1_000_000])
     func echo(length: Int) throws {
         let net = TestNet(hosts: try Self.hosts(2), seed: 1)
         try net.call(from: 0, to: 1, length: length, cookie: 7)
@@ -30,11 +32,14 @@ struct NetTests {
 
     /// Method: a drawn mixture of faults, sizes and hosts; the seed names the failing case.
     /// Property: with losses below what the timeout covers, every call is answered once, with the right bytes.
-    @Test("every call is answered once despite loss, duplicates, delay and reordering", arguments: 0..<400 as Range<UInt64>)
+    @Test(
+        "every call is answered once despite loss, duplicates, delay and reordering",
+        arguments: 0..<400 as Range<UInt64>)
     func faults(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
-        var configuration: EndpointConfiguration = [.default, .linux2026, .sigcomm2018(scheduledLevels: 4)].randomElement(
-            using: &random)!
+        var configuration: EndpointConfiguration = [.default, .linux2026, .sigcomm2018(scheduledLevels: 4)]
+            .randomElement(
+                using: &random)!
         configuration.timeout = .seconds(2)
         configuration.linkRate = nil
         let count = Int.random(in: 2...5, using: &random)
@@ -147,7 +152,8 @@ struct NetTests {
                 hosts: try Self.hosts(3), faults: Faults(loss: 0.1, duplication: 0.1, jitter: 50_000), seed: 5)
             net.log = []
             for cookie in 0..<10 {
-                try net.call(from: cookie % 3, to: (cookie + 1) % 3, length: 3000 * (cookie + 1), cookie: UInt64(cookie))
+                try net.call(
+                    from: cookie % 3, to: (cookie + 1) % 3, length: 3000 * (cookie + 1), cookie: UInt64(cookie))
             }
             try net.run()
             return net.log!

@@ -37,15 +37,15 @@ struct EngineTablesTests {
         }
         var last: (UInt64, Int) = (0, -1)
         var count = 0
-        for now in 1...20 as ClosedRange<UInt64> {
-            while let sleeper = queue.popExpired(at: Instant(nanoseconds: now)) {
-                #expect(sleeper.deadline.nanoseconds == now)
-                let key = (now, sleepers[ObjectIdentifier(sleeper)]!)
+        for time in 1...20 as ClosedRange<UInt64> {
+            while let sleeper = queue.popExpired(at: Instant(nanoseconds: time)) {
+                #expect(sleeper.deadline.nanoseconds == time)
+                let key = (time, sleepers[ObjectIdentifier(sleeper)]!)
                 #expect(key > last)
                 last = key
                 count += 1
             }
-            #expect(queue.earliest.nanoseconds > now)
+            #expect(queue.earliest.nanoseconds > time)
         }
         #expect(count == 200)
     }

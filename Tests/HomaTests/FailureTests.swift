@@ -4,6 +4,10 @@ import Homa
 import HomaBase
 import Testing
 
+/// A limit for what happens at once, generous towards busy machines. That it was not the timeout is told by the code;
+/// how many round trips it takes is tested in the core, where time is exact.
+private let soon = Duration.seconds(5)
+
 extension LoopbackTests {
     @Suite("Failures", .timeLimit(.minutes(1)))
     struct FailureTests {
@@ -18,7 +22,7 @@ extension LoopbackTests {
                     let start = ContinuousClock.now
                     task.cancel()
                     #expect(await task.value == .cancelled)
-                    #expect(ContinuousClock.now - start < .milliseconds(100))
+                    #expect(ContinuousClock.now - start < soon)
                     #expect(client.rpcs().isEmpty)
                     try? request.respond([1])
 
@@ -46,7 +50,7 @@ extension LoopbackTests {
                         #expect(error.description.contains("0.03 seconds"))
                     }
                     let taken = ContinuousClock.now - start
-                    #expect(taken >= .milliseconds(29) && taken < .milliseconds(300))
+                    #expect(taken >= .milliseconds(29) && taken < soon)
                 }
                 socket.close()
             }
@@ -71,7 +75,7 @@ extension LoopbackTests {
                         request.decline()
                     }
                     #expect(await call.value == .requestDropped)
-                    #expect(ContinuousClock.now - start < .milliseconds(100))
+                    #expect(ContinuousClock.now - start < soon)
                 }
             }
         }
@@ -87,7 +91,7 @@ extension LoopbackTests {
                     _ = try await socket.nextRequest()
                     let start = ContinuousClock.now
                     #expect(await call.value == .requestDropped)
-                    #expect(ContinuousClock.now - start < .milliseconds(100))
+                    #expect(ContinuousClock.now - start < soon)
                 }
             }
         }
@@ -147,7 +151,7 @@ extension LoopbackTests {
                 #expect(
                     await code { _ = try await client.call(HomaAddress(node: unused, port: 100), sending: [1]) }
                         == .portUnreachable)
-                #expect(ContinuousClock.now - start < .milliseconds(200))
+                #expect(ContinuousClock.now - start < soon)
             }
         }
 
@@ -158,7 +162,7 @@ extension LoopbackTests {
                     let start = ContinuousClock.now
                     #expect(
                         await code { _ = try await client.call(server.address(port: 9), sending: [1]) } == .noSuchPort)
-                    #expect(ContinuousClock.now - start < .milliseconds(200))
+                    #expect(ContinuousClock.now - start < soon)
                 }
             }
         }

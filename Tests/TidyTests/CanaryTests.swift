@@ -27,6 +27,15 @@ struct CanaryTests {
         #expect(ImportLaws.findings(in: file(text)).isEmpty)
     }
 
+    @Test("a manifest that differs from the table is found")
+    func manifest() {
+        let right = file("house(\"HomaWire\", [\"HomaBase\"]),\nhouse(\"HomaBase\"),", path: "Package.swift")
+        #expect(ImportLaws.findings(inManifest: right).isEmpty)
+        let wrong = file("house(\n    \"HomaWire\",\n    [\n\"HomaBase\", \"HomaCore\",\n]),", path: "Package.swift")
+        #expect(ImportLaws.findings(inManifest: wrong).count == 1)
+        #expect(ImportLaws.findings(inManifest: file("house(\"HomaWire\"),", path: "Package.swift")).count == 1)
+    }
+
     @Test(
         "whatever makes a run differ from the last is found",
         arguments: [
@@ -93,6 +102,11 @@ struct CanaryTests {
         let settings = file("    public var first = 1\n    public var derived: Int { 2 }\n")
         #expect(Documents.missingSettings(of: settings, in: "| `first` |").isEmpty)
         #expect(Documents.missingSettings(of: settings, in: "| `second` |").count == 1)
+        let defaults = file("    public var first = 10_000\n    public var share: Double = 0.05\n")
+        #expect(
+            Documents.wrongDefaults(of: defaults, in: "| `first` | bytes | 10 000 |\n| `share` | – | 0.05 |").isEmpty)
+        #expect(
+            Documents.wrongDefaults(of: defaults, in: "| `first` | bytes | 20 000 |\n| `share` | – | 1 |").count == 2)
         #expect(Documents.missingCases(of: file("    case late\n"), in: "`early`", document: "d").count == 1)
     }
 }

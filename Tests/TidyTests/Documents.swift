@@ -45,6 +45,20 @@ enum Documents {
         }
     }
 
+    /// Settings whose default, a number in the code, is another one in their row of the table: name, unit, default.
+    static func wrongDefaults(of configuration: TextFile, in text: String) -> [Finding] {
+        configuration.lines.enumerated().compactMap { index, line in
+            guard let match = line.firstMatch(of: /^    public var (\w+)(?:: \w+)? = ([0-9_.]+)$/) else { return nil }
+            guard let row = text.split(separator: "\n").first(where: { $0.hasPrefix("| `\(match.1)` |") }) else {
+                return nil
+            }
+            let cells = row.split(separator: "|")
+            let documented = cells.count > 2 ? cells[2].filter { $0 != " " } : ""
+            guard documented != match.2.filter({ $0 != "_" }) else { return nil }
+            return Finding(file: configuration.path, line: index + 1, problem: "docs/tuning.md has \(documented)")
+        }
+    }
+
     /// The cases of an enum that the text does not name in backquotes.
     static func missingCases(of file: TextFile, in text: String, document: String) -> [Finding] {
         file.lines.enumerated().compactMap { index, line in

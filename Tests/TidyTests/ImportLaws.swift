@@ -8,21 +8,43 @@ enum ImportLaws {
         "HomaBase": [],
         "HomaWire": ["HomaBase"],
         "HomaBuffers": ["HomaBase", "Synchronization"],
-        "HomaCore": ["HomaBase", "HomaWire", "HomaBuffers", "HeapModule", "DequeModule"],
+        "HomaCore": ["HomaBase", "HomaWire", "HomaBuffers"],
         "HomaIO": core.union(["CHomaPosix", "Glibc", "Synchronization"]),
         "Homa": core.union(["HomaIO", "Logging", "Metrics", "Synchronization"]),
         "HomaWorkloads": ["HomaBase"],
-        "HomaSim": core.union(["HomaWorkloads", "HeapModule", "DequeModule"]),
-        "HomaBench": core.union([
-            "HomaIO", "Homa", "HomaWorkloads", "Histogram", "Glibc", "Synchronization", "Foundation",
-        ]),
-        "HomaExperiments": core.union(["HomaSim", "HomaBench", "HomaWorkloads", "Histogram", "Foundation"]),
+        "HomaSim": core.union(["HomaWorkloads"]),
+        "HomaBench": ["HomaBase", "Homa", "HomaWorkloads", "Histogram", "Glibc", "Synchronization"],
+        "HomaExperiments": core.union(["HomaSim", "HomaBench", "HomaWorkloads"]),
         "HomaCommand": core.union([
-            "HomaIO", "Homa", "HomaSim", "HomaBench", "HomaExperiments", "HomaWorkloads", "ArgumentParser", "Logging",
-            "Histogram", "Glibc", "Synchronization", "Foundation",
+            "HomaIO", "Homa", "HomaBench", "HomaWorkloads", "ArgumentParser", "Logging", "Glibc", "Dispatch",
+            "Foundation",
         ]),
         "homa": ["HomaCommand", "ArgumentParser"],
     ]
+
+    /// Modules that come with Swift and with the system; a manifest does not name them.
+    static let system: Set<String> = ["Glibc", "Synchronization", "Dispatch", "Foundation"]
+
+    /// Targets of the manifest whose dependencies are not those of the table.
+    static func findings(inManifest file: TextFile) -> [Finding] {
+        let text = file.text.replacing(/\s+/, with: " ")
+        let products = Dictionary(
+            uniqueKeysWithValues: text.matches(of: /let (\w+) = Target\.Dependency\.product\(name: "(\w+)"/).map {
+                (String($0.1), String($0.2))
+            })
+        let targets = text.matches(
+            of: /(?:house\( ?|executableTarget\(name: )"(\w+)"(?:, (?:dependencies: )?\[([^\]]*)\])?/)
+        return targets.compactMap { match in
+            let names = (match.2 ?? "").split(separator: ",").map { $0.trimmingPrefix(" ") }.filter { !$0.isEmpty }
+            let declared = Set(
+                names.map { $0.hasPrefix("\"") ? String($0.filter { $0 != "\"" }) : products[String($0)] ?? "" })
+            let lawful = permitted[String(match.1), default: []].subtracting(system)
+            guard declared != lawful else { return nil }
+            let difference = declared.symmetricDifference(lawful).sorted().joined(separator: ", ")
+            return Finding(
+                file: file.path, line: 1, problem: "\(match.1) and its row of the table differ in \(difference)")
+        }
+    }
 
     /// Imports that the law of the file's target does not permit.
     static func findings(in file: TextFile) -> [Finding] {

@@ -12,7 +12,14 @@ struct TidyTests {
     }
 
     @Test("every target imports only what its row of the table permits")
-    func imports() { expectNothing(Repository.sources.flatMap(ImportLaws.findings)) }
+    func imports() { expectNothing(Repository.sources.flatMap(ImportLaws.findings(in:))) }
+
+    @Test("the manifest gives every target what its row of the table permits, and no more")
+    func manifest() {
+        let manifest = Repository.read("Package.swift")
+        #expect(manifest.text.contains("house(\"HomaCore\""))
+        expectNothing(ImportLaws.findings(inManifest: manifest))
+    }
 
     @Test("nothing below the engine depends on a clock, chance, threads or hashing")
     func determinism() { expectNothing(Repository.sources.flatMap(Rules.determinism)) }
@@ -55,7 +62,7 @@ struct DocumentTests {
         expectNothing(Documents.unknownTests(Repository.read("docs/conformance.md"), tests: tests))
     }
 
-    @Test("docs/tuning.md names every setting")
+    @Test("docs/tuning.md names every setting, and its default where that is a number")
     func settings() {
         let targets: Set<String> = ["HomaBuffers", "HomaCore", "HomaIO", "Homa"]
         let files = Repository.sources.filter {
@@ -65,6 +72,7 @@ struct DocumentTests {
         #expect(files.count >= 2)
         let text = Repository.read("docs/tuning.md").text
         expectNothing(files.flatMap { Documents.missingSettings(of: $0, in: text) })
+        expectNothing(files.flatMap { Documents.wrongDefaults(of: $0, in: text) })
     }
 
     @Test("docs/protocol.md names every reason to drop a packet")

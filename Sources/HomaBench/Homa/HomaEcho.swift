@@ -39,7 +39,8 @@ extension HomaBuffer {
     init(_ message: PatternMessage) {
         self.init(count: message.length) { output in
             output.withUnsafeMutableBytes { bytes, initialized in
-                MessagePattern.shared.fill(UnsafeMutableRawBufferPointer(rebasing: bytes[..<message.length]), with: message)
+                MessagePattern.shared.fill(
+                    UnsafeMutableRawBufferPointer(rebasing: bytes[..<message.length]), with: message)
                 initialized = message.length
             }
         }

@@ -44,7 +44,8 @@ final class ChildProcess {
         process.waitUntilExit()
         guard process.terminationStatus == 0 else {
             throw ChildError(
-                description: "'homa \(arguments.joined(separator: " "))' ended with status \(process.terminationStatus)")
+                description: "'homa \(arguments.joined(separator: " "))' ended with status \(process.terminationStatus)"
+            )
         }
         return String(decoding: data, as: UTF8.self)
     }

@@ -56,7 +56,8 @@ struct DemoReport {
     }
 
     private var slowdownTable: String {
-        var table = TextTable([.init("p99 slowdown, messages up to (bytes)")] + measurements.mixed.map { .init($0.name) })
+        var table = TextTable(
+            [.init("p99 slowdown, messages up to (bytes)")] + measurements.mixed.map { .init($0.name) })
         let series = measurements.mixed.map { $0.client.series("slowdown_by_size_p99", by: "size_up_to_bytes") }
         for (row, entry) in series[0].enumerated() {
             table.add([fixed(entry.key, 0)] + series.map { row < $0.count ? fixed($0[row].value, 1) : "–" })
@@ -67,7 +68,8 @@ struct DemoReport {
     private var buffers: String {
         let server = homa.server
         return "Homa's server: \(fixed(server.value("bpages_touched") ?? .nan, 0)) bpages of 64 KB ever touched, "
-            + "\(fixed(bpagesHighWater, 0)) in use at once; packets sent again: \(fixed(resent, 0)) (client and server)."
+            + "\(fixed(bpagesHighWater, 0)) in use at once; "
+            + "packets sent again: \(fixed(resent, 0)) (client and server)."
     }
 
     private var bpagesHighWater: Double { homa.server.value("bpages_high_water") ?? .nan }

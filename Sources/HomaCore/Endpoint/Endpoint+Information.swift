@@ -40,7 +40,8 @@ extension Endpoint {
             default: .outgoing
             }
         return RPCInformation(
-            handle: rpcs.handle(of: slot), id: rpc.id, peer: peers.at(rpc.peer).pointee.address, localPort: rpc.localPort,
+            handle: rpcs.handle(of: slot), id: rpc.id, peer: peers.at(rpc.peer).pointee.address,
+            localPort: rpc.localPort,
             peerPort: rpc.peerPort, phase: phase, sendLength: Int(rpc.outgoing.length), sent: Int(rpc.outgoing.next),
             sendGranted: Int(rpc.outgoing.granted), receiveLength: Int(rpc.incoming.length),
             received: Int(rpc.incoming.received), receiveGranted: Int(rpc.incoming.granted),

@@ -116,7 +116,9 @@ struct AckTests {
         host.receive(.ack(AckFields()), id: 2, from: LoneHost.server)
         host.receive(.ack(AckFields()), id: 2, ports: (0x8000, 98))
         host.data(0..<10, of: 10, id: 500, ack: AckRecord(clientID: RPCID(rawValue: 2), serverPort: 98))
-        host.data(0..<10, of: 10, id: 500, from: LoneHost.server, ack: AckRecord(clientID: RPCID(rawValue: 2), serverPort: 99))
+        host.data(
+            0..<10, of: 10, id: 500, from: LoneHost.server, ack: AckRecord(clientID: RPCID(rawValue: 2), serverPort: 99)
+        )
         #expect(host.endpoint.rpcCount == 8)
     }
 
@@ -140,7 +142,8 @@ struct AckTests {
         try host.call(length: 10)
         _ = host.sent()
         host.receive(
-            .rpcUnknown, id: 1001, from: LoneHost.server, extensions: HeaderExtension(marks: .requestDropped, incarnation: 3))
+            .rpcUnknown, id: 1001, from: LoneHost.server,
+            extensions: HeaderExtension(marks: .requestDropped, incarnation: 3))
         #expect(host.failures() == [.requestDropped])
         host.receive(.needAck, id: 1001, from: LoneHost.server)
         #expect(host.said() == ["ACK +1"])

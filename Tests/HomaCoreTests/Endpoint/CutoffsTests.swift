@@ -42,8 +42,11 @@ struct CutoffsTests {
         var first = try #require(host.sent().first)
         #expect(first.priority == 6, "nothing known yet")
         host.receive(
-            .cutoffs(Self.fields([0, 0, 100_000, 10_000, 1000, 100, 0, 0], version: 9)), id: 1001, from: LoneHost.server)
-        for (length, priority) in [(1, 5), (100, 5), (101, 4), (1000, 4), (1001, 3), (10_001, 2), (100_000, 2), (100_001, 0)] {
+            .cutoffs(Self.fields([0, 0, 100_000, 10_000, 1000, 100, 0, 0], version: 9)), id: 1001, from: LoneHost.server
+        )
+        for (length, priority) in [
+            (1, 5), (100, 5), (101, 4), (1000, 4), (1001, 3), (10_001, 2), (100_000, 2), (100_001, 0),
+        ] {
             try host.call(length: length)
             first = try #require(host.sent().first)
             #expect(Int(first.priority) == priority, "\(length) bytes")
@@ -57,7 +60,8 @@ struct CutoffsTests {
     @Test("CUTOFFS from a stranger are dropped")
     func stranger() throws {
         let host = try LoneHost()
-        #expect(host.receive(.cutoffs(Self.fields([0, 0, 0, 0, 0, 0, 0, 9], version: 9)), id: 2) == .dropped(.unknownPeer))
+        #expect(
+            host.receive(.cutoffs(Self.fields([0, 0, 0, 0, 0, 0, 0, 9], version: 9)), id: 2) == .dropped(.unknownPeer))
         #expect(host.endpoint.peerCount == 0)
     }
 }

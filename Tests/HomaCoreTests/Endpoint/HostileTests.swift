@@ -35,7 +35,8 @@ struct HostileTests {
         _ = host.sent()
         let grant = Self.bytes(.grant(GrantFields(offset: 90_000, priority: priority)), id: 1001)
         let resend = Self.bytes(.resend(ResendFields(offset: 0, length: 10, priority: priority)), id: 1001)
-        #expect(Self.raw(host, grant, from: LoneHost.server) == nil && Self.raw(host, resend, from: LoneHost.server) == nil)
+        #expect(
+            Self.raw(host, grant, from: LoneHost.server) == nil && Self.raw(host, resend, from: LoneHost.server) == nil)
         #expect(host.said().isEmpty)
     }
 
@@ -66,7 +67,8 @@ struct HostileTests {
         }
         #expect(host.data(0..<10, of: 10, id: 1001, from: Self.stranger) == .dropped(.unknownRPC))
         #expect(host.data(0..<10, of: 10, id: 1001, from: LoneHost.server, ports: (98, 0x8000)) == .dropped(.wrongPeer))
-        #expect(host.sent().allSatisfy { $0.payloadLength == 0 && $0.peer == Self.stranger }, "no byte is sent, no restart")
+        #expect(
+            host.sent().allSatisfy { $0.payloadLength == 0 && $0.peer == Self.stranger }, "no byte is sent, no restart")
         host.pass(microseconds: 2000)
         #expect(host.failures() == [.timedOut], "and nobody's word keeps the call alive")
     }
@@ -76,7 +78,8 @@ struct HostileTests {
         let host = try LoneHost()
         try host.call(length: 10)
         let packet = Self.bytes(
-            .data(DataFields(messageLength: 1_000_001, incoming: 10, offset: 0, payloadLength: 10)), id: 1001, payload: 10)
+            .data(DataFields(messageLength: 1_000_001, incoming: 10, offset: 0, payloadLength: 10)), id: 1001,
+            payload: 10)
         #expect(Self.raw(host, packet, from: LoneHost.server) == nil)
         host.pass(microseconds: 500_000)
         #expect(host.failures() == [.timedOut])
@@ -128,7 +131,8 @@ struct HostileTests {
 
     @Test(
         "S8: RESEND ranges that overflow are not believed",
-        arguments: [(UInt32.max, 1), (1_000_001, 1), (999_999, 2), (1, .max), (0, .min), (0, -2), (5, 0)] as [(UInt32, Int32)])
+        arguments: [(UInt32.max, 1), (1_000_001, 1), (999_999, 2), (1, .max), (0, .min), (0, -2), (5, 0)]
+            as [(UInt32, Int32)])
     func resendOverflow(offset: UInt32, length: Int32) throws {
         let host = try LoneHost()
         try host.call(length: 100_000)
@@ -147,7 +151,8 @@ struct HostileTests {
         let data = DataFields(messageLength: 5000, incoming: 5000, cutoffVersion: 1, offset: 1000, payloadLength: 1000)
         let bodies: [(PacketBody, UInt64)] = [
             (.data(data), 2), (.grant(GrantFields(offset: 3000, priority: 1)), 1001),
-            (.resend(ResendFields(offset: 0, length: 3000, priority: 1)), 1001), (.ack(AckFields()), 2), (.needAck, 1001),
+            (.resend(ResendFields(offset: 0, length: 3000, priority: 1)), 1001), (.ack(AckFields()), 2),
+            (.needAck, 1001),
         ]
         for (body, id) in bodies {
             var bytes = Self.bytes(body, id: id, payload: body.type == .data ? 1000 : 0)
@@ -176,7 +181,9 @@ struct HostileTests {
         for id in 2..<100 as Range<UInt64> { host.data(0..<1, of: 2, id: id * 2) }
         #expect(host.endpoint.rpcCount == 20)
         for peer in 0..<100 as Range<UInt32> {
-            for id in 1..<100 as Range<UInt64> { host.data(0..<1, of: 2, id: id * 2, from: PeerAddress(ipv4: peer, port: 1)) }
+            for id in 1..<100 as Range<UInt64> {
+                host.data(0..<1, of: 2, id: id * 2, from: PeerAddress(ipv4: peer, port: 1))
+            }
         }
         #expect(host.endpoint.rpcCount == 50 && host.endpoint.peerCount <= 8)
         #expect(throws: EndpointError.tooManyRPCs(limit: 50)) { try host.call(length: 1, to: LoneHost.client) }
@@ -213,10 +220,13 @@ struct HostileTests {
         let host = try LoneHost()
         try host.call(length: 10, cookie: 1)
         try host.call(length: 10, to: LoneHost.client, cookie: 2)
-        host.endpoint.unreachable(LoneHost.server, failure: .hostUnreachable, offending: RPCID(rawValue: 4000), at: host.now)
-        host.endpoint.unreachable(Self.stranger, failure: .hostUnreachable, offending: RPCID(rawValue: 1000), at: host.now)
+        host.endpoint.unreachable(
+            LoneHost.server, failure: .hostUnreachable, offending: RPCID(rawValue: 4000), at: host.now)
+        host.endpoint.unreachable(
+            Self.stranger, failure: .hostUnreachable, offending: RPCID(rawValue: 1000), at: host.now)
         #expect(host.failures() == [])
-        host.endpoint.unreachable(LoneHost.server, failure: .portUnreachable, offending: RPCID(rawValue: 1000), at: host.now)
+        host.endpoint.unreachable(
+            LoneHost.server, failure: .portUnreachable, offending: RPCID(rawValue: 1000), at: host.now)
         #expect(host.failures() == [.portUnreachable])
         #expect(host.endpoint.rpcCount == 1)
     }
@@ -236,7 +246,9 @@ struct HostileTests {
         #expect(host.said() == ["DATA 0..<10"])
     }
 
-    @Test("S15: a request that ran does not run again, however late its duplicate", arguments: [1, 1000, 100_000, 9_000_000] as [UInt64])
+    @Test(
+        "S15: a request that ran does not run again, however late its duplicate",
+        arguments: [1, 1000, 100_000, 9_000_000] as [UInt64])
     func duplicate(microseconds: UInt64) throws {
         let host = try LoneHost()
         #expect(try host.serve(id: 2, extensions: .none))

@@ -103,11 +103,17 @@ struct ResendTests {
         Row(name: "everything", offset: 0, length: -1, again: 0..<60_888, busy: false),
         Row(name: "everything from the middle", offset: 14_160, length: -1, again: 14_160..<60_888, busy: false),
         Row(name: "more than was sent, but granted", offset: 59_472, length: 1416, again: 59_472..<60_888, busy: false),
-        Row(name: "beyond the grant: a GRANT was lost", offset: 59_472, length: 10_000, again: 59_472..<60_888, busy: false, sentUpTo: 69_472),
-        Row(name: "nothing of it sent yet, and now granted", offset: 60_888, length: 1000, again: nil, busy: true, sentUpTo: 61_888),
+        Row(
+            name: "beyond the grant: a GRANT was lost", offset: 59_472, length: 10_000, again: 59_472..<60_888,
+            busy: false, sentUpTo: 69_472),
+        Row(
+            name: "nothing of it sent yet, and now granted", offset: 60_888, length: 1000, again: nil, busy: true,
+            sentUpTo: 61_888),
         Row(name: "everything from what was never sent", offset: 60_888, length: -1, again: nil, busy: true),
         Row(name: "beyond the end of the message", offset: 150_000, length: 1000, again: nil, busy: false),
-        Row(name: "over the end of the message", offset: 0, length: 1_000_000, again: 0..<60_888, busy: false, sentUpTo: 150_000),
+        Row(
+            name: "over the end of the message", offset: 0, length: 1_000_000, again: 0..<60_888, busy: false,
+            sentUpTo: 150_000),
     ]
 
     @Test("what is sent again, what is sent anew, and when the answer is BUSY", arguments: rows)
@@ -126,7 +132,8 @@ struct ResendTests {
         #expect(max(end, 60_888) >= row.sentUpTo && max(end, 60_888) < row.sentUpTo + 1416)
     }
 
-    @Test("a RESEND for an unknown RPC is answered with RPC_UNKNOWN, ports exchanged", arguments: [2, 1001] as [UInt64])
+    @Test(
+        "a RESEND for an unknown RPC is answered with RPC_UNKNOWN, ports exchanged", arguments: [2, 1001] as [UInt64])
     func unknown(id: UInt64) throws {
         let host = try LoneHost()
         host.receive(.resend(ResendFields(offset: 0, length: -1, priority: 0)), id: id)

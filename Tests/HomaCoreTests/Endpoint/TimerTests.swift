@@ -108,7 +108,8 @@ struct TimerTests {
         let host = try LoneHost(regionLength: 1 << 20)
         host.data(0..<60_000, of: 70_000, id: 2)
         host.data(60_000..<70_000, of: 70_000, id: 2)
-        let request = host.events().compactMap { if case .requestArrived(let request) = $0 { request } else { nil } }.first
+        let request = host.events().compactMap { if case .requestArrived(let request) = $0 { request } else { nil } }
+            .first
         host.data(0..<1000, of: 15 << 16, id: 4, incoming: 60_000)
         #expect(host.endpoint.waitingForBuffers == 1)
         host.pass(microseconds: 5_000_000)
@@ -121,7 +122,9 @@ struct TimerTests {
         #expect(host.endpoint.rpcCount == 1, "from now on it does")
     }
 
-    @Test("a deadline is kept to the nanosecond, whatever the timers are doing", arguments: [1, 4_999_999, 5_000_000, 7_123_456] as [UInt64])
+    @Test(
+        "a deadline is kept to the nanosecond, whatever the timers are doing",
+        arguments: [1, 4_999_999, 5_000_000, 7_123_456] as [UInt64])
     func deadline(nanoseconds: UInt64) throws {
         let host = try LoneHost()
         try host.call(length: 10, deadline: Instant(nanoseconds: nanoseconds))

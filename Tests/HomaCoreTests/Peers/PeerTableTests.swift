@@ -24,8 +24,11 @@ struct PeerTableTests {
             let found = table.find(Self.address(number))
             #expect(found == known[number]?.index)
             guard let entry = known[number] else {
-                let evictable = known.filter { $0.value.rpcs == 0 && (!$0.value.proven || now - $0.value.idleSince >= 100) }
-                let added = table.add(Self.address(number), segment: 1000, idleLimit: 100, at: Instant(nanoseconds: now))
+                let evictable = known.filter {
+                    $0.value.rpcs == 0 && (!$0.value.proven || now - $0.value.idleSince >= 100)
+                }
+                let added = table.add(
+                    Self.address(number), segment: 1000, idleLimit: 100, at: Instant(nanoseconds: now))
                 #expect((added != nil) == (known.count < 16 || !evictable.isEmpty))
                 guard let added else { continue }
                 #expect(added.evicted == (known.count == 16))
@@ -101,7 +104,9 @@ struct PeerTableTests {
         #expect(host.endpoint.peerCount == 2)
     }
 
-    @Test("an unscheduled level is the highest whose cutoff takes the message", arguments: [(1, 7), (200, 7), (201, 6), (2800, 6), (2801, 5), (15_000, 5), (15_001, 4), (1_000_000, 4)])
+    @Test(
+        "an unscheduled level is the highest whose cutoff takes the message",
+        arguments: [(1, 7), (200, 7), (201, 6), (2800, 6), (2801, 5), (15_000, 5), (15_001, 4), (1_000_000, 4)])
     func unscheduledPriority(length: Int, priority: Int) {
         var peer = Peer(address: Self.address(1), segment: 1000, now: .zero)
         #expect(peer.unscheduledPriority(length: UInt32(length)) == 6, "before any CUTOFFS")

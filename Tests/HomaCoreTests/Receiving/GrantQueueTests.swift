@@ -26,7 +26,9 @@ final class RecordBench {
 @Suite("Queue of messages waiting for grants")
 struct GrantQueueTests {
     /// Method: random inserts and removals, of the root and of others, against a plain minimum.
-    @Test("the first is the shortest remaining, then the oldest, then the lowest slot", arguments: 0..<60 as Range<UInt64>)
+    @Test(
+        "the first is the shortest remaining, then the oldest, then the lowest slot", arguments: 0..<60 as Range<UInt64>
+    )
     func model(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         let bench = RecordBench(count: 60)

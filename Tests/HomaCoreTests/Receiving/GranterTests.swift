@@ -24,7 +24,9 @@ struct GranterTests {
     static func grants(_ host: LoneHost) -> [UInt64: GrantFields] {
         var result: [UInt64: GrantFields] = [:]
         for packet in host.sent() {
-            if case .grant(let grant) = packet.header.body { result[packet.header.common.senderID.rawValue ^ 1] = grant }
+            if case .grant(let grant) = packet.header.body {
+                result[packet.header.common.senderID.rawValue ^ 1] = grant
+            }
         }
         return result
     }
@@ -177,7 +179,9 @@ struct GranterTests {
         _ = host.sent()
         // Six active, four levels: ranks 0 … 2 have a level each, the others share the lowest.
         var seen: [UInt64: UInt8] = [:]
-        for (id, length) in [(2, 900_000), (4, 100_000), (6, 300_000), (8, 400_000), (10, 500_000), (12, 600_000)] as [(UInt64, Int)] {
+        for (id, length) in [(2, 900_000), (4, 100_000), (6, 300_000), (8, 400_000), (10, 500_000), (12, 600_000)]
+            as [(UInt64, Int)]
+        {
             host.data(1000..<2000, of: length, id: id, from: Self.peer(UInt32(id / 2)))
             seen[id] = Self.grants(host)[id]?.priority
         }
@@ -287,7 +291,9 @@ struct GranterTests {
         host.receive(.grant(GrantFields(offset: 62_304, priority: 2)), id: 1001, from: LoneHost.server)
         var packets = host.sent()
         #expect(packets.map(\.summary) == ["DATA 60888..<62304"] && packets[0].priority == 2)
-        #expect(host.receive(.grant(GrantFields(offset: 60_000, priority: 3)), id: 1001, from: LoneHost.server) == .dropped(.duplicate))
+        #expect(
+            host.receive(.grant(GrantFields(offset: 60_000, priority: 3)), id: 1001, from: LoneHost.server)
+                == .dropped(.duplicate))
         host.receive(.grant(GrantFields(offset: 62_304, priority: 1)), id: 1001, from: LoneHost.server)
         #expect(host.sent().isEmpty)
         host.receive(.resend(ResendFields(offset: 62_304, length: 10, priority: 7)), id: 1001, from: LoneHost.server)

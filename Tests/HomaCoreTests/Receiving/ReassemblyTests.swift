@@ -25,25 +25,51 @@ struct ReassemblyTests {
         Case(name: "next in sequence", before: [0..<10], packet: 10..<20, fresh: 10, gaps: [], end: 20),
         Case(name: "first packet beyond the start", before: [], packet: 10..<20, fresh: 10, gaps: [0..<10], end: 20),
         Case(name: "beyond the end", before: [0..<10], packet: 20..<30, fresh: 10, gaps: [10..<20], end: 30),
-        Case(name: "a second gap", before: [0..<10, 20..<30], packet: 40..<50, fresh: 10, gaps: [10..<20, 30..<40], end: 50),
+        Case(
+            name: "a second gap", before: [0..<10, 20..<30], packet: 40..<50, fresh: 10, gaps: [10..<20, 30..<40],
+            end: 50),
         Case(name: "overlapping the end", before: [0..<10], packet: 5..<15, fresh: 5, gaps: [], end: 15),
         Case(name: "duplicate of the last", before: [0..<10], packet: 0..<10, fresh: 0, gaps: [], end: 10),
         Case(name: "duplicate inside", before: [0..<30], packet: 5..<10, fresh: 0, gaps: [], end: 30),
-        Case(name: "duplicate before a gap", before: [0..<10, 20..<30], packet: 0..<10, fresh: 0, gaps: [10..<20], end: 30),
-        Case(name: "duplicate after a gap", before: [0..<10, 20..<30], packet: 20..<30, fresh: 0, gaps: [10..<20], end: 30),
-        Case(name: "at the start of a gap", before: [0..<10, 30..<40], packet: 10..<20, fresh: 10, gaps: [20..<30], end: 40),
-        Case(name: "at the end of a gap", before: [0..<10, 30..<40], packet: 20..<30, fresh: 10, gaps: [10..<20], end: 40),
-        Case(name: "in the middle of a gap", before: [0..<10, 40..<50], packet: 20..<30, fresh: 10, gaps: [10..<20, 30..<40], end: 50),
+        Case(
+            name: "duplicate before a gap", before: [0..<10, 20..<30], packet: 0..<10, fresh: 0, gaps: [10..<20],
+            end: 30),
+        Case(
+            name: "duplicate after a gap", before: [0..<10, 20..<30], packet: 20..<30, fresh: 0, gaps: [10..<20],
+            end: 30),
+        Case(
+            name: "at the start of a gap", before: [0..<10, 30..<40], packet: 10..<20, fresh: 10, gaps: [20..<30],
+            end: 40),
+        Case(
+            name: "at the end of a gap", before: [0..<10, 30..<40], packet: 20..<30, fresh: 10, gaps: [10..<20], end: 40
+        ),
+        Case(
+            name: "in the middle of a gap", before: [0..<10, 40..<50], packet: 20..<30, fresh: 10,
+            gaps: [10..<20, 30..<40], end: 50),
         Case(name: "a whole gap", before: [0..<10, 20..<30], packet: 10..<20, fresh: 10, gaps: [], end: 30),
-        Case(name: "the first of two gaps", before: [10..<20, 30..<40], packet: 0..<10, fresh: 10, gaps: [20..<30], end: 40),
-        Case(name: "the last of two gaps", before: [10..<20, 30..<40], packet: 20..<30, fresh: 10, gaps: [0..<10], end: 40),
-        Case(name: "straddling the start of a gap", before: [0..<10, 30..<40], packet: 5..<15, fresh: 5, gaps: [15..<30], end: 40),
-        Case(name: "straddling the end of a gap", before: [0..<10, 30..<40], packet: 25..<35, fresh: 5, gaps: [10..<25], end: 40),
+        Case(
+            name: "the first of two gaps", before: [10..<20, 30..<40], packet: 0..<10, fresh: 10, gaps: [20..<30],
+            end: 40),
+        Case(
+            name: "the last of two gaps", before: [10..<20, 30..<40], packet: 20..<30, fresh: 10, gaps: [0..<10],
+            end: 40),
+        Case(
+            name: "straddling the start of a gap", before: [0..<10, 30..<40], packet: 5..<15, fresh: 5, gaps: [15..<30],
+            end: 40),
+        Case(
+            name: "straddling the end of a gap", before: [0..<10, 30..<40], packet: 25..<35, fresh: 5, gaps: [10..<25],
+            end: 40),
         Case(name: "straddling a whole gap", before: [0..<10, 20..<30], packet: 5..<25, fresh: 10, gaps: [], end: 30),
-        Case(name: "straddling two gaps", before: [0..<10, 20..<30, 40..<50], packet: 15..<45, fresh: 15, gaps: [10..<15], end: 50),
-        Case(name: "over a gap and the end", before: [0..<10, 20..<30], packet: 15..<40, fresh: 15, gaps: [10..<15], end: 40),
+        Case(
+            name: "straddling two gaps", before: [0..<10, 20..<30, 40..<50], packet: 15..<45, fresh: 15,
+            gaps: [10..<15], end: 50),
+        Case(
+            name: "over a gap and the end", before: [0..<10, 20..<30], packet: 15..<40, fresh: 15, gaps: [10..<15],
+            end: 40),
         Case(name: "over everything", before: [10..<20, 30..<40], packet: 0..<60, fresh: 40, gaps: [], end: 60),
-        Case(name: "one byte in the middle of a gap", before: [0..<10, 30..<40], packet: 20..<21, fresh: 1, gaps: [10..<20, 21..<30], end: 40),
+        Case(
+            name: "one byte in the middle of a gap", before: [0..<10, 30..<40], packet: 20..<21, fresh: 1,
+            gaps: [10..<20, 21..<30], end: 40),
         Case(name: "the last byte", before: [0..<99], packet: 99..<100, fresh: 1, gaps: [], end: 100),
     ]
 
@@ -71,7 +97,9 @@ struct ReassemblyTests {
         var pool = RangePool(capacity: 64)
         var message = IncomingMessage()
         message.length = 1000
-        for gap in 0..<UInt32(limit) { _ = pool.arrive(gap * 20 + 10..<gap * 20 + 20, in: &message, maximumGaps: limit) }
+        for gap in 0..<UInt32(limit) {
+            _ = pool.arrive(gap * 20 + 10..<gap * 20 + 20, in: &message, maximumGaps: limit)
+        }
         let before = (pool.ranges(of: message.gaps), message.end, message.received)
         // One that adds a gap at the end, and one that splits a gap.
         for packet in [900..<910, 3..<5] as [Range<UInt32>] {

@@ -24,7 +24,8 @@ struct SendQueueTests {
                 queue.set(slot, remaining: remaining, birth: Instant(nanoseconds: birth))
                 model[slot] = (remaining, birth)
             }
-            let expected = model.min { ($0.value.remaining, $0.value.birth) < ($1.value.remaining, $1.value.birth) }?.key
+            let expected = model.min { ($0.value.remaining, $0.value.birth) < ($1.value.remaining, $1.value.birth) }?
+                .key
             #expect(queue.next() == expected)
             #expect(queue.isEmpty == model.isEmpty && queue.contains(slot) == (model[slot] != nil))
         }
