@@ -17,11 +17,13 @@ command -v ip >/dev/null && command -v nft >/dev/null || { echo "netns-checks: n
 id=$$
 A=homa-a-$id B=homa-b-$id
 logs=$(mktemp -d)
-pids=()
 failures=0
 
 cleanup() {
-    for pid in "${pids[@]:-}"; do [ -n "$pid" ] && kill "$pid" 2>/dev/null; done
+    # Only what runs in the namespaces made here; -9, so that nothing is left to wait for.
+    for ns in "$A" "$B"; do
+        for pid in $(ip netns pids "$ns" 2>/dev/null); do kill -9 "$pid" 2>/dev/null; done
+    done
     wait 2>/dev/null
     ip netns del "$A" 2>/dev/null
     ip netns del "$B" 2>/dev/null
@@ -50,9 +52,9 @@ in_b() { ip netns exec "$B" "$@"; }
 serve() {
     local name=$1
     shift
-    in_b "$homa" serve "$@" >"$logs/$name.out" 2>"$logs/$name.err" &
+    # Not through in_b: a function in the background is a subshell, whose id would hide the server's.
+    ip netns exec "$B" "$homa" serve "$@" >"$logs/$name.out" 2>"$logs/$name.err" &
     server=$!
-    pids+=("$server")
     for _ in $(seq 100); do
         grep -q '^serving' "$logs/$name.out" && return 0
         sleep 0.05
@@ -132,10 +134,10 @@ serve first 4000 || exit 2
 first=$server
 serve second 4001 || exit 2
 second=$server
-in_a timeout 60 "$homa" bench 10.77.0.2:4001 --workload 1000 --rate 1000 --for 4s --warm-up 0s --threshold 'errors<1' \
+ip netns exec "$A" timeout 60 "$homa" bench 10.77.0.2:4001 --workload 1000 --rate 1000 --for 4s --warm-up 0s --threshold 'errors<1' \
     >"$logs/other.out" 2>&1 &
 other=$!
-in_a timeout 60 "$homa" bench 10.77.0.2:4000 --workload 1000 --outstanding 8 --for 3s --warm-up 0s --drain 1s --json \
+ip netns exec "$A" timeout 60 "$homa" bench 10.77.0.2:4000 --workload 1000 --outstanding 8 --for 3s --warm-up 0s --drain 1s --json \
     >"$logs/victim.out" 2>"$logs/victim.err" &
 victim=$!
 sleep 1
@@ -152,7 +154,7 @@ stop "$second"
 
 echo "== a hostile sender"
 serve hostile 4000 --json || exit 2
-in_a "$homa" spray 10.77.0.2:4000 --for 10s >"$logs/spray.out" 2>&1 &
+ip netns exec "$A" "$homa" spray 10.77.0.2:4000 --for 10s >"$logs/spray.out" 2>&1 &
 spray=$!
 sleep 1
 before=$(awk '/VmRSS/ {print $2}' "/proc/$server/status" 2>/dev/null || echo 0)
