@@ -52,6 +52,8 @@ in_b() { ip netns exec "$B" "$@"; }
 serve() {
     local name=$1
     shift
+    # Else the line of an earlier server of that name would be taken for this one's.
+    : >"$logs/$name.out"
     # Not through in_b: a function in the background is a subshell, whose id would hide the server's.
     ip netns exec "$B" "$homa" serve "$@" >"$logs/$name.out" 2>"$logs/$name.err" &
     server=$!
