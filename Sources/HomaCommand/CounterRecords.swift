@@ -13,6 +13,7 @@ func counterRecords(_ statistics: HomaStatistics) -> [ResultRecord] {
         ("bpages_high_water", Double(pool.highWaterMark), "bpages"),
         ("bpages_touched", Double(pool.pagesTouched), "bpages"),
         ("buffer_stalls", Double(endpoint.bufferStalls), "messages"),
+        ("requests_evicted", Double(endpoint.requestsEvicted), "rpc"),
         ("packets_resent", Double(endpoint.packetsResent), "packets"),
         ("requests_delivered", Double(endpoint.requestsDelivered), "rpc"),
         ("calls_completed", Double(endpoint.callsCompleted), "rpc"),

@@ -7,6 +7,7 @@ import HomaWire
 struct HostilePackets {
     private var random: SeededRandom
     private let port: UInt16
+    private var lastID: UInt64 = 1
 
     /// - Parameter port: the Homa port under attack.
     init(seed: UInt64, port: UInt16) {
@@ -43,9 +44,11 @@ struct HostilePackets {
     private mutating func plausible() -> [UInt8] {
         let payload = Int.random(in: 1...1416, using: &random)
         let isServer = Bool.random(using: &random)
+        // Rising identifiers: with random ones, most requests would lie below those that ended, and be refused.
+        lastID += 1
         let header = PacketHeader(
             sourcePort: UInt16.random(in: 0x8000...0xFFFF, using: &random), destinationPort: port,
-            senderID: RPCID(rawValue: UInt64.random(in: 1...(1 << 40), using: &random) << 1 | (isServer ? 1 : 0)),
+            senderID: RPCID(rawValue: lastID << 1 | (isServer ? 1 : 0)),
             extensions: HeaderExtension(), body: body(payload: payload, isServer: isServer))
         var carried = 0
         if case .data = header.body { carried = payload }

@@ -31,26 +31,32 @@ struct SprayCommand: AsyncParsableCommand {
         try await orCouldNotRun {
             let address = try resolve(server)
             guard address.isPrivate else { throw ValidationError("\(server) is neither loopback nor private") }
-            let descriptor = socket(address.isIPv4 ? AF_INET : AF_INET6, Int32(SOCK_DGRAM.rawValue), 0)
-            guard descriptor >= 0 else { throw SystemError(call: "socket", code: errno) }
-            defer { close(descriptor) }
             var generator = HostilePackets(seed: seed, port: address.port)
             let end = MonotonicClock.process.now() + duration.duration
             var count = 0
             while MonotonicClock.process.now() < end {
-                for _ in 0..<64 {
-                    let packet = generator.next()
-                    _ = address.withSocketAddress { name in
-                        packet.withUnsafeBytes { bytes in
-                            sendto(
-                                descriptor, bytes.baseAddress, bytes.count, 0,
-                                name.baseAddress?.assumingMemoryBound(to: sockaddr.self), socklen_t(name.count))
-                        }
-                    }
-                    count += 1
+                try burst(4096, to: address, &generator, until: end)
+                count += 4096
+            }
+            note("about \(count) packets sent to \(address)")
+        }
+    }
+
+    /// Sends so many packets from a UDP port of their own: a new peer, of which the server thinks no ill yet.
+    private func burst(_ count: Int, to address: PeerAddress, _ generator: inout HostilePackets, until end: Instant) throws {
+        let descriptor = socket(address.isIPv4 ? AF_INET : AF_INET6, Int32(SOCK_DGRAM.rawValue), 0)
+        guard descriptor >= 0 else { throw SystemError(call: "socket", code: errno) }
+        defer { close(descriptor) }
+        for number in 0..<count {
+            if number % 64 == 0, MonotonicClock.process.now() >= end { return }
+            let packet = generator.next()
+            _ = address.withSocketAddress { name in
+                packet.withUnsafeBytes { bytes in
+                    sendto(
+                        descriptor, bytes.baseAddress, bytes.count, 0,
+                        name.baseAddress?.assumingMemoryBound(to: sockaddr.self), socklen_t(name.count))
                 }
             }
-            note("\(count) packets sent to \(address)")
         }
     }
 }

@@ -84,6 +84,14 @@ public struct EndpointConfiguration: Equatable, Sendable {
     public var maximumRPCs = 16_384
     /// Most requests from one peer being received, served or answered at once.
     public var maximumServerRPCsPerPeer = 8_192
+    /// Requests that a peer may begin and not finish, beyond those it finished, before it is distrusted.
+    /// Only a host that failed, or means harm, comes to that.
+    public var brokenRequestLimit = 8
+    /// Most requests of more than one packet that a distrusted peer may have under way.
+    public var distrustedRequests = 4
+    /// Silence after which an incomplete request ends when memory or RPC records are short, or its peer is
+    /// distrusted; `timeout` otherwise.
+    public var patienceUnderPressure: Duration = .milliseconds(50)
     /// Most peers known at once.
     public var maximumPeers = 4_096
     /// A peer without RPCs may be forgotten after this.

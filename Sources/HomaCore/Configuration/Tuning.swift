@@ -37,6 +37,9 @@ struct Tuning: BitwiseCopyable {
     let acknowledgementDelay: UInt64
 
     let serverRPCsPerPeer: UInt32
+    let brokenLimit: UInt32
+    let distrustedRequests: UInt32
+    let shortPatience: UInt64
     let peerIdleLimit: UInt64
     let maximumGaps: Int32
     let finishedMemory: Int
@@ -78,6 +81,9 @@ struct Tuning: BitwiseCopyable {
         timeout = configuration.timeout.wholeNanoseconds
         acknowledgementDelay = configuration.acknowledgementDelay.wholeNanoseconds
         serverRPCsPerPeer = UInt32(configuration.maximumServerRPCsPerPeer)
+        brokenLimit = UInt32(configuration.brokenRequestLimit)
+        distrustedRequests = UInt32(configuration.distrustedRequests)
+        shortPatience = min(configuration.patienceUnderPressure, configuration.timeout).wholeNanoseconds
         peerIdleLimit = configuration.peerIdleLimit.wholeNanoseconds
         maximumGaps = Int32(configuration.maximumGapsPerMessage)
         finishedMemory = configuration.finishedMemory

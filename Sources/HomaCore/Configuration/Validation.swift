@@ -52,6 +52,7 @@ extension EndpointConfiguration {
         try check("resendIntervalLimit", resendIntervalLimit, resendAfter ... .seconds(3600))
         try check("timeout", timeout, resendAfter ... .seconds(3600))
         try check("acknowledgementDelay", acknowledgementDelay, .microseconds(1) ... .seconds(3600))
+        try check("patienceUnderPressure", patienceUnderPressure, .microseconds(1) ... .seconds(3600))
         try check("linkQueueLimit", linkQueueLimit, .zero ... .seconds(1))
         try check("peerIdleLimit", peerIdleLimit, .zero ... .seconds(1_000_000))
         try check("peerRestartSilence", peerRestartSilence, .zero ... .seconds(1_000_000))
@@ -60,6 +61,8 @@ extension EndpointConfiguration {
     private func checkLimits() throws(ConfigurationError) {
         try check("maximumRPCs", maximumRPCs, 1...(1 << 20))
         try check("maximumServerRPCsPerPeer", maximumServerRPCsPerPeer, 1...(1 << 20))
+        try check("brokenRequestLimit", brokenRequestLimit, 1...1024)
+        try check("distrustedRequests", distrustedRequests, 1...(1 << 20))
         try check("maximumPeers", maximumPeers, 1...(1 << 20))
         try check("maximumGapsPerMessage", maximumGapsPerMessage, 1...4096)
         try check("finishedMemory", finishedMemory, 1024...(1 << 20))

@@ -31,4 +31,6 @@ public enum DropReason: UInt8, Sendable, CaseIterable {
     case tooLong
     /// FREEZE is a debugging aid of the kernel implementation, and not obeyed.
     case freezeIgnored
+    /// A request of a peer that keeps beginning requests and not finishing them.
+    case distrustedPeer
 }

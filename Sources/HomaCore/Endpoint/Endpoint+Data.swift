@@ -19,11 +19,14 @@ extension Endpoint {
         guard let peer = findOrAddPeer(address, at: now) else { return .dropped(.tooManyPeers) }
         if known == nil { noteNew(header.extensions, from: peer) }
         if hasFinished(header, data, peer: peer, at: now) { return .dropped(.finishedBefore) }
+        // What comes in one packet holds nothing up.
+        if data.payloadLength < data.messageLength, hasItsFill(peer) { return .dropped(.distrustedPeer) }
         guard peers.at(peer).pointee.serverRPCs < tuning.serverRPCsPerPeer,
             let slot = addRPC(
                 id: header.senderID.peer, peer: peer, localPort: header.destinationPort, peerPort: header.sourcePort,
                 state: .incoming, at: now)
         else { return .dropped(.tooManyRPCs) }
+        peers.at(peer).pointee.unfinishedRequests += 1
         beginIncoming(slot, data, at: now)
         let disposition = acceptBytes(slot, data, at: now)
         // A request that came in one packet is complete; the others need watching.
@@ -122,6 +125,7 @@ extension Endpoint {
     private mutating func deliverRequest(_ slot: UInt32) {
         let rpc = rpcs.at(slot)
         rpc.pointee.state = .inService
+        noteFinished(rpc.pointee.peer)
         timers.remove(slot)
         counters.requestsDelivered += 1
         events.append(

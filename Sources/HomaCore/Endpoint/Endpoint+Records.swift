@@ -45,7 +45,11 @@ extension Endpoint {
         let rpc = rpcs.at(slot)
         releaseOutgoing(slot)
         if rpc.pointee.state == .incoming || rpc.pointee.isClient { dropIncoming(slot, at: now) }
-        if rpc.pointee.isClient { unlinkCall(slot) }
+        if rpc.pointee.isClient {
+            unlinkCall(slot)
+        } else if rpc.pointee.state == .incoming {
+            peers.at(rpc.pointee.peer).pointee.unfinishedRequests -= 1
+        }
         timers.remove(slot)
         index.remove(rpc.pointee.id, peer: rpc.pointee.peer)
         if recentSlot == slot { recentSlot = RPCTable.none }

@@ -36,11 +36,13 @@ extension Endpoint {
     private mutating func awaitData(_ slot: UInt32, at now: Instant) {
         let rpc = rpcs.at(slot)
         if isOurTurn(slot) {
+            if mustYield(slot) { return evict(slot, at: now) }
             rpc.pointee.lastHeard = now
             return armTimer(slot, at: now.advanced(byNanoseconds: tuning.resendAfter))
         }
         let silence = now.nanoseconds(since: rpc.pointee.lastHeard)
         if silence >= tuning.timeout { return giveUp(slot, at: now) }
+        if silence >= tuning.shortPatience, mayEvict(slot) { return evict(slot, at: now) }
         let due = max(rpc.pointee.lastHeard.advanced(byNanoseconds: tuning.resendAfter), rpc.pointee.nextProbe)
         guard now >= due else { return armTimer(slot, at: due) }
         if rpc.pointee.state == .incoming { granter.stall(slot, peers) }
@@ -96,6 +98,7 @@ extension Endpoint {
             counters.clientsLost += 1
             // A request of which a part is missing has not run, and may if it comes again.
             if rpcs.at(slot).pointee.state == .incoming {
+                noteBroken(rpcs.at(slot).pointee.peer)
                 removeRPC(slot, at: now)
             } else {
                 finishServerRPC(slot, at: now)

@@ -22,6 +22,9 @@ public struct EndpointStatistics: Sendable {
     public var requestsDeclined: UInt64 = 0
     /// Server RPCs that ended because their client fell silent.
     public var clientsLost: UInt64 = 0
+    /// Incomplete requests that ended before their time, because memory or records were short or their
+    /// peer is distrusted.
+    public var requestsEvicted: UInt64 = 0
     /// Messages that had to wait for buffers.
     public var bufferStalls: UInt64 = 0
     /// Peers forgotten to make room.

@@ -9,6 +9,10 @@ struct Peer: BitwiseCopyable {
     /// RPCs in the table that belong to this peer, and how many of them it started.
     var rpcs: UInt32 = 0
     var serverRPCs: UInt32 = 0
+    /// How many of its requests have not arrived in full.
+    var unfinishedRequests: UInt32 = 0
+    /// Requests it began and fell silent in the middle of, halved by each that it finishes.
+    var brokenRequests: UInt32 = 0
     /// Has completed an RPC with us; a mere sender of first packets has not, and is forgotten first.
     var isProven = false
     /// Speaks our extensions: the version its packets showed, 0 = none.

@@ -276,4 +276,55 @@ struct HostileTests {
         host.data(0..<10, of: 10, id: 2, oldest: .max)
         #expect(try host.serve(id: 2, from: Self.stranger))
     }
+
+    @Test("S15: requests begun and never finished do not keep a long honest request from the memory")
+    func unfinishedFlood() throws {
+        let host = try LoneHost(regionLength: 2 << 20)
+        var id: UInt64 = 2
+        // A long request of an honest client arrives when memory and waiting queue are full of shorter ones.
+        for _ in 0..<200 {
+            host.data(0..<1, of: 400_000, id: id, incoming: 1, from: Self.stranger)
+            id += 2
+        }
+        host.data(0..<1000, of: 1_000_000, id: 2, incoming: 60_000)
+        var granted = false
+        for _ in 0..<200 where !granted {
+            host.pass(microseconds: 1000)
+            for _ in 0..<20 {
+                host.data(0..<1, of: 400_000, id: id, incoming: 1, from: Self.stranger)
+                id += 2
+            }
+            // The honest client answers every question.
+            host.receive(.busy, id: 2)
+            granted = host.sent().contains { $0.peer == LoneHost.client && $0.summary == "RESEND 0 all" }
+        }
+        #expect(granted, "its memory did not come within 200 ms")
+        #expect(host.dropped(.distrustedPeer) > 0)
+        #expect(host.endpoint.statistics.requestsEvicted > 0)
+        host.pass(microseconds: 100_000)
+        #expect(host.endpoint.rpcCount <= 5, "of the stranger's, only the share of a distrusted peer is left")
+    }
+
+    @Test("S15: a distrusted peer is served when its requests come in one packet, and trusted again")
+    func trustRegained() throws {
+        let host = try LoneHost()
+        for id in 1...100 as ClosedRange<UInt64> { host.data(0..<1, of: 2, id: id * 2) }
+        host.pass(microseconds: 1_000_000)
+        #expect(host.endpoint.rpcCount == 0)
+        for id in 101...110 as ClosedRange<UInt64> { host.data(0..<1, of: 2, id: id * 2) }
+        #expect(host.endpoint.rpcCount == 4 && host.dropped(.distrustedPeer) == 6)
+        for id in 200...202 as ClosedRange<UInt64> { #expect(try host.serve(id: id * 2)) }
+        for id in 210...229 as ClosedRange<UInt64> { host.data(0..<1, of: 2, id: id * 2) }
+        #expect(host.endpoint.rpcCount == 24 && host.dropped(.distrustedPeer) == 6)
+    }
+
+    @Test("S15: without shortage a silent sender keeps the whole time-out")
+    func patienceWithRoom() throws {
+        let host = try LoneHost()
+        host.data(0..<1, of: 2, id: 2)
+        host.pass(microseconds: 399_000)
+        #expect(host.endpoint.rpcCount == 1)
+        host.pass(microseconds: 25_000)
+        #expect(host.endpoint.rpcCount == 0 && host.endpoint.statistics.requestsEvicted == 0)
+    }
 }

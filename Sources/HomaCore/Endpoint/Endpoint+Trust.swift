@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import HomaBuffers
+
+/// Defence against senders that begin requests and do not finish them.
+///
+/// A first packet of a few bytes takes an RPC record and buffers for the whole message. An honest client
+/// loses nothing when its incomplete request ends early: it asks, hears that the server does not know the
+/// request, and sends it again. So silent senders are dropped early when room is short, and a peer that
+/// keeps doing this gets little room at all.
+extension Endpoint {
+    /// More broken requests than this are not remembered, so that a peer can be trusted again soon: after three
+    /// that it finishes, with the defaults.
+    private var mostBroken: UInt32 { tuning.brokenLimit * 8 - 1 }
+
+    /// True when the peer leaves too many requests unfinished.
+    private func isDistrusted(_ peer: UInt32) -> Bool {
+        peers.at(peer).pointee.brokenRequests >= tuning.brokenLimit
+    }
+
+    /// True when a distrusted peer may begin nothing more now.
+    func hasItsFill(_ peer: UInt32) -> Bool {
+        isDistrusted(peer) && peers.at(peer).pointee.unfinishedRequests >= tuning.distrustedRequests
+    }
+
+    /// A request of the peer has arrived in full.
+    func noteFinished(_ peer: UInt32) {
+        peers.at(peer).pointee.unfinishedRequests -= 1
+        peers.at(peer).pointee.brokenRequests /= 2
+    }
+
+    /// The peer fell silent in the middle of a request.
+    func noteBroken(_ peer: UInt32) {
+        peers.at(peer).pointee.brokenRequests = min(mostBroken, peers.at(peer).pointee.brokenRequests + 1)
+    }
+
+    /// True for a request that waits for buffers, when its peer was found out since and has more than its share.
+    func mustYield(_ slot: UInt32) -> Bool {
+        let rpc = rpcs.at(slot)
+        return !rpc.pointee.isClient && rpc.pointee.incoming.buffers == .waiting
+            && isDistrusted(rpc.pointee.peer)
+            && peers.at(rpc.pointee.peer).pointee.unfinishedRequests > tuning.distrustedRequests
+    }
+
+    /// True for an incomplete request that room is needed from, or whose peer is distrusted.
+    func mayEvict(_ slot: UInt32) -> Bool {
+        let rpc = rpcs.at(slot)
+        guard !rpc.pointee.isClient, rpc.pointee.state == .incoming else { return false }
+        return isDistrusted(rpc.pointee.peer) || isRoomShort(for: rpc.pointee.peer)
+    }
+
+    /// Messages wait for buffers, or three quarters of the RPC records or of the peer's share of them are taken.
+    private func isRoomShort(for peer: UInt32) -> Bool {
+        waiting.count > 0 || rpcs.count > maximumRPCs / 4 * 3
+            || peers.at(peer).pointee.serverRPCs > tuning.serverRPCsPerPeer / 4 * 3
+    }
+
+    /// Ends an incomplete request early. It has not run, and may come again.
+    mutating func evict(_ slot: UInt32, at now: Instant) {
+        counters.requestsEvicted += 1
+        // One that merely waited has broken nothing.
+        if rpcs.at(slot).pointee.incoming.buffers == .held { noteBroken(rpcs.at(slot).pointee.peer) }
+        removeRPC(slot, at: now)
+    }
+}
