@@ -43,7 +43,9 @@ struct SprayCommand: AsyncParsableCommand {
     }
 
     /// Sends so many packets from a UDP port of their own: a new peer, of which the server thinks no ill yet.
-    private func burst(_ count: Int, to address: PeerAddress, _ generator: inout HostilePackets, until end: Instant) throws {
+    private func burst(
+        _ count: Int, to address: PeerAddress, _ generator: inout HostilePackets, until end: Instant
+    ) throws {
         let descriptor = socket(address.isIPv4 ? AF_INET : AF_INET6, Int32(SOCK_DGRAM.rawValue), 0)
         guard descriptor >= 0 else { throw SystemError(call: "socket", code: errno) }
         defer { close(descriptor) }

@@ -21,6 +21,7 @@ extension Endpoint {
                 abort(rpcs.handle(of: slot), failure: .deadlineExceeded, at: now)
                 continue
             }
+            forgiveAbsence(slot, since: due, at: now)
             switch rpc.pointee.state {
             case .free, .inService: timers.remove(slot)
             case .declined: finishServerRPC(slot, at: now)
@@ -30,6 +31,15 @@ extension Endpoint {
         }
         // A page of another shard becomes free by time alone.
         buffersReturned(at: now)
+    }
+
+    /// Time in which this process did not run is no silence of the peer: its packets may wait in the socket,
+    /// and nobody has asked it. A timer that comes up very late betrays such a time.
+    private func forgiveAbsence(_ slot: UInt32, since due: UInt64, at now: Instant) {
+        let absence = now.nanoseconds - due
+        guard absence > tuning.resendAfter else { return }
+        let rpc = rpcs.at(slot)
+        rpc.pointee.lastHeard = min(now, rpc.pointee.lastHeard.advanced(byNanoseconds: absence))
     }
 
     /// A client waits for the response, or either side for the rest of a message.

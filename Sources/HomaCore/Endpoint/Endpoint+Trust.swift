@@ -10,8 +10,8 @@ import HomaBuffers
 /// request, and sends it again. So silent senders are dropped early when room is short, and a peer that
 /// keeps doing this gets little room at all.
 extension Endpoint {
-    /// More broken requests than this are not remembered, so that a peer can be trusted again soon: after three
-    /// that it finishes, with the defaults.
+    /// More broken requests than this are not remembered, so that a peer can be trusted again soon: after
+    /// three that it finishes.
     private var mostBroken: UInt32 { tuning.brokenLimit * 8 - 1 }
 
     /// True when the peer leaves too many requests unfinished.

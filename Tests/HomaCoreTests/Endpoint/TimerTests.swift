@@ -159,4 +159,19 @@ struct TimerTests {
         host.data(100..<200, of: 5000, id: 2)
         #expect(Self.times(host, milliseconds: 45).prefix(3) == [5, 10, 20])
     }
+
+    @Test("a process that was stopped asks again before it gives up")
+    func absence() throws {
+        let host = try LoneHost()
+        try host.call(length: 10)
+        host.data(0..<1, of: 2, id: 2)
+        host.pass(microseconds: 1000)
+        _ = host.sent()
+        host.now = host.now.advanced(byNanoseconds: 10_000_000_000)
+        host.endpoint.expireTimers(at: host.now)
+        #expect(host.failures().isEmpty && host.endpoint.rpcCount == 2, "nobody had a chance to answer")
+        #expect(host.said().filter { $0.hasPrefix("RESEND") }.count == 2)
+        host.pass(microseconds: 440_000)
+        #expect(host.failures() == [.timedOut] && host.endpoint.rpcCount == 0)
+    }
 }
