@@ -35,7 +35,7 @@ extension Endpoint {
 
     /// Time in which this process did not run is no silence of the peer: its packets may wait in the socket,
     /// and nobody has asked it. A timer that comes up very late betrays such a time.
-    private func forgiveAbsence(_ slot: UInt32, since due: UInt64, at now: Instant) {
+    private mutating func forgiveAbsence(_ slot: UInt32, since due: UInt64, at now: Instant) {
         let absence = now.nanoseconds - due
         guard absence > tuning.resendAfter else { return }
         let rpc = rpcs.at(slot)
