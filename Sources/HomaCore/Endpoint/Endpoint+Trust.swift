@@ -15,28 +15,28 @@ extension Endpoint {
     private var mostBroken: UInt32 { tuning.brokenLimit * 8 - 1 }
 
     /// True when the peer leaves too many requests unfinished.
-    private func isDistrusted(_ peer: UInt32) -> Bool {
+    private mutating func isDistrusted(_ peer: UInt32) -> Bool {
         peers.at(peer).pointee.brokenRequests >= tuning.brokenLimit
     }
 
     /// True when a distrusted peer may begin nothing more now.
-    func hasItsFill(_ peer: UInt32) -> Bool {
+    mutating func hasItsFill(_ peer: UInt32) -> Bool {
         isDistrusted(peer) && peers.at(peer).pointee.unfinishedRequests >= tuning.distrustedRequests
     }
 
     /// A request of the peer has arrived in full.
-    func noteFinished(_ peer: UInt32) {
+    mutating func noteFinished(_ peer: UInt32) {
         peers.at(peer).pointee.unfinishedRequests -= 1
         peers.at(peer).pointee.brokenRequests /= 2
     }
 
     /// The peer fell silent in the middle of a request.
-    func noteBroken(_ peer: UInt32) {
+    mutating func noteBroken(_ peer: UInt32) {
         peers.at(peer).pointee.brokenRequests = min(mostBroken, peers.at(peer).pointee.brokenRequests + 1)
     }
 
     /// True for a request that waits for buffers, when its peer was found out since and has more than its share.
-    func mustYield(_ slot: UInt32) -> Bool {
+    mutating func mustYield(_ slot: UInt32) -> Bool {
         let rpc = rpcs.at(slot)
         return !rpc.pointee.isClient && rpc.pointee.incoming.buffers == .waiting
             && isDistrusted(rpc.pointee.peer)
@@ -44,14 +44,14 @@ extension Endpoint {
     }
 
     /// True for an incomplete request that room is needed from, or whose peer is distrusted.
-    func mayEvict(_ slot: UInt32) -> Bool {
+    mutating func mayEvict(_ slot: UInt32) -> Bool {
         let rpc = rpcs.at(slot)
         guard !rpc.pointee.isClient, rpc.pointee.state == .incoming else { return false }
         return isDistrusted(rpc.pointee.peer) || isRoomShort(for: rpc.pointee.peer)
     }
 
     /// Messages wait for buffers, or three quarters of the RPC records or of the peer's share of them are taken.
-    private func isRoomShort(for peer: UInt32) -> Bool {
+    private mutating func isRoomShort(for peer: UInt32) -> Bool {
         waiting.count > 0 || rpcs.count > maximumRPCs / 4 * 3
             || peers.at(peer).pointee.serverRPCs > tuning.serverRPCsPerPeer / 4 * 3
     }
