@@ -44,7 +44,7 @@ struct BenchCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await orCouldNotRun {
-            let environment = RunEnvironment.current(mtu: node.mtu)
+            let environment = RunEnvironment.current(mtu: node.mtu ?? pathMTU(to: server))
             warnIfDebug(environment)
             let link = node.link?.rate
             let baseline = SlowdownBaseline(
@@ -101,6 +101,13 @@ func resolve(_ text: String) throws -> PeerAddress {
     let found = try AddressResolver.resolve(text)
     guard let first = found.first else { throw ValidationError("\(text) has no address") }
     return first
+}
+
+/// Largest IP packet on the way to a server; nil when the system does not know.
+func pathMTU(to server: String) -> Int? {
+    let node = server.prefix { $0 != "/" }
+    guard let address = try? resolve(String(node)), let driver = try? UDPDriver() else { return nil }
+    return driver.pathMTU(to: address)
 }
 
 func resolve(host: String, port: UInt16) throws -> PeerAddress {

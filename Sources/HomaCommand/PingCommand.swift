@@ -47,7 +47,7 @@ struct PingCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await orCouldNotRun {
-            let environment = RunEnvironment.current(mtu: node.mtu)
+            let environment = RunEnvironment.current(mtu: node.mtu ?? pathMTU(to: server))
             warnIfDebug(environment)
             let latency = try await measure()
             guard latency.count > 0 else {

@@ -26,8 +26,10 @@ public struct HomaLoadClient: Sendable {
 
     /// Runs the plan on a node that is open already.
     public func run(_ plan: LoadPlan, on node: HomaNode, to address: HomaAddress) async -> LoadResult {
-        await withTaskExecutorPreference(node.executor) {
+        var result = await withTaskExecutorPreference(node.executor) {
             await HomaLoadRun(plan: plan, node: node, server: address).run()
         }
+        result.packetsResent = node.statistics.endpoint.packetsResent
+        return result
     }
 }

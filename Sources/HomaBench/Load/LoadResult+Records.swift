@@ -12,6 +12,7 @@ extension LoadResult {
             ("verification_failures", Double(verificationFailures), "count"), ("cap_hits", Double(capHits), "count"),
             ("maximum_lag", Double(maximumLagNanoseconds), "ns"),
         ]
+        if let packetsResent { figures.append(("packets_resent", Double(packetsResent), "packets")) }
         figures += Self.latencyFigures("latency", latency) + Self.latencyFigures("short_latency", shortLatency)
         for (label, percent) in [("p50", 50.0), ("p99", 99.0)] {
             if let value = slowdown?.percentile(percent) { figures.append(("slowdown_\(label)", value, "ratio")) }

@@ -22,6 +22,8 @@ public struct LoadResult: Sendable {
     public internal(set) var errors: UInt64 = 0
     /// What the first of those said; nil when the protocol has no words for it.
     public internal(set) var firstError: String?
+    /// Packets that the client's own node sent again; nil for protocols that do not tell.
+    public internal(set) var packetsResent: UInt64?
     /// RPCs that were due but had no response at the end of the drain time.
     public internal(set) var unfinished: UInt64 = 0
     /// Responses with a wrong length or a wrong byte, at any time of the run.

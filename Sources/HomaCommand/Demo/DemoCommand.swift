@@ -23,7 +23,7 @@ struct DemoCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await orCouldNotRun {
-            let environment = RunEnvironment.current(mtu: nil)
+            let environment = RunEnvironment.current(mtu: pathMTU(to: "127.0.0.1:1"))
             warnIfDebug(environment)
             let measurements = try DemoRunner(seed: seed).run()
             let report = DemoReport(measurements: measurements, environment: environment, seed: seed)
