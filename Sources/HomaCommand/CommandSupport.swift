@@ -17,11 +17,14 @@ func usage<R>(_ body: () throws -> R) throws -> R {
     do { return try body() } catch { throw ValidationError("\(error)") }
 }
 
-/// Runs `body`; an error becomes one line on standard error and exit status 2.
+/// Runs `body`; an error becomes one line on standard error and exit status 2, except that a contradiction in the
+/// arguments remains a usage error (exit status 64).
 func orCouldNotRun<R>(_ body: () async throws -> R) async throws -> R {
     do {
         return try await body()
     } catch let error as ExitCode {
+        throw error
+    } catch let error as ValidationError {
         throw error
     } catch {
         note("error: \(error)")

@@ -91,7 +91,7 @@ public struct EndpointConfiguration: Equatable, Sendable {
     public var distrustedRequests = 4
     /// Silence after which an incomplete request ends when memory or RPC records are short, or its peer is
     /// distrusted; `timeout` otherwise.
-    public var patienceUnderPressure: Duration = .milliseconds(50)
+    public var patienceUnderPressure: Duration = .milliseconds(20)
     /// Most peers known at once.
     public var maximumPeers = 4_096
     /// A peer without RPCs may be forgotten after this.
