@@ -40,12 +40,14 @@ public struct EndpointConfiguration: Equatable, Sendable {
     /// Most messages granted to at the same time, 1 … 64 (overcommitment).
     public var overcommitment = 8
     /// Most bytes granted or unscheduled and not yet received, over all messages.
-    public var maximumIncoming = 1_600_000
+    /// All of it can lie in the receiving socket before a short message, so more gives little
+    /// goodput and long tails (docs/measurements).
+    public var maximumIncoming = 500_000
     /// Bytes granted ahead of what has arrived, per message. Nil: `maximumIncoming` ÷ (active messages + 1).
     public var window: Int?
     /// A grant is sent when it raises the limit by this much, or to the end of the message. About what
     /// one train of packets carries: smaller steps make small trains, and those cost throughput.
-    public var grantIncrement = 60_000
+    public var grantIncrement = 50_000
     /// Share of the link given to the oldest message by FIFO grants, 0 … 0.5 (kernel: 0.05).
     public var grantOldestShare = 0.05
     /// Bytes of one FIFO grant (kernel: 50 000).
