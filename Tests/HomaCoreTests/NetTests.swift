@@ -81,9 +81,10 @@ struct NetTests {
         let net = TestNet(hosts: try Self.hosts(2), seed: 1)
         net.filter = { _, _, to in to != net.hosts[1].address }
         try net.call(from: 0, to: 1, length: 5000, cookie: 1)
-        try net.run()
-        #expect(net.hosts[0].failures == [1: .timedOut])
-        #expect((400_000_000...450_000_000).contains(net.now.nanoseconds) || net.now.nanoseconds >= 400_000_000)
+        try net.run(until: Instant(nanoseconds: 399_000_000))
+        #expect(net.hosts[0].failures.isEmpty, "not before the timeout of 400 ms")
+        try net.run(until: Instant(nanoseconds: 425_000_000))
+        #expect(net.hosts[0].failures == [1: .timedOut], "and not later than one interval after it")
         checkAtRest(net, calls: 1, mayFail: true)
     }
 
