@@ -21,7 +21,6 @@ extension HomaError {
                 (.refusedAsStale, "the server cannot rule out that the request ran before (endpoint.finishedMemory)")
             case .peerRestarted:
                 (.peerRestarted, "the server restarted; it may or may not have run the request before")
-            case .protocolViolation: (.protocolViolation, "the server's answer breaks the protocol")
             case .noSuchPort: (.noSuchPort, "the server's node has no socket at Homa port \(peer.port)")
             }
         self.init(code, message, peer: peer, elapsed: elapsed)

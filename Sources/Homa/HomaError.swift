@@ -6,7 +6,7 @@ public struct HomaError: Error, Sendable {
     public struct Code: Hashable, Sendable {
         enum Wrapped: String, Hashable, Sendable {
             case timedOut, deadlineExceeded, cancelled, portUnreachable, hostUnreachable, requestDropped
-            case refusedAsStale, peerRestarted, protocolViolation, noSuchPort, nodeClosed, socketClosed
+            case refusedAsStale, peerRestarted, noSuchPort, nodeClosed, socketClosed
             case messageTooLong, messageEmpty, tooManyRPCs, tooManyPeers, alreadyAnswered, invalidAddress
             case nameNotFound, invalidPort, portInUse, configuration, system
         }
@@ -29,8 +29,6 @@ public struct HomaError: Error, Sendable {
         public static let refusedAsStale = Code(wrapped: .refusedAsStale)
         /// The server restarted after it may have received the request.
         public static let peerRestarted = Code(wrapped: .peerRestarted)
-        /// The server's answer breaks the protocol.
-        public static let protocolViolation = Code(wrapped: .protocolViolation)
         /// No socket is open at the Homa port of the server's node.
         public static let noSuchPort = Code(wrapped: .noSuchPort)
         /// The node was shut down.

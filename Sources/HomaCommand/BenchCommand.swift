@@ -16,8 +16,8 @@ struct BenchCommand: AsyncParsableCommand {
             compared with what was sent, byte by byte.
 
             Examples:
-              homa bench 127.0.0.1:4000 --workload w3 --load 0.5 --link 10Gbit
-              homa bench 127.0.0.1:4000 --workload w3 --load 0.5 --link 10Gbit --protocol tcp
+              homa bench 127.0.0.1:4000 --workload w3 --load 0.02 --link 10Gbit
+              homa bench 127.0.0.1:4000 --workload w3 --load 0.02 --link 10Gbit --protocol tcp
               homa bench [::1]:4000 --workload 500K --outstanding 4 --response-size 100 --threshold 'goodput>5Gbit'
             """)
 

@@ -19,8 +19,6 @@ public enum RPCFailure: UInt8, Sendable, CaseIterable {
     case refusedAsStale
     /// The server restarted after it may have received the whole request, so running it again could run it twice.
     case peerRestarted
-    /// The server answered with a message that breaks the protocol (length 0 or above 1 000 000).
-    case protocolViolation
     /// No socket is open on the server's port (the server's node said so).
     case noSuchPort
 }
