@@ -46,11 +46,14 @@ let package = Package(
         house("HomaIO", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "CHomaPosix"]),
         house("Homa", ["HomaBase", "HomaBuffers", "HomaCore", "HomaIO", "HomaWire", logging, metrics]),
         house("HomaWorkloads", ["HomaBase"]),
+        house("HomaSim", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads"]),
+        house("HomaScenarios", ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim"]),
         house("HomaBench", ["HomaBase", "HomaWorkloads", "Homa", histogram]),
         house(
             "HomaCommand",
             [
                 "HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaIO", "Homa", "HomaBench", "HomaWorkloads",
+                "HomaSim", "HomaScenarios",
                 argumentParser, logging,
             ]),
         .executableTarget(name: "homa", dependencies: ["HomaCommand", argumentParser], swiftSettings: settings),
@@ -63,6 +66,9 @@ let package = Package(
         tests("HomaTests", ["HomaBase", "HomaCore", "HomaIO", "Homa"]),
         tests("HomaWorkloadsTests", ["HomaBase", "HomaWorkloads"]),
         .testTarget(name: "TidyTests", swiftSettings: settings),
+        tests(
+            "HomaSimTests", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads", "HomaSim"]),
+        tests("HomaScenariosTests", ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim", "HomaScenarios"]),
         tests("HomaBenchTests", ["HomaBase", "HomaWorkloads", "HomaBench"]),
     ]
 )

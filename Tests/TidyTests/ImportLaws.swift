@@ -13,11 +13,12 @@ enum ImportLaws {
         "Homa": core.union(["HomaIO", "Logging", "Metrics", "Synchronization"]),
         "HomaWorkloads": ["HomaBase"],
         "HomaSim": core.union(["HomaWorkloads"]),
+        "HomaScenarios": ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim", "Foundation"],
         "HomaBench": ["HomaBase", "Homa", "HomaWorkloads", "Histogram", "Glibc", "Synchronization"],
         "HomaExperiments": core.union(["HomaSim", "HomaBench", "HomaWorkloads"]),
         "HomaCommand": core.union([
-            "HomaIO", "Homa", "HomaBench", "HomaWorkloads", "ArgumentParser", "Logging", "Glibc", "Dispatch",
-            "Foundation",
+            "HomaIO", "Homa", "HomaBench", "HomaWorkloads", "HomaSim", "HomaScenarios", "ArgumentParser", "Logging",
+            "Glibc", "Dispatch", "Foundation",
         ]),
         "homa": ["HomaCommand", "ArgumentParser"],
     ]
