@@ -9,14 +9,27 @@ public import HomaBase
 public struct EndpointConfiguration: Equatable, Sendable {
     // MARK: Packets
 
+    /// Longest message in bytes, sent or taken. Above 1 000 000, which is all that a real carriage can say, only for an
+    /// endpoint without a pool; then up to 2³¹ − 1.
+    public var maximumMessageBytes = 1_000_000
     /// Most bytes of a Homa packet, header and payload, towards a peer whose path is not known better.
     /// 1472 is what fits a UDP datagram over IPv4 on Ethernet. Range 128 … 65 507.
     public var maximumPacketBytes = 1472
     /// Longest packet that is used even where the path would carry more, so that a long message
     /// cannot occupy the link for too long at a time. 8972 = a UDP datagram on 9000-byte Ethernet.
     public var packetBytesCap = 8972
-    /// Bytes on the wire beside header and payload of a packet (IP, UDP, Ethernet, gap); for pacing only.
+    /// Payload of a full DATA packet towards a peer whose path is not known better. Nil: what `maximumPacketBytes`
+    /// leaves beside the header of 56 bytes. For models whose headers have another length.
+    public var segmentBytes: Int?
+    /// Bytes on the wire beside header and payload of a packet (IP, UDP, Ethernet, gap). For pacing, and for
+    /// simulated links, as the next three.
     public var frameOverheadBytes = 66
+    /// Bytes on the wire of a DATA packet beside its payload. Nil: header and `frameOverheadBytes`.
+    public var dataOverheadBytes: Int?
+    /// Bytes on the wire of any other packet. Nil: header and `frameOverheadBytes`.
+    public var controlWireBytes: Int?
+    /// Shortest packet on the wire. 84 = the shortest Ethernet frame (64), preamble (8) and gap (12).
+    public var minimumWireBytes = 84
 
     // MARK: Sending
 

@@ -23,12 +23,16 @@ extension EndpointConfiguration {
     }
 
     /// The simulations of the SIGCOMM 2018 paper: 10 Gb/s hosts, 9328 unscheduled bytes, at most
-    /// 10 000 bytes granted ahead per message, one message per sender, no share for the oldest.
+    /// 10 000 bytes granted ahead per message, one message per sender, no share for the oldest; packets of 1442 bytes
+    /// in frames of 1538, all others 84 bytes on the wire.
     ///
     /// The paper chose overcommitment and cutoffs per workload; pass the number of scheduled
     /// levels (W1 1, W2 3, W3 4, W4 and W5 7).
     public static func sigcomm2018(scheduledLevels: Int) -> Self {
         var configuration = Self()
+        configuration.segmentBytes = 1_442
+        configuration.dataOverheadBytes = 96
+        configuration.controlWireBytes = 84
         configuration.unscheduledBytes = 9_328
         configuration.roundsUnscheduledToPackets = false
         configuration.linkRate = .gigabitsPerSecond(10)

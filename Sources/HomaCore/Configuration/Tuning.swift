@@ -7,7 +7,8 @@ import HomaWire
 struct Tuning: BitwiseCopyable {
     let maximumSegment: UInt32
     let defaultSegment: UInt32
-    let frameOverhead: Int
+    let wire: WireSizes
+    let maximumMessage: UInt32
     let unscheduledBytes: UInt32
     let roundsUnscheduled: Bool
     let senderOldestShare: Double
@@ -49,8 +50,10 @@ struct Tuning: BitwiseCopyable {
     init(_ configuration: EndpointConfiguration) {
         maximumSegment = UInt32(configuration.packetBytesCap - DataFields.byteCount)
         defaultSegment = UInt32(
-            min(configuration.maximumPacketBytes, configuration.packetBytesCap) - DataFields.byteCount)
-        frameOverhead = configuration.frameOverheadBytes
+            configuration.segmentBytes
+                ?? min(configuration.maximumPacketBytes, configuration.packetBytesCap) - DataFields.byteCount)
+        wire = configuration.wireSizes
+        maximumMessage = UInt32(configuration.maximumMessageBytes)
         unscheduledBytes = UInt32(configuration.unscheduledBytes)
         roundsUnscheduled = configuration.roundsUnscheduledToPackets
         senderOldestShare = configuration.senderOldestShare
@@ -69,9 +72,12 @@ struct Tuning: BitwiseCopyable {
         let levels = configuration.priorityLevels
         var values = InlineArray<8, UInt32>(repeating: 0)
         for level in 0..<levels { values[level] = configuration.unscheduledCutoffs[level] }
+        // A level that takes all that a real carriage can carry takes all.
+        let limit = UInt32(min(HomaLimits.maximumMessageLength, configuration.maximumMessageBytes))
+        for level in 0..<levels where values[level] >= limit { values[level] = max(values[level], maximumMessage) }
         cutoffs = CutoffsFields(cutoffs: values, version: configuration.cutoffVersion)
         var lowest = levels - 1
-        while lowest > 0, values[lowest] < UInt32(HomaLimits.maximumMessageLength) { lowest -= 1 }
+        while lowest > 0, values[lowest] < limit { lowest -= 1 }
         maximumScheduledPriority = max(0, lowest - 1)
         controlPriority = configuration.controlPriority ?? UInt8(levels - 1)
         highPriority = levels > 2 ? UInt8(levels - 2) : 0

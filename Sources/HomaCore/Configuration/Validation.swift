@@ -4,20 +4,34 @@ import HomaBase
 import HomaWire
 
 extension EndpointConfiguration {
+    /// The longest message that an endpoint without a pool can be set to: lengths are 31-bit numbers in places.
+    static var longestMessageWithoutPool: Int { Int(Int32.max) }
+
     /// Throws for settings that cannot work, so that a running endpoint never has to check.
-    public func validated(bpageSize: Int) throws(ConfigurationError) {
-        try check("maximumPacketBytes", maximumPacketBytes, 128...65_507)
-        try check("packetBytesCap", packetBytesCap, 128...min(65_507, bpageSize))
-        try check("frameOverheadBytes", frameOverheadBytes, 0...1000)
-        try check("unscheduledBytes", unscheduledBytes, 1...HomaLimits.maximumMessageLength)
+    /// - Parameter bpageSize: nil for an endpoint without a pool.
+    public func validated(bpageSize: Int?) throws(ConfigurationError) {
+        let longest = bpageSize == nil ? Self.longestMessageWithoutPool : HomaLimits.maximumMessageLength
+        try check("maximumMessageBytes", maximumMessageBytes, 1...longest)
+        try checkPackets(bpageSize: bpageSize ?? 65_507)
+        try check("unscheduledBytes", unscheduledBytes, 1...longest)
         try check("senderOldestShare", senderOldestShare, 0...0.5)
         try check("grantOldestShare", grantOldestShare, 0...0.5)
         try check("linkRate (bits per second)", Int(clamping: linkRate?.bitsPerSecond ?? 1), 1...Int.max)
-        try check("pacerBypassBytes", pacerBypassBytes, 0...HomaLimits.maximumMessageLength)
+        try check("pacerBypassBytes", pacerBypassBytes, 0...longest)
         try checkGrants()
         try checkPriorities()
         try checkTimers()
         try checkLimits()
+    }
+
+    private func checkPackets(bpageSize: Int) throws(ConfigurationError) {
+        try check("maximumPacketBytes", maximumPacketBytes, 128...65_507)
+        try check("packetBytesCap", packetBytesCap, 128...min(65_507, bpageSize))
+        try check("segmentBytes", segmentBytes ?? 1, 1...packetBytesCap - DataFields.byteCount)
+        try check("frameOverheadBytes", frameOverheadBytes, 0...1000)
+        try check("dataOverheadBytes", dataOverheadBytes ?? 0, 0...1000)
+        try check("controlWireBytes", controlWireBytes ?? 1, 1...1000)
+        try check("minimumWireBytes", minimumWireBytes, 1...1000)
     }
 
     private func checkGrants() throws(ConfigurationError) {

@@ -11,7 +11,7 @@ public struct CallRequest: Sendable, BitwiseCopyable {
     public var serverPort: UInt16
     /// The client's Homa port, 0x8000 … 0xFFFF.
     public var clientPort: UInt16
-    /// Length of the request in bytes, 1 … 1 000 000.
+    /// Length of the request in bytes, 1 … `maximumMessageBytes`.
     public var length: Int
     /// Where the driver finds the bytes. The core never looks at it; it comes back in each packet.
     public var payload: UInt64

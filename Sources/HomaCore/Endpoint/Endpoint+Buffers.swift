@@ -12,6 +12,7 @@ extension Endpoint {
         rpc.pointee.incoming = IncomingMessage()
         rpc.pointee.incoming.length = data.messageLength
         rpc.pointee.incoming.granted = data.incoming
+        guard let pool else { return holdBuffers(slot, BufferLease(slot: 0, generation: 0)) }
         if !waiting.mustWait(length: Int(data.messageLength)),
             let lease = pool.allocate(Int(data.messageLength), shard: shard, at: now)
         {
@@ -33,15 +34,15 @@ extension Endpoint {
         granter.begin(slot, peers)
     }
 
-    /// Whether the pool can ever hold the message, and a packet of it lies in at most two places.
+    /// Whether the message is short enough ever to be held, and a packet of it lies in at most two places.
     mutating func fits(_ data: DataFields) -> Bool {
-        data.messageLength <= longestMessage && data.payloadLength <= pool.configuration.bpageSize
+        data.messageLength <= longestMessage && data.payloadLength <= longestPayload
     }
 
     /// Buffers have come back to the pool: waiting messages get theirs, in the queue's order, and
     /// are asked for from the start.
     public mutating func buffersReturned(at now: Instant) {
-        guard waiting.count > 0 else { return }
+        guard waiting.count > 0, let pool else { return }
         while let slot = waiting.next() {
             let rpc = rpcs.at(slot)
             guard let lease = pool.allocate(Int(rpc.pointee.incoming.length), shard: shard, at: now) else { break }
@@ -56,6 +57,7 @@ extension Endpoint {
 
     /// Where bytes from `offset` on belong.
     mutating func placement(_ lease: BufferLease, offset: UInt32, length: UInt32) -> Placement {
+        guard let pool else { return Placement(regionOffset: 0, byteCount: Int(length)) }
         let first = pool.piece(of: lease, at: Int(offset))
         if first.byteCount >= Int(length) {
             return Placement(regionOffset: first.regionOffset, byteCount: Int(length))

@@ -38,7 +38,7 @@ extension Endpoint {
     /// Starts a call. The payload token stays with the endpoint until `payloadReleased`.
     /// - Throws: `messageLength`, `invalidPort`, `tooManyRPCs` or `tooManyPeers`; then nothing was taken over.
     public mutating func call(_ request: CallRequest, at now: Instant) throws(EndpointError) -> RPCHandle {
-        try Self.checkLength(request.length)
+        try checkLength(request.length)
         guard request.serverPort > 0 else { throw .invalidPort(request.serverPort) }
         guard request.clientPort >= HomaLimits.firstClientPort else { throw .invalidPort(request.clientPort) }
         guard let peer = findOrAddPeer(request.destination, at: now) else { throw .tooManyPeers(limit: peers.count) }
@@ -65,7 +65,7 @@ extension Endpoint {
     public mutating func respond(
         to handle: RPCHandle, length: Int, payload: UInt64, at now: Instant
     ) throws(EndpointError) -> Bool {
-        try Self.checkLength(length)
+        try checkLength(length)
         guard let slot = rpcs.resolve(handle), rpcs.at(slot).pointee.state == .inService else { return false }
         let rpc = rpcs.at(slot)
         rpc.pointee.state = .outgoing
@@ -109,9 +109,9 @@ extension Endpoint {
         }
     }
 
-    private static func checkLength(_ length: Int) throws(EndpointError) {
-        guard (1...HomaLimits.maximumMessageLength).contains(length) else {
-            throw .messageLength(length, limit: HomaLimits.maximumMessageLength)
+    private mutating func checkLength(_ length: Int) throws(EndpointError) {
+        guard length >= 1, length <= Int(tuning.maximumMessage) else {
+            throw .messageLength(length, limit: Int(tuning.maximumMessage))
         }
     }
 

@@ -74,7 +74,7 @@ extension Endpoint {
         case .none: break
         case .waiting:
             waiting.remove(slot)
-            pool.setWaiting(waiting.count, shard: shard)
+            pool?.setWaiting(waiting.count, shard: shard)
             // It may have been its turn, with the others waiting for its sake.
             buffersReturned(at: now)
         case .held:
@@ -88,6 +88,7 @@ extension Endpoint {
     }
 
     private mutating func returnLease(_ lease: BufferLease) {
+        guard let pool else { return }
         do { _ = try pool.release(lease) } catch { preconditionFailure("the core returned a lease twice: \(error)") }
     }
 

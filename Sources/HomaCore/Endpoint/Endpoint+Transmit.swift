@@ -10,7 +10,7 @@ extension Endpoint {
         issueGrants()
         if let control = controlPackets.popFirst() {
             counters.packetsSent[Int(control.header.common.type.rawValue) - 0x10] += 1
-            pacer.charge(control.header.byteCount + tuning.frameOverhead, at: now)
+            pacer.charge(tuning.wire.control(control.header.common.type), at: now)
             return control
         }
         guard let slot = sendQueue.next() else { return nil }
@@ -85,7 +85,7 @@ extension Endpoint {
         counters.packetsSent[0] += 1
         counters.bytesSent += UInt64(bytes)
         sendQueue.sent(bytes, of: slot, segment: Int(rpcs.at(slot).pointee.outgoing.segment))
-        pacer.charge(bytes + DataFields.byteCount + tuning.frameOverhead, at: now)
+        pacer.charge(tuning.wire.data(payload: bytes), at: now)
     }
 
     /// Tells a server how far back our oldest unfinished call to it lies, so that it need not

@@ -19,12 +19,15 @@ import HomaWire
 /// Times must not decrease from call to call.
 public struct Endpoint: ~Copyable {
     let tuning: Tuning
-    let pool: BufferPool
+    /// Nil for an ideal host, whose memory is unlimited.
+    let pool: BufferPool?
     let shard: Int
     let incarnation: UInt8
     let maximumRPCs: Int
-    /// Longest message that the pool can hold.
-    let longestMessage: Int
+    /// Longest message that is taken.
+    let longestMessage: UInt32
+    /// Longest packet that lies in at most two places of the region.
+    let longestPayload: UInt32
 
     var rpcs: RPCTable
     var index: RPCIndex
@@ -52,24 +55,26 @@ public struct Endpoint: ~Copyable {
     static var maximumControlPackets: Int { 8192 }
 
     /// - Parameters:
-    ///   - pool: receive buffers; this endpoint is the owner of `shard` in it.
+    ///   - pool: receive buffers; this endpoint is the owner of `shard` in it. Nil: an ideal host for simulations,
+    ///     which has room for every message at once. Placements then say only how many bytes there are, and leases
+    ///     in events mean nothing and are not returned.
     ///   - seed: keys the hash tables, so that a remote host cannot aim at collisions.
     ///   - firstRPC: the first call's identifier; even, not 0, and above every identifier this
     ///     host has used before, else servers take calls for late duplicates.
     ///   - incarnation: differs from the value used before a restart; 1 … 255.
     /// - Throws: ``ConfigurationError`` naming the setting that cannot work.
     public init(
-        configuration: EndpointConfiguration, pool: BufferPool, shard: Int, seed: UInt64, firstRPC: RPCID,
+        configuration: EndpointConfiguration, pool: BufferPool?, shard: Int = 0, seed: UInt64, firstRPC: RPCID,
         incarnation: UInt8, at now: Instant
     ) throws(ConfigurationError) {
-        try configuration.validated(bpageSize: pool.configuration.bpageSize)
+        try configuration.validated(bpageSize: pool?.configuration.bpageSize)
         guard !firstRPC.isServerSide, firstRPC.rawValue != 0 else {
             throw ConfigurationError(setting: "firstRPC", value: "\(firstRPC)", permitted: "even and not 0")
         }
-        guard pool.configuration.largestMessage >= HomaLimits.maximumMessageLength else {
+        if let pool, pool.configuration.largestMessage < configuration.maximumMessageBytes {
             throw ConfigurationError(
                 setting: "regionLength", value: "\(pool.configuration.regionLength)",
-                permitted: "large enough for a message of \(HomaLimits.maximumMessageLength) bytes beside the reserve")
+                permitted: "enough for a message of \(configuration.maximumMessageBytes) bytes beside the reserve")
         }
         let tuning = Tuning(configuration)
         self.tuning = tuning
@@ -77,7 +82,8 @@ public struct Endpoint: ~Copyable {
         self.shard = shard
         self.incarnation = incarnation
         maximumRPCs = configuration.maximumRPCs
-        longestMessage = pool.configuration.largestMessage
+        longestMessage = tuning.maximumMessage
+        longestPayload = pool.map { UInt32($0.configuration.bpageSize) } ?? .max
         let rpcs = RPCTable(capacity: configuration.maximumRPCs)
         granter = Granter(tuning: tuning, records: rpcs.records, maximumPeers: configuration.maximumPeers)
         self.rpcs = rpcs
@@ -90,7 +96,7 @@ public struct Endpoint: ~Copyable {
         sendQueue = SendQueue(capacity: configuration.maximumRPCs, oldestShare: configuration.senderOldestShare)
         pacer = Pacer(tuning)
         timers = IndexedHeap(capacity: configuration.maximumRPCs)
-        waiting = WaitingQueue(capacity: configuration.maximumRPCs)
+        waiting = WaitingQueue(capacity: pool == nil ? 1 : configuration.maximumRPCs)
         controlPackets = RingBuffer(capacity: 256)
         events = RingBuffer(capacity: 256)
         nextID = firstRPC
