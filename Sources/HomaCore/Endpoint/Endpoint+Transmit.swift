@@ -61,6 +61,10 @@ extension Endpoint {
         _ slot: UInt32, at now: Instant, into packet: UnsafeMutablePointer<OutgoingPacket>
     ) {
         let rpc = rpcs.at(slot)
+        if rpc.pointee.id.rawValue == 0 {
+            identify(slot)
+            if rpc.pointee.kind == .message { chooseKind(slot, at: now) }
+        }
         let peer = peers.at(rpc.pointee.peer)
         let segment = takeSegment(slot, at: now)
         account(slot, bytes: segment.range.count, at: now)
@@ -68,7 +72,7 @@ extension Endpoint {
         packet.pointee.header.writeData(
             CommonHeader(
                 sourcePort: rpc.pointee.localPort, destinationPort: rpc.pointee.peerPort, type: .data,
-                senderID: rpc.pointee.id, extensions: ownExtension([])),
+                senderID: rpc.pointee.id, extensions: ownExtension(marks(of: slot))),
             DataFields(
                 messageLength: rpc.pointee.outgoing.length, incoming: max(segment.incoming, segment.range.upperBound),
                 ack: takeAck(from: peer), cutoffVersion: peer.pointee.cutoffVersion,
@@ -79,6 +83,10 @@ extension Endpoint {
         packet.pointee.payload = rpc.pointee.outgoing.payload
         packet.pointee.payloadOffset = Int(segment.range.lowerBound)
         packet.pointee.payloadLength = segment.range.count
+        // Last: the record may go with it.
+        if !segment.isAgain, rpc.pointee.kind != .call, rpc.pointee.outgoing.isFullySent {
+            messageHasLeft(slot, at: now)
+        }
     }
 
     /// Which bytes of a message go next, and what is said about them.
@@ -125,6 +133,8 @@ extension Endpoint {
         _ rpc: UnsafeMutablePointer<RPC>, _ peer: UnsafeMutablePointer<Peer>
     ) -> UInt16 {
         guard rpc.pointee.isClient, peer.pointee.speaksExtensions else { return 0 }
+        // A message that is over for us without an acknowledgement may still be on its way.
+        guard tuning.acknowledgesMessages else { return 0 }
         let oldest = rpcs.at(peer.pointee.oldestCall).pointee.id.rawValue
         let distance = (rpc.pointee.id.rawValue - oldest) / 2
         return distance < UInt64(UInt16.max) ? UInt16(distance + 1) : 0
