@@ -63,19 +63,28 @@ enum HomaHostSettings {
                 unscheduledBytes: endpoint.unscheduledBytes,
                 levels: min(levels, endpoint.priorityLevels - 1)...endpoint.priorityLevels - 1)
         }
-        fitToLoss(&endpoint, scenario.topology)
+        fitToLoss(&endpoint, scenario, homa.preset)
         return endpoint
     }
 
     /// Where packets can be lost, even all of a message, only an acknowledgement tells the sender that it may forget.
-    /// Where none is ever lost none comes twice either, and receivers need not remember what they have had.
-    private static func fitToLoss(_ endpoint: inout EndpointConfiguration, _ topology: TopologyConfiguration) {
+    ///
+    /// Where none is ever lost none comes twice either, and receivers need not remember what they have had. Nor do the
+    /// published simulations know timers: a message that is silent there is one whose sender has shorter ones, and
+    /// asking for it, or granting to others in its stead, would only put more packets under way.
+    private static func fitToLoss(_ endpoint: inout EndpointConfiguration, _ scenario: Scenario, _ homa: HomaPreset) {
+        let topology = scenario.topology
         let settings = [topology.leafSwitch, topology.spineSwitch]
         if settings.contains(where: { $0.isLimited || $0.selectiveDropThresholdBytes != nil }) {
             endpoint.acknowledgesMessages = true
-        } else if !endpoint.acknowledgesMessages {
-            endpoint.finishedMemory = 0
+            return
         }
+        if !endpoint.acknowledgesMessages { endpoint.finishedMemory = 0 }
+        let base = homa.configuration(scheduledLevels: 7)
+        guard homa == .sigcomm2018, endpoint.resendAfter == base.resendAfter else { return }
+        endpoint.resendAfter = .seconds(3600)
+        endpoint.resendIntervalLimit = .seconds(3600)
+        endpoint.timeout = .seconds(3600)
     }
 
     private static func longestMessage(_ traffic: TrafficConfiguration) -> Int {
