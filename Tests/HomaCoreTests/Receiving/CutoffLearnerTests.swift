@@ -151,7 +151,7 @@ struct CutoffLearnerTests {
         for number in 1...300 as ClosedRange<UInt64> {
             host.pass(microseconds: 10)
             // All of them go to the highest level at first.
-            let length = Int(number % 200) + 1
+            let length = Int(number * 37 % 200) + 1
             host.data(0..<length, of: length, id: number * 2, extensions: MessageTests.marked)
             for case .messageArrived(let message) in host.events() { _ = try host.pool.release(message.lease) }
         }
