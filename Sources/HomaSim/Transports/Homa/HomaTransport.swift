@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import HomaCore
+import HomaWire
+
+/// What a Homa packet carries beside what the network knows of it.
+struct HomaPacketFields: BitwiseCopyable {
+    var header: PacketHeader
+    /// The message it is about, for the simulator's books alone; meaningless in control packets.
+    var token: UInt64
+}
+
+/// Hosts that run `HomaCore.Endpoint`, exactly as real nodes do; only packets have no payload and memory is unlimited.
+struct HomaTransport: ~Copyable {
+    private static let serverPort: UInt16 = 99
+    private static let clientPort = HomaLimits.firstClientPort
+    private static let firstRPC: UInt64 = 2
+
+    let hosts: Int
+    private let endpoints: UnsafeMutablePointer<Endpoint>
+    private let waiting: UnsafeMutablePointer<[UInt32]>
+    private let packets: PacketStore
+    private let messages: MessageLedger
+    private let wire: WireSizes
+    private let unscheduledBytes: Int
+    private let isOneWay: Bool
+    private var deferred: UInt64 = 0
+
+    init(
+        _ scenario: Scenario, _ homa: HomaTransportConfiguration, packets: PacketStore, messages: MessageLedger
+    ) {
+        hosts = scenario.topology.hostCount
+        self.packets = packets
+        self.messages = messages
+        isOneWay = scenario.traffic.mode == .oneWay
+        let settings = HomaHostSettings.endpoint(for: scenario, homa)
+        wire = settings.wireSizes
+        unscheduledBytes = settings.unscheduledBytes
+        endpoints = .allocate(capacity: hosts)
+        waiting = .allocate(capacity: hosts)
+        var seeds = SeededRandom(seed: scenario.seed ^ 0x686F_6D61)
+        for host in 0..<hosts {
+            do {
+                var endpoint = try Endpoint(
+                    configuration: settings, pool: nil, seed: seeds.next(), firstRPC: RPCID(rawValue: Self.firstRPC),
+                    incarnation: 1, at: .zero)
+                try endpoint.openPort(Self.serverPort)
+                (endpoints + host).initialize(to: endpoint)
+            } catch {
+                preconditionFailure("a validated scenario made an endpoint fail: \(error)")
+            }
+            (waiting + host).initialize(to: [])
+        }
+    }
+
+    deinit {
+        endpoints.deinitialize(count: hosts)
+        endpoints.deallocate()
+        waiting.deinitialize(count: hosts)
+        waiting.deallocate()
+    }
+
+    private static func address(_ host: UInt16) -> PeerAddress {
+        PeerAddress(ipv4: 0x0A00_0000 | UInt32(host), port: 4000)
+    }
+
+    private static func host(_ address: PeerAddress) -> UInt16 { UInt16(truncatingIfNeeded: address.low) }
+
+    // MARK: What a transport provides
+
+    mutating func start(_ message: UInt32, at now: UInt64) {
+        let host = Int(messages.at(message).pointee.source)
+        if !waiting[host].isEmpty || !call(message, host, at: now) {
+            waiting[host].append(message)
+            deferred += 1
+        }
+    }
+
+    private mutating func call(_ message: UInt32, _ host: Int, at now: UInt64) -> Bool {
+        let token = messages.token(message)
+        let record = messages.at(message)
+        let request = CallRequest(
+            destination: Self.address(record.pointee.destination), serverPort: Self.serverPort,
+            clientPort: Self.clientPort, length: Int(record.pointee.bytes), payload: token, cookie: token)
+        let instant = SimulatedTime(picoseconds: now).instant
+        do {
+            if isOneWay {
+                _ = try endpoints[host].send(request, at: instant)
+            } else {
+                _ = try endpoints[host].call(request, at: instant)
+            }
+        } catch .tooManyRPCs {
+            return false
+        } catch {
+            preconditionFailure("an endpoint refused a message that the scenario allows: \(error)")
+        }
+        return true
+    }
+
+    mutating func receive(_ index: UInt32, at host: UInt16, now: UInt64) {
+        let packet = packets.at(index)
+        let source = Self.address(packet.pointee.source)
+        let extra = packets.extra(index, as: HomaPacketFields.self)
+        let instant = SimulatedTime(picoseconds: now).instant
+        _ = endpoints[Int(host)].receive(extra.pointee.header, from: source, at: instant)
+        let token = extra.pointee.token
+        packets.give(index)
+        takeEvents(host, token, at: now)
+    }
+
+    /// The packet that the host's network card is to send now, or `Packet.none`.
+    mutating func nextPacket(_ host: UInt16, at time: UInt64) -> UInt32 {
+        let instant = SimulatedTime(picoseconds: time).instant
+        guard let outgoing = endpoints[Int(host)].nextPacket(at: instant) else { return Packet.none }
+        let (kind, isNew) = kind(outgoing)
+        let index = packets.take(
+            Packet(
+                source: host, destination: Self.host(outgoing.peer), wireBytes: UInt32(wire.bytes(of: outgoing)),
+                message: MessageLedger.index(outgoing.payload),
+                flow: UInt32(truncatingIfNeeded: outgoing.header.common.senderID.rawValue >> 1),
+                payloadBytes: UInt32(outgoing.payloadLength), priority: outgoing.priority,
+                marks: kind == .unscheduled ? [.droppable] : [], kind: kind))
+        packets.extra(index, as: HomaPacketFields.self).initialize(
+            to: HomaPacketFields(header: outgoing.header, token: outgoing.payload))
+        if isNew { messages.sent(outgoing.payload, bytes: UInt32(outgoing.payloadLength)) }
+        if isOneWay { takeEvents(host, Self.noToken, at: time) }
+        return index
+    }
+
+    private func kind(_ packet: OutgoingPacket) -> (PacketKind, isNew: Bool) {
+        switch packet.header.body {
+        case .data(let data):
+            if data.isRetransmission { return (.resent, false) }
+            return (Int(data.offset) < unscheduledBytes ? .unscheduled : .scheduled, true)
+        case .grant: return (.grant, false)
+        case .resend: return (.resendRequest, false)
+        case .ack, .needAck: return (.acknowledgement, false)
+        default: return (.other, false)
+        }
+    }
+
+    mutating func expireTimers(_ host: UInt16, at now: UInt64) {
+        endpoints[Int(host)].expireTimers(at: SimulatedTime(picoseconds: now).instant)
+        takeEvents(host, Self.noToken, at: now)
+    }
+
+    /// When `expireTimers` is wanted next, in picoseconds; `UInt64.max` for never.
+    @inline(__always)
+    mutating func deadline(_ host: UInt16) -> UInt64 {
+        guard let deadline = endpoints[Int(host)].nextDeadline else { return .max }
+        return deadline.nanoseconds > .max / 1000 ? .max : deadline.nanoseconds * 1000
+    }
+
+    /// - Parameter token: of the packet that has just come in; it completes what the events say has arrived.
+    private mutating func takeEvents(_ host: UInt16, _ token: UInt64, at now: UInt64) {
+        while let event = endpoints[Int(host)].nextEvent() {
+            switch event {
+            case .messageArrived: messages.delivered(token)
+            case .requestArrived(let request): requestArrived(request, token, at: host, now: now)
+            case .responseArrived(_, let cookie, _, _):
+                messages.delivered(cookie)
+                retry(Int(host), at: now)
+            case .callFailed(_, let cookie, _):
+                messages.failed(cookie)
+                retry(Int(host), at: now)
+            case .messageSent: retry(Int(host), at: now)
+            case .payloadReleased, .requestAbandoned, .peerAdded: break
+            }
+        }
+    }
+
+    private mutating func requestArrived(_ request: ArrivedRequest, _ token: UInt64, at host: UInt16, now: UInt64) {
+        let instant = SimulatedTime(picoseconds: now).instant
+        // The client may have given up.
+        guard messages.isCurrent(token) else { return endpoints[Int(host)].decline(request.rpc, at: instant) }
+        // A one-way message to a host that was not known to understand it: any answer will do, and is no message.
+        let length = isOneWay ? 1 : Int(messages.at(MessageLedger.index(token)).pointee.responseBytes)
+        messages.delivered(token)
+        do {
+            _ = try endpoints[Int(host)].respond(
+                to: request.rpc, length: length, payload: isOneWay ? Self.noToken : token, at: instant)
+        } catch {
+            preconditionFailure("an endpoint refused a response that the scenario allows: \(error)")
+        }
+    }
+
+    /// A token that no message has.
+    private static let noToken = UInt64.max
+
+    private mutating func retry(_ host: Int, at now: UInt64) {
+        while let message = waiting[host].first, call(message, host, at: now) { waiting[host].removeFirst() }
+    }
+
+    // MARK: Figures
+
+    mutating func statistics() -> HomaHostStatistics {
+        var sum = HomaHostStatistics()
+        for host in 0..<hosts {
+            let one = endpoints[host].statistics
+            sum.grantsSent += one.sent(.grant)
+            sum.resendRequestsSent += one.sent(.resend)
+            sum.packetsResent += one.packetsResent
+            sum.bytesResent += one.bytesResent
+            sum.busySent += one.sent(.busy)
+            sum.acksSent += one.sent(.ack)
+            sum.cutoffsSent += one.sent(.cutoffs)
+            sum.unknownSent += one.sent(.rpcUnknown)
+            sum.callsFailed += one.callsFailed
+            for reason in one.drops.indices { sum.packetsRefused += one.drops[reason] }
+        }
+        sum.messagesDeferred = deferred
+        return sum
+    }
+}
