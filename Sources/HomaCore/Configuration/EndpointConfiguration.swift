@@ -61,6 +61,9 @@ public struct EndpointConfiguration: Equatable, Sendable {
     /// A grant is sent when it raises the limit by this much, or to the end of the message. About what
     /// one train of packets carries: smaller steps make small trains, and those cost throughput.
     public var grantIncrement = 50_000
+    /// No grant raises the limit by more; what is due beyond that comes in further grants. Nil: no limit. At least
+    /// `grantIncrement`. The published simulations grant one packet at a time.
+    public var largestGrant: Int?
     /// Share of the link given to the oldest message by FIFO grants, 0 … 0.5 (kernel: 0.05).
     public var grantOldestShare = 0.05
     /// Bytes of one FIFO grant (kernel: 50 000).
@@ -77,6 +80,9 @@ public struct EndpointConfiguration: Equatable, Sendable {
     /// Longest message that senders may send unscheduled at each level; zero: level not used for it.
     /// From the kernel defaults (homa_utils.c, 9edb958); level 4 takes all that is left.
     public var unscheduledCutoffs: [UInt32] = [0, 0, 0, 0, 1_000_000, 15_000, 2_800, 200]
+    /// The last so many bytes of a message are granted at the level at which a message of that length would come
+    /// unscheduled, so that a message almost complete is not held up. 0: off.
+    public var boostedTailBytes = 0
     /// Version announced with the cutoffs, at least 1.
     public var cutoffVersion: UInt16 = 1
     /// Control packets and short messages; the level of grants, resends and so on. Nil: the highest.

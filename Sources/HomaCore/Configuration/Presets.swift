@@ -23,12 +23,18 @@ extension EndpointConfiguration {
     }
 
     /// The simulations of the SIGCOMM 2018 paper: 10 Gb/s hosts, 9328 unscheduled bytes, at most
-    /// 10 000 bytes granted ahead per message, one message per sender, no share for the oldest; packets of 1442 bytes
-    /// in frames of 1538, all others 84 bytes on the wire.
+    /// 10 000 bytes granted ahead per message and in steps of one packet, one message per sender, no share for the
+    /// oldest; packets of 1442 bytes in frames of 1538, all others 84 bytes on the wire.
     ///
-    /// The paper chose overcommitment and cutoffs per workload; pass the number of scheduled
-    /// levels (W1 1, W2 3, W3 4, W4 and W5 7).
-    public static func sigcomm2018(scheduledLevels: Int) -> Self {
+    /// - Parameters:
+    ///   - scheduledLevels: lowest levels, for granted data, 1 … 8, and messages granted to at once. The paper chose
+    ///     them per workload: W1 1, W2 3, W3 4, W4 and W5 7.
+    ///   - sizes: the workload, as ``UnscheduledCutoffs/balanced(sizes:unscheduledBytes:levels:)`` takes it; the other
+    ///     levels then share the unscheduled bytes evenly, as in the paper. Empty: all are sent at the highest level
+    ///     but `scheduledLevels`.
+    public static func sigcomm2018(
+        scheduledLevels: Int, sizes: [(bytes: Int, cumulative: Double)] = []
+    ) -> Self {
         var configuration = Self()
         configuration.segmentBytes = 1_442
         configuration.dataOverheadBytes = 96
@@ -39,15 +45,15 @@ extension EndpointConfiguration {
         configuration.senderOldestShare = 0
         configuration.overcommitment = scheduledLevels
         configuration.window = 10_000
-        configuration.maximumIncoming = scheduledLevels * 10_000
+        // The paper limits messages, not their sum.
+        configuration.maximumIncoming = 1 << 30
         configuration.grantIncrement = 1
+        configuration.largestGrant = 1_442
         configuration.grantOldestShare = 0
         configuration.activeMessagesPerPeer = 1
         configuration.countsUnscheduledIncoming = false
-        let unscheduledLevels = max(1, 8 - scheduledLevels)
-        var cutoffs = [UInt32](repeating: 0, count: 8)
-        cutoffs[8 - unscheduledLevels] = UInt32(HomaLimits.maximumMessageLength)
-        configuration.unscheduledCutoffs = cutoffs
+        configuration.unscheduledCutoffs = UnscheduledCutoffs.balanced(
+            sizes: sizes, unscheduledBytes: configuration.unscheduledBytes, levels: min(7, scheduledLevels)...7)
         return configuration
     }
 }

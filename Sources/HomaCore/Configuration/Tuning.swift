@@ -20,6 +20,8 @@ struct Tuning: BitwiseCopyable {
     let maximumIncoming: Int
     let fixedWindow: Int?
     let grantIncrement: UInt32
+    let largestGrant: UInt32
+    let boostedTail: UInt32
     let grantOldestShare: Double
     let oldestGrantBytes: UInt32
     let activePerPeer: UInt32
@@ -64,6 +66,8 @@ struct Tuning: BitwiseCopyable {
         maximumIncoming = configuration.maximumIncoming
         fixedWindow = configuration.window
         grantIncrement = UInt32(configuration.grantIncrement)
+        largestGrant = UInt32(clamping: configuration.largestGrant ?? .max)
+        boostedTail = UInt32(configuration.boostedTailBytes)
         grantOldestShare = configuration.grantOldestShare
         oldestGrantBytes = UInt32(configuration.oldestGrantBytes)
         activePerPeer = UInt32(configuration.activeMessagesPerPeer ?? Int(UInt32.max))
@@ -72,12 +76,12 @@ struct Tuning: BitwiseCopyable {
         let levels = configuration.priorityLevels
         var values = InlineArray<8, UInt32>(repeating: 0)
         for level in 0..<levels { values[level] = configuration.unscheduledCutoffs[level] }
-        // A level that takes all that a real carriage can carry takes all.
-        let limit = UInt32(min(HomaLimits.maximumMessageLength, configuration.maximumMessageBytes))
-        for level in 0..<levels where values[level] >= limit { values[level] = max(values[level], maximumMessage) }
+        // The length of a real carriage's longest message stands for every length.
+        let all = UInt32(HomaLimits.maximumMessageLength)
+        for level in 0..<levels where values[level] == all { values[level] = max(all, maximumMessage) }
         cutoffs = CutoffsFields(cutoffs: values, version: configuration.cutoffVersion)
         var lowest = levels - 1
-        while lowest > 0, values[lowest] < limit { lowest -= 1 }
+        while lowest > 0, values[lowest] < maximumMessage { lowest -= 1 }
         maximumScheduledPriority = max(0, lowest - 1)
         controlPriority = configuration.controlPriority ?? UInt8(levels - 1)
         highPriority = levels > 2 ? UInt8(levels - 2) : 0

@@ -43,12 +43,14 @@ extension EndpointConfiguration {
         // A larger step than the window would never be taken.
         let smallestWindow = window ?? maximumIncoming / (overcommitment + 1)
         try check("grantIncrement", grantIncrement, 1...max(1, smallestWindow))
+        try check("largestGrant", largestGrant ?? Int.max, grantIncrement...Int.max)
     }
 
     private func checkPriorities() throws(ConfigurationError) {
         try check("priorityLevels", priorityLevels, 1...HomaLimits.priorityLevels)
         try check("unscheduledCutoffs (entries)", unscheduledCutoffs.count, 8...8)
         try check("cutoffVersion", Int(cutoffVersion), 1...Int(UInt16.max))
+        try check("boostedTailBytes", boostedTailBytes, 0...Self.longestMessageWithoutPool)
         try check("controlPriority", Int(controlPriority ?? 0), 0...priorityLevels - 1)
         var previous = UInt32.max
         for level in 1..<8 where unscheduledCutoffs[level] != 0 {

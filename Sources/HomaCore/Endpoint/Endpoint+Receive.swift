@@ -66,7 +66,7 @@ extension Endpoint {
             disposition = .dropped(reason)
         }
         // Last, so that a packet cannot end the RPC it belongs to before its data counts.
-        if let peer = findPeer(address) {
+        if !data.ack.isEmpty || data.cutoffVersion != tuning.cutoffs.version, let peer = findPeer(address) {
             if !data.ack.isEmpty { acknowledged(data.ack, by: peer, at: now) }
             if data.cutoffVersion != tuning.cutoffs.version { sendCutoffs(header, to: peer, at: now) }
         }

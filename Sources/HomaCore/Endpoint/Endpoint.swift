@@ -109,10 +109,12 @@ public struct Endpoint: ~Copyable {
     /// When ``expireTimers(at:)`` or ``nextPacket(at:)`` should be called next; nil when only an input can
     /// change anything.
     public var nextDeadline: Instant? {
-        let timer = timers.firstKey.map(Instant.init(nanoseconds:)) ?? .distantFuture
-        let pacing = sendQueue.isEmpty ? Instant.distantFuture : pacer.nextLeave
-        let earliest = min(timer, pacing)
-        return earliest == .distantFuture ? nil : earliest
+        mutating get {
+            let timer = timers.firstKey.map(Instant.init(nanoseconds:)) ?? .distantFuture
+            let pacing = sendQueue.isEmpty ? Instant.distantFuture : pacer.nextLeave
+            let earliest = min(timer, pacing)
+            return earliest == .distantFuture ? nil : earliest
+        }
     }
 
     /// The record of an RPC's peer.

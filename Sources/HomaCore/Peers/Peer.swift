@@ -57,8 +57,6 @@ struct Peer: BitwiseCopyable {
 
     /// The level for unscheduled packets of a message: the largest whose cutoff takes the length.
     func unscheduledPriority(length: UInt32) -> UInt8 {
-        var level = 7
-        while level > 0, cutoffs[level] < length { level -= 1 }
-        return UInt8(level)
+        cutoffs.level(length: length)
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HomaBase
+import HomaWire
 
 /// Decides how far each arriving message may be sent.
 ///
@@ -36,6 +37,8 @@ struct Granter: ~Copyable {
     /// Something changed since grants were last worked out; `cursor` is the next rank to look at.
     private var isDue = false
     private var cursor = 0
+    /// What senders are told of unscheduled levels; here for the tails of messages.
+    var cutoffs: InlineArray<8, UInt32>
     /// No message counts for more than this, whatever its sender claims to have sent.
     private let countLimit: UInt32
 
@@ -45,6 +48,7 @@ struct Granter: ~Copyable {
         queue = GrantQueue(records: records)
         active = .allocate(capacity: tuning.overcommitment)
         peersQueued = IndexedHeap(capacity: maximumPeers)
+        cutoffs = tuning.cutoffs.cutoffs
         countLimit = max(UInt32(clamping: tuning.window(active: 1)), tuning.unscheduledBytes)
     }
 
@@ -232,9 +236,13 @@ struct Granter: ~Copyable {
             let slot = active[cursor]
             let rank = cursor
             cursor += 1
-            if let offset = target(for: slot) {
-                let priority = priority(rank: rank)
+            if let wanted = target(for: slot) {
+                let priority = priority(for: slot, rank: rank)
+                let granted = at(slot).pointee.incoming.granted
+                let offset = wanted - granted > tuning.largestGrant ? granted + tuning.largestGrant : wanted
                 raise(slot, to: offset, peers)
+                // The rest of it comes in grants of its own.
+                if offset < wanted { cursor = rank }
                 return Grant(slot: slot, offset: offset, priority: priority, isForOldest: false)
             }
         }
@@ -272,7 +280,9 @@ struct Granter: ~Copyable {
 
     /// With fewer active messages than levels the lowest levels are used, which leaves room above
     /// for shorter messages that come later.
-    private mutating func priority(rank: Int) -> UInt8 {
+    private mutating func priority(for slot: UInt32, rank: Int) -> UInt8 {
+        let left = at(slot).pointee.incoming.length - at(slot).pointee.incoming.granted
+        if left <= tuning.boostedTail { return cutoffs.level(length: left) }
         let highest = tuning.maximumScheduledPriority
         return UInt8(max(0, highest - rank - max(0, highest + 1 - activeCount)))
     }
