@@ -70,6 +70,7 @@ struct JSONTests {
         let long = JSONValue.array((0..<60).map { .integer($0) })
         let value = JSONValue.object([.init("rows", .array([long, long])), .init("name", .string("x"))])
         #expect(try JSONValue(parsing: value.pretty()) == value)
-        #expect(value.pretty().contains("\n  \"name\": \"x\"\n}"))
+        #expect(value.pretty().hasSuffix("\n  \"name\": \"x\"\n}"))
+        #expect(value.pretty().split(separator: "\n").allSatisfy { $0.count <= 100 })
     }
 }

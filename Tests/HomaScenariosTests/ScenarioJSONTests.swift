@@ -56,7 +56,7 @@ struct ScenarioJSONTests {
             parsing: #"{"transport": {"preset": "sigcomm2018", "scheduled_levels": 2, "overcommitment": 5}}"#)
         #expect(other.transport.homa?.scheduledLevels == 2)
         #expect(other.transport.homa?.endpoint.overcommitment == 5)
-        #expect(other.transport.homa?.endpoint.maximumIncoming == 20_000)
+        #expect(other.transport.homa?.endpoint.window == 10_000)
     }
 
     @Test("a switch with memory and no policy shares it; a chip brings its memory")

@@ -75,7 +75,7 @@ struct ScenarioProblemTests {
         arguments: [
             (#"{"traffic": {"laod": 0.5}}"#, "traffic.laod", "load"), (#"{"sede": 1}"#, "sede", "seed"),
             (#"{"topology": {"leaf": {"bufer_bytes": 1}}}"#, "topology.leaf.bufer_bytes", "buffer_bytes"),
-            (#"{"load": 0.5}"#, "load", "traffic.load"),
+            (#"{"load": 0.5}"#, "load", "traffic.load"), (#"{"laod": 0.5}"#, "laod", "traffic.load"),
             (#"{"traffic": {"messages": 5}}"#, "traffic.messages", "length.messages"),
             (#"{"transport": {"seed": 5}}"#, "transport.seed", "seed at the top"), (#"{"zzzz": 1}"#, "zzzz", nil),
         ])

@@ -35,6 +35,24 @@ struct SweepTests {
         #expect(plan.points[0].scenario.topology.hostCount == 40)
     }
 
+    @Test("a transport or topology set to what it is keeps its settings; keys outlive the section they belong to")
+    func sections() throws {
+        let file = #"{"transport": {"kind": "homa", "preset": "sigcomm2018"}, "topology": "cluster-25g"}"#
+        let plan = try SweepPlan(
+            document: JSONValue(parsing: file),
+            overrides: [Override(parsing: "topology.leaf.buffer=dynamic"), Override(parsing: "transport=homa")],
+            axes: [
+                SweepAxis(parsing: "topology=cluster-25g,tomahawk3"), SweepAxis(parsing: "transport=homa,srpt-oracle"),
+            ])
+        #expect(plan.points.map(\.scenario.transport.kind) == ["homa", "srpt-oracle", "homa", "srpt-oracle"])
+        for point in plan.points {
+            #expect(point.scenario.topology.leafSwitch.buffer == .dynamicThreshold(alpha: 1))
+            guard case .homa(let homa) = point.scenario.transport else { continue }
+            #expect(homa.preset == .sigcomm2018)
+        }
+        #expect(plan.points[2].scenario.topology.hostCount == 128)
+    }
+
     @Test("a plan with a point that cannot be run is refused before anything runs")
     func badPlans() throws {
         func plan(_ axes: String...) throws -> SweepPlan {

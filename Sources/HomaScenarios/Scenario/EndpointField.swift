@@ -58,6 +58,7 @@ struct EndpointField: Sendable {
         .init("maximum_incoming_bytes", "maximumIncoming", .integer(\.maximumIncoming)),
         .init("window_bytes", "window", .integerOrNull(\.window)),
         .init("grant_increment_bytes", "grantIncrement", .integer(\.grantIncrement)),
+        .init("largest_grant_bytes", "largestGrant", .integerOrNull(\.largestGrant)),
         .init("grant_oldest_share", "grantOldestShare", .share(\.grantOldestShare)),
         .init("oldest_grant_bytes", "oldestGrantBytes", .integer(\.oldestGrantBytes)),
         .init("active_messages_per_peer", "activeMessagesPerPeer", .integerOrNull(\.activeMessagesPerPeer)),
@@ -67,6 +68,7 @@ struct EndpointField: Sendable {
     private static let priorities: [EndpointField] = [
         .init("priority_levels", "priorityLevels", .integer(\.priorityLevels)),
         .init("unscheduled_cutoffs_bytes", "unscheduledCutoffs", .cutoffs(\.unscheduledCutoffs)),
+        .init("boosted_tail_bytes", "boostedTailBytes", .integer(\.boostedTailBytes)),
         .init("cutoff_version", "cutoffVersion", .sixteenBits(\.cutoffVersion)),
         .init("control_priority", "controlPriority", .levelOrNull(\.controlPriority)),
     ]

@@ -25,10 +25,13 @@ struct ObjectReader {
 
     private static func suggestion(for key: String, keys: [String], path: String) -> String? {
         if let near = Suggestion.nearest(to: key, in: keys) { return near }
-        for (section, others) in ScenarioKeys.sections where section != path && others.contains(key) {
-            return section.isEmpty ? "\(key) at the top" : "\(section).\(key)"
+        let elsewhere = ScenarioKeys.sections.filter { $0.path != path }
+        let exact = elsewhere.first { $0.keys.contains(key) }.map { ($0.path, key) }
+        let near = elsewhere.lazy.compactMap { other in
+            Suggestion.nearest(to: key, in: other.keys).map { (other.path, $0) }
         }
-        return nil
+        guard let (section, name) = exact ?? near.first else { return nil }
+        return section.isEmpty ? "\(name) at the top" : "\(section).\(name)"
     }
 
     /// The path of one of its keys.

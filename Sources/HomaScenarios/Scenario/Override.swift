@@ -54,22 +54,36 @@ public struct Override: Equatable, Sendable {
 
     /// Sets the key in a scenario's JSON. Objects on the way are made, and a preset's name becomes an object with it.
     ///
+    /// A section set to its own name (`transport=homa` where it is homa) keeps its settings; another name replaces all.
     /// Where the key does not exist or the value is wrong is found out when the whole is read.
     public func apply(to document: inout JSONValue) {
         document = Self.setting(path.split(separator: ".")[...].map(String.init)[...], to: value, in: document, at: "")
     }
+
+    /// Applies many: whole sections before their keys, since a section would wipe them out; otherwise in order.
+    public static func apply(_ overrides: [Override], to document: inout JSONValue) {
+        let sorted = overrides.enumerated().sorted { ($0.element.depth, $0.offset) < ($1.element.depth, $1.offset) }
+        for (_, override) in sorted { override.apply(to: &document) }
+    }
+
+    private var depth: Int { path.count { $0 == "." } }
+
+    /// What a text in place of an object stands for: `"topology": "fabric-10g"` names a preset, `"transport": "homa"` a
+    /// kind.
+    private static func nameKey(_ path: String) -> String { path == "transport" ? "kind" : "preset" }
 
     private static func setting(
         _ keys: ArraySlice<String>, to value: JSONValue, in document: JSONValue, at path: String
     ) -> JSONValue {
         guard let key = keys.first else { return value }
         var object = document
-        if let text = document.text {
-            // "topology": "fabric-10g" is short for an object, and so is "transport": "homa".
-            object = .object([.init(path == "transport" ? "kind" : "preset", .string(text))])
-        }
+        if let text = document.text { object = .object([.init(nameKey(path), .string(text))]) }
         if object.members == nil { object = .object([]) }
         let inner = path.isEmpty ? key : "\(path).\(key)"
+        if keys.count == 1, let name = value.text, let old = object[key], old[nameKey(inner)]?.text == name {
+            // The transport is already homa: its settings stay. Another one would start from its own.
+            return object
+        }
         object[key] = setting(keys.dropFirst(), to: value, in: object[key] ?? .null, at: inner)
         return object
     }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Finds what was probably meant by a word that nobody knows.
-enum Suggestion {
+public enum Suggestion {
     /// The nearest of `known`; nil when none is near.
-    static func nearest(to word: String, in known: [String]) -> String? {
+    public static func nearest(to word: String, in known: [String]) -> String? {
         let limit = max(1, word.count / 3)
         return known.map { (name: $0, distance: distance(word, $0)) }.filter { $0.distance <= limit }
             .min { $0.distance < $1.distance }?.name

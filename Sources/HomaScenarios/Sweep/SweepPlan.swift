@@ -24,8 +24,10 @@ public struct SweepPlan: Sendable {
     public static let mostPoints = 100_000
 
     /// Builds all points and checks each of them, so that nothing fails in the middle of the night.
-    /// - Parameter document: the scenario's JSON, as ``Scenario/init(json:)`` reads it.
-    public init(document: JSONValue, axes: [SweepAxis]) throws {
+    /// - Parameters:
+    ///   - document: the scenario's JSON, as ``Scenario/init(json:)`` reads it.
+    ///   - overrides: changes to it, the same for all points.
+    public init(document: JSONValue, overrides: [Override] = [], axes: [SweepAxis]) throws {
         var count = 1
         for axis in axes {
             count = count.multipliedReportingOverflow(by: axis.values.count).partialValue
@@ -37,7 +39,7 @@ public struct SweepPlan: Sendable {
         var points: [SweepPoint] = []
         var hash = StableHash()
         for index in 0..<count {
-            let point = try Self.point(index, of: document, axes: axes)
+            let point = try Self.point(index, of: document, overrides, axes)
             if let same = points.first(where: { $0.key == point.key }) {
                 throw SweepError.samePoint(same.index, index)
             }
@@ -48,16 +50,19 @@ public struct SweepPlan: Sendable {
         id = hash.text
     }
 
-    private static func point(_ index: Int, of document: JSONValue, axes: [SweepAxis]) throws -> SweepPoint {
+    private static func point(
+        _ index: Int, of document: JSONValue, _ overrides: [Override], _ axes: [SweepAxis]
+    ) throws -> SweepPoint {
         var document = document
         var rest = index
         var varied: [JSONValue.Member] = []
         for axis in axes.reversed() {
             let value = axis.values[rest % axis.values.count]
             rest /= axis.values.count
-            Override(path: axis.path, value: value).apply(to: &document)
             varied.insert(.init(axis.path, value), at: 0)
         }
+        let changes = overrides + varied.map { Override(path: $0.key, value: $0.value) }
+        Override.apply(changes, to: &document)
         do {
             let scenario = try Scenario(json: document)
             return SweepPoint(index: index, varied: varied, scenario: scenario, key: scenario.key)
