@@ -97,7 +97,7 @@ extension Scenario {
         guard case .homa(let homa) = transport else { return }
         try check("transport.scheduled_levels", homa.scheduledLevels ?? 1, 1...7)
         do {
-            try HomaHostSettings.endpoint(for: self, homa).validated(bpageSize: 65_536)
+            try HomaHostSettings.endpoint(for: self, homa).validated(bpageSize: nil)
         } catch {
             throw ScenarioError(
                 field: "transport.endpoint.\(error.setting)", value: error.value, permitted: error.permitted)

@@ -8,24 +8,15 @@ import HomaWorkloads
 /// Sizes on the wire of Homa's packets, as its settings say.
 struct HomaFrame {
     let format: FrameFormat
-    private let controlOverhead: Int
 
     init(_ homa: HomaTransportConfiguration) {
         let endpoint = homa.endpoint
-        controlOverhead = endpoint.frameOverheadBytes
-        if homa.preset == .sigcomm2018 {
-            format = .sigcomm2018
-        } else {
-            let packet = min(endpoint.maximumPacketBytes, endpoint.packetBytesCap)
-            format = FrameFormat(
-                payloadBytes: packet - DataFields.byteCount,
-                dataOverheadBytes: DataFields.byteCount + endpoint.frameOverheadBytes)
-        }
-    }
-
-    /// Wire bytes of a packet without payload.
-    func controlWireBytes(_ type: PacketType) -> Int {
-        max(format.minimumWireBytes, type.headerByteCount + controlOverhead)
+        let wire = endpoint.wireSizes
+        let packet = min(endpoint.maximumPacketBytes, endpoint.packetBytesCap)
+        var format = FrameFormat(
+            payloadBytes: endpoint.segmentBytes ?? packet - DataFields.byteCount, dataOverheadBytes: wire.dataOverhead)
+        format.minimumWireBytes = wire.minimum
+        self.format = format
     }
 
     /// Of the largest packet, in a buffer.
@@ -64,15 +55,19 @@ enum HomaHostSettings {
         endpoint.maximumPeers = max(16, scenario.topology.hostCount)
         if endpoint.maximumRPCs == base.maximumRPCs { endpoint.maximumRPCs = 4096 }
         endpoint.finishedMemory = min(endpoint.finishedMemory, 1024)
-        if homa.preset == .sigcomm2018 {
-            endpoint.maximumPacketBytes = FrameFormat.sigcomm2018.payloadBytes + DataFields.byteCount
-        }
+        endpoint.maximumMessageBytes = max(
+            endpoint.maximumMessageBytes, longestMessage(scenario.traffic), endpoint.unscheduledBytes)
         if homa.cutoffs == .fromWorkload {
             endpoint.unscheduledCutoffs = workloadCutoffs(
                 scenario.traffic.effectiveSizes, unscheduledBytes: endpoint.unscheduledBytes,
                 levels: endpoint.priorityLevels, scheduled: min(levels, endpoint.priorityLevels - 1))
         }
         return endpoint
+    }
+
+    private static func longestMessage(_ traffic: TrafficConfiguration) -> Int {
+        guard case .rpc(let response?) = traffic.mode else { return traffic.effectiveSizes.maximum }
+        return max(traffic.effectiveSizes.maximum, response)
     }
 
     /// Longest message per level such that every unscheduled level carries the same number of unscheduled bytes.

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaCore
+import HomaWire
+
+/// All hosts of a run, whatever transport they use: the seam between the network and the transports.
+///
+/// A transport is a noncopyable structure that holds the state of *all* hosts, in its own folder. It gets handles to
+/// the packets and to the ledger of messages, and provides:
+///
+/// - `start(message, at:)`: a message begins; sender, receiver and length of the present direction are in the
+///   ledger. A transport of one-way messages is started again for the response of an RPC.
+/// - `receive(packet, at: host, now:)`: a packet is with the host's software. The transport gives it back to
+///   the store.
+/// - `nextPacket(host, at:)`: the host's network card has fallen idle, or something has happened: the packet to
+///   send now, taken from the store, or `Packet.none`. Asked again when that packet has been sent, so the choice is
+///   always made at the last moment.
+/// - `deadline(host)`, `expireTimers(host, at:)`: when it must be called though no packet has come.
+/// - `nextWake()`, if one host's input can make another send: those hosts.
+///
+/// It tells the ledger what has been `sent` for the first time, `delivered` and `failed`. Its own fields of a
+/// packet lie beside the packet, as one structure of at most `extraStride` bytes (`PacketStore.extra`). A dropped
+/// packet is silently gone; nobody tells.
+///
+/// Dispatch is by an enumeration here, so that each call is direct: no existential, no class, no closure.
+struct TransportHosts: ~Copyable {
+    private enum Kind {
+        case homa
+        case oracle
+    }
+
+    private let kind: Kind
+    private var homa: HomaTransport?
+    private var oracle: SRPTOracle?
+    /// Sizes of the transport's data packets.
+    let frame: FrameFormat
+    /// Bytes of a message that are sent without a grant, for reckoning the load.
+    let unscheduledBytes: Int
+    /// The transport answers requests itself.
+    let answersItself: Bool
+
+    /// Bytes beside each packet that the transport needs.
+    static func extraStride(_ transport: TransportConfiguration) -> Int {
+        switch transport {
+        case .homa: MemoryLayout<PacketHeader>.stride
+        case .srptOracle: 0
+        }
+    }
+
+    init(_ scenario: Scenario, packets: PacketStore, messages: MessageLedger) {
+        switch scenario.transport {
+        case .homa(let settings):
+            kind = .homa
+            homa = HomaTransport(scenario, settings, packets: packets, messages: messages)
+            oracle = nil
+            frame = HomaFrame(settings).format
+            unscheduledBytes = settings.endpoint.unscheduledBytes
+            answersItself = true
+        case .srptOracle:
+            kind = .oracle
+            homa = nil
+            oracle = SRPTOracle(scenario, messages: messages)
+            frame = .sigcomm2018
+            unscheduledBytes = .max
+            answersItself = false
+        }
+    }
+
+    @inline(__always)
+    mutating func start(_ message: UInt32, at now: UInt64) {
+        switch kind {
+        case .homa: homa!.start(message, at: now)
+        case .oracle: oracle!.start(message, at: now)
+        }
+    }
+
+    @inline(__always)
+    mutating func receive(_ packet: UInt32, at host: UInt16, now: UInt64) {
+        switch kind {
+        case .homa: homa!.receive(packet, at: host, now: now)
+        case .oracle: preconditionFailure("the oracle sends no packets")
+        }
+    }
+
+    @inline(__always)
+    mutating func nextPacket(_ host: UInt16, at now: UInt64) -> UInt32 {
+        switch kind {
+        case .homa: homa!.nextPacket(host, at: now)
+        case .oracle: Packet.none
+        }
+    }
+
+    @inline(__always)
+    mutating func deadline(_ host: UInt16) -> UInt64 {
+        switch kind {
+        case .homa: homa!.deadline(host)
+        case .oracle: oracle!.deadline(host)
+        }
+    }
+
+    @inline(__always)
+    mutating func expireTimers(_ host: UInt16, at now: UInt64) {
+        switch kind {
+        case .homa: homa!.expireTimers(host, at: now)
+        case .oracle: oracle!.expireTimers(host, at: now)
+        }
+    }
+
+    @inline(__always)
+    mutating func nextWake() -> UInt16? {
+        switch kind {
+        case .homa: nil
+        case .oracle: oracle!.nextWake()
+        }
+    }
+
+    mutating func homaStatistics() -> HomaHostStatistics? {
+        kind == .homa ? homa!.statistics() : nil
+    }
+}
