@@ -69,7 +69,8 @@ extension CommonHeader {
         guard destinationPort != 0 else { throw .destinationPortZero }
         guard senderID.clientSide.rawValue != 0 else { throw .idZero }
         if type == .needAck && !senderID.isServerSide { throw .needAckFromClient }
-        if type == .ack && senderID.isServerSide { throw .ackFromServer }
+        // Only a peer of our own kind acknowledges messages that want no response.
+        if type == .ack && senderID.isServerSide && extensions.version == 0 { throw .ackFromServer }
     }
 
     /// Writes all 28 bytes. `sequence` is the offset of a DATA packet's payload, 0 for the other types.

@@ -28,7 +28,7 @@ public struct HeaderExtension: Equatable, Sendable, BitwiseCopyable {
         /// With RPC_UNKNOWN from a server: it refuses to run the request, which may have run before.
         @inlinable
         public static var requestStale: Marks { Marks(rawValue: 2) }
-        /// The message wants no response.
+        /// With DATA of a request, and with RESEND about it: the message wants no response.
         @inlinable
         public static var oneWay: Marks { Marks(rawValue: 4) }
         /// Reserved for requests that belong to an incast.

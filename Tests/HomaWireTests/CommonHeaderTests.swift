@@ -35,9 +35,11 @@ struct CommonHeaderTests {
         }
     }
 
-    @Test("NEED_ACK comes from servers and ACK from clients only")
+    @Test("NEED_ACK comes from servers only, and ACK from clients and from servers with extensions")
     func directions() {
         #expect(refusal(Sample.needAck.replacing(at: 27, with: [2])) == .needAckFromClient)
-        #expect(refusal(Sample.ack.replacing(at: 27, with: [3])) == .ackFromServer)
+        let ack = Sample.ack.replacing(at: 27, with: [3])
+        #expect(refusal(ack.replacing(at: 8, with: [0])) == .ackFromServer)
+        #expect(refusal(ack.replacing(at: 8, with: [1])) == nil)
     }
 }

@@ -100,13 +100,13 @@ extension SeededRandom {
         let body = body()
         var id = UInt64.random(in: 2 ... .max, using: &self)
         if body.type == .needAck { id |= 1 }
-        if body.type == .ack { id &= ~1 }
         var extensions = HeaderExtension.none
         if Bool.random(using: &self) {
             extensions = HeaderExtension(
                 version: .random(in: 1...255, using: &self), marks: .init(rawValue: .random(in: 0...255, using: &self)),
                 incarnation: .random(in: 0...255, using: &self))
         }
+        if body.type == .ack && extensions.version == 0 { id &= ~1 }
         var header = PacketHeader(
             sourcePort: .random(in: 1 ... .max, using: &self), destinationPort: .random(in: 1 ... .max, using: &self),
             senderID: RPCID(rawValue: id), extensions: extensions, body: body)
@@ -202,7 +202,7 @@ func expectDocumentedRanges(_ header: PacketHeader, byteCount: Int) {
         holds = holds && used == used.sorted(by: >) && used.allSatisfy { $0 <= Int32.max }
     case .needAck: holds = holds && common.senderID.isServerSide
     case .ack(let fields):
-        holds = holds && !common.senderID.isServerSide && fields.count <= 5
+        holds = holds && (!common.senderID.isServerSide || common.extensions.version != 0) && fields.count <= 5
         for index in 0..<5 {
             holds = holds && isSound(fields.records[index]) && (index < fields.count || fields.records[index].isEmpty)
         }

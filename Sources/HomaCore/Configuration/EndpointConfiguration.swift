@@ -48,6 +48,18 @@ public struct EndpointConfiguration: Equatable, Sendable {
     /// Messages shorter than this do not wait for the pacer (kernel: defer_min_bytes 1000).
     public var pacerBypassBytes = 1000
 
+    // MARK: One-way messages
+
+    /// One-way messages are acknowledged when they have arrived, and those we send are kept, and sent again, until they
+    /// are. Without that a message is over for its sender when its last byte has left, as in the published simulations.
+    public var acknowledgesMessages = true
+    /// How long a one-way message is kept after its last byte has left, to be sent again when it is asked for, if it
+    /// will not be acknowledged. Should exceed `resendAfter` where packets can be lost. Zero: forgotten at once.
+    public var unacknowledgedRetention: Duration = .zero
+    /// Every peer is taken to run this configuration, so that nothing about it has to be learned first: it has
+    /// our extensions, and its cutoffs are these. For simulations of equal hosts.
+    public var assumesPeersAlike = false
+
     // MARK: Granting
 
     /// Most messages granted to at the same time, 1 … 64 (overcommitment).
@@ -120,7 +132,7 @@ public struct EndpointConfiguration: Equatable, Sendable {
     /// Most gaps in one partly received message; packets that would make more are dropped.
     public var maximumGapsPerMessage = 128
     /// Requests remembered per client so that none runs twice; a power of two, 1024 … 1 048 576.
-    /// One bit each.
+    /// One bit each. 0: none are, and a duplicate may run again; for simulated networks that cannot produce one.
     public var finishedMemory = 16_384
     /// A peer without our extensions that was silent this long may start its ids afresh (it restarted).
     public var peerRestartSilence: Duration = .seconds(1)

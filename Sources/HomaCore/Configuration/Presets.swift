@@ -43,6 +43,8 @@ extension EndpointConfiguration {
         configuration.roundsUnscheduledToPackets = false
         configuration.linkRate = .gigabitsPerSecond(10)
         configuration.senderOldestShare = 0
+        configuration.acknowledgesMessages = false
+        configuration.assumesPeersAlike = true
         configuration.overcommitment = scheduledLevels
         configuration.window = 10_000
         // The paper limits messages, not their sum.

@@ -16,6 +16,10 @@ struct Tuning: BitwiseCopyable {
     let linkQueueLimit: UInt64
     let pacerBypass: UInt32
 
+    let acknowledgesMessages: Bool
+    let unacknowledgedRetention: UInt64
+    let assumesPeersAlike: Bool
+
     let overcommitment: Int
     let maximumIncoming: Int
     let fixedWindow: Int?
@@ -62,6 +66,9 @@ struct Tuning: BitwiseCopyable {
         linkRate = configuration.linkRate
         linkQueueLimit = configuration.linkQueueLimit.wholeNanoseconds
         pacerBypass = UInt32(configuration.pacerBypassBytes)
+        acknowledgesMessages = configuration.acknowledgesMessages
+        unacknowledgedRetention = configuration.unacknowledgedRetention.wholeNanoseconds
+        assumesPeersAlike = configuration.assumesPeersAlike
         overcommitment = configuration.overcommitment
         maximumIncoming = configuration.maximumIncoming
         fixedWindow = configuration.window

@@ -68,6 +68,7 @@ extension EndpointConfiguration {
         try check("resendIntervalLimit", resendIntervalLimit, resendAfter ... .seconds(3600))
         try check("timeout", timeout, resendAfter ... .seconds(3600))
         try check("acknowledgementDelay", acknowledgementDelay, .microseconds(1) ... .seconds(3600))
+        try check("unacknowledgedRetention", unacknowledgedRetention, .zero ... .seconds(3600))
         try check("patienceUnderPressure", patienceUnderPressure, .microseconds(1) ... .seconds(3600))
         try check("linkQueueLimit", linkQueueLimit, .zero ... .seconds(1))
         try check("peerIdleLimit", peerIdleLimit, .zero ... .seconds(1_000_000))
@@ -81,8 +82,8 @@ extension EndpointConfiguration {
         try check("distrustedRequests", distrustedRequests, 1...(1 << 20))
         try check("maximumPeers", maximumPeers, 1...(1 << 20))
         try check("maximumGapsPerMessage", maximumGapsPerMessage, 1...4096)
-        try check("finishedMemory", finishedMemory, 1024...(1 << 20))
-        guard finishedMemory.nonzeroBitCount == 1 else {
+        if finishedMemory != 0 { try check("finishedMemory", finishedMemory, 1024...(1 << 20)) }
+        guard finishedMemory.nonzeroBitCount <= 1 else {
             throw ConfigurationError(
                 setting: "finishedMemory", value: "\(finishedMemory)", permitted: "a power of two")
         }

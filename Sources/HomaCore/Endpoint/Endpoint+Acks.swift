@@ -51,6 +51,10 @@ extension Endpoint {
         _ header: CommonHeader, _ fields: AckFields, peer: UInt32?, at now: Instant
     ) -> Disposition {
         guard let peer else { return .dropped(.unknownPeer) }
+        if header.senderID.isServerSide {
+            messageAcknowledged(header, by: peer, at: now)
+            return .consumed
+        }
         acknowledged(
             AckRecord(clientID: header.senderID, serverPort: header.destinationPort), by: peer, at: now)
         for position in 0..<min(Int(fields.count), HomaLimits.maximumAcksPerPacket) {

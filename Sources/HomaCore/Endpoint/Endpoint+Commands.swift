@@ -38,25 +38,28 @@ extension Endpoint {
     /// Starts a call. The payload token stays with the endpoint until `payloadReleased`.
     /// - Throws: `messageLength`, `invalidPort`, `tooManyRPCs` or `tooManyPeers`; then nothing was taken over.
     public mutating func call(_ request: CallRequest, at now: Instant) throws(EndpointError) -> RPCHandle {
+        let slot = try begin(request, at: now)
+        armTimer(slot, at: now.advanced(byNanoseconds: tuning.resendAfter))
+        counters.callsStarted += 1
+        return rpcs.handle(of: slot)
+    }
+
+    /// The record of a call or one-way message, in the send queue.
+    mutating func begin(_ request: CallRequest, at now: Instant) throws(EndpointError) -> UInt32 {
         try checkLength(request.length)
         guard request.serverPort > 0 else { throw .invalidPort(request.serverPort) }
         guard request.clientPort >= HomaLimits.firstClientPort else { throw .invalidPort(request.clientPort) }
         guard let peer = findOrAddPeer(request.destination, at: now) else { throw .tooManyPeers(limit: peers.count) }
-        let id = nextID
         guard
             let slot = addRPC(
-                id: id, peer: peer, localPort: request.clientPort, peerPort: request.serverPort, state: .outgoing,
-                at: now)
+                id: RPCID(rawValue: 0), peer: peer, localPort: request.clientPort, peerPort: request.serverPort,
+                state: .outgoing, at: now)
         else { throw .tooManyRPCs(limit: maximumRPCs) }
-        nextID = RPCID(rawValue: id.rawValue &+ 2)
         let rpc = rpcs.at(slot)
         rpc.pointee.cookie = request.cookie
         rpc.pointee.deadline = request.deadline
-        linkCall(slot)
         startSending(slot, length: UInt32(request.length), payload: request.payload)
-        armTimer(slot, at: now.advanced(byNanoseconds: tuning.resendAfter))
-        counters.callsStarted += 1
-        return rpcs.handle(of: slot)
+        return slot
     }
 
     /// Sends the response to a request in service.
@@ -93,7 +96,9 @@ extension Endpoint {
     /// - Returns: false when the call is over already.
     @discardableResult
     public mutating func abort(_ handle: RPCHandle, failure: RPCFailure, at now: Instant) -> Bool {
-        guard let slot = rpcs.resolve(handle), rpcs.at(slot).pointee.isClient else { return false }
+        guard let slot = rpcs.resolve(handle), rpcs.at(slot).pointee.isClient,
+            rpcs.at(slot).pointee.state != .lingering
+        else { return false }
         // A server that runs the request learns that nobody waits for the response.
         if rpcs.at(slot).pointee.outgoing.next > 0 { sendControl(.rpcUnknown, for: slot) }
         failCall(slot, failure, at: now)

@@ -24,7 +24,7 @@ extension Endpoint {
         case .declined:
             sendDeclined(slot)
             return .consumed
-        case .incoming where rpc.pointee.isClient, .outgoing: break
+        case .incoming where rpc.pointee.isClient, .outgoing, .lingering: break
         default:
             // A server that still receives or runs the request has nothing to send yet.
             sendControl(.busy, for: slot)
@@ -35,7 +35,7 @@ extension Endpoint {
         let sent = rpc.pointee.outgoing.next
         let everything = resend.length == ResendFields.everything
         let wanted = everything ? sent : resend.offset + UInt32(resend.length)
-        if !rpc.pointee.isClient { rpc.pointee.lastHeard = now }
+        if !rpc.pointee.isClient || rpc.pointee.state == .lingering { rpc.pointee.lastHeard = now }
         if resend.offset < sent && resend.offset < wanted {
             sendAgain(slot, resend.offset..<min(wanted, sent), priority: resend.priority)
         } else {

@@ -27,6 +27,7 @@ extension Endpoint {
                 state: .incoming, at: now)
         else { return .dropped(.tooManyRPCs) }
         peers.at(peer).pointee.unfinishedRequests += 1
+        if header.extensions.marks.contains(.oneWay) { rpcs.at(slot).pointee.kind = .markedMessage }
         beginIncoming(slot, data, at: now)
         let disposition = acceptBytes(slot, data, at: now)
         // A request that came in one packet is complete; the others need watching.
@@ -45,6 +46,7 @@ extension Endpoint {
     private mutating func hasFinished(
         _ header: CommonHeader, _ data: DataFields, peer: UInt32, at now: Instant
     ) -> Bool {
+        guard tuning.finishedMemory > 0 else { return false }
         let record = peers.at(peer)
         if header.extensions.version > 0, data.oldestUnfinishedDistance > 0 {
             let distance = UInt64(data.oldestUnfinishedDistance - 1) * 2
@@ -119,7 +121,13 @@ extension Endpoint {
         granter.end(slot, peers)
         rpc.pointee.incoming.buffers = .none
         peer(of: slot).pointee.isProven = true
-        if rpc.pointee.isClient { completeCall(slot, at: now) } else { deliverRequest(slot) }
+        if rpc.pointee.isClient {
+            completeCall(slot, at: now)
+        } else if rpc.pointee.kind == .call {
+            deliverRequest(slot)
+        } else {
+            deliverMessage(slot, at: now)
+        }
     }
 
     private mutating func deliverRequest(_ slot: UInt32) {
@@ -128,16 +136,21 @@ extension Endpoint {
         noteFinished(rpc.pointee.peer)
         timers.remove(slot)
         counters.requestsDelivered += 1
-        events.append(
-            .requestArrived(
-                ArrivedRequest(
-                    rpc: rpcs.handle(of: slot), id: rpc.pointee.id, client: peer(of: slot).pointee.address,
-                    clientPort: rpc.pointee.peerPort, serverPort: rpc.pointee.localPort,
-                    lease: rpc.pointee.incoming.lease, length: Int(rpc.pointee.incoming.length))))
+        events.append(.requestArrived(arrived(slot)))
+    }
+
+    /// What the application hears about a complete request or one-way message.
+    mutating func arrived(_ slot: UInt32) -> ArrivedRequest {
+        let rpc = rpcs.at(slot)
+        return ArrivedRequest(
+            rpc: rpcs.handle(of: slot), id: rpc.pointee.id, client: peer(of: slot).pointee.address,
+            clientPort: rpc.pointee.peerPort, serverPort: rpc.pointee.localPort, lease: rpc.pointee.incoming.lease,
+            length: Int(rpc.pointee.incoming.length))
     }
 
     private mutating func completeCall(_ slot: UInt32, at now: Instant) {
         let rpc = rpcs.at(slot)
+        if rpc.pointee.kind != .call { return dropResponse(slot, at: now) }
         events.append(
             .responseArrived(
                 rpc: rpcs.handle(of: slot), cookie: rpc.pointee.cookie, lease: rpc.pointee.incoming.lease,
@@ -145,5 +158,14 @@ extension Endpoint {
         counters.callsCompleted += 1
         storeAck(slot)
         removeRPC(slot, at: now)
+    }
+
+    /// A one-way message that went as a call has been answered; nobody wants the answer.
+    private mutating func dropResponse(_ slot: UInt32, at now: Instant) {
+        let lease = rpcs.at(slot).pointee.incoming.lease
+        storeAck(slot)
+        completeMessage(slot, at: now)
+        returnLease(lease)
+        buffersReturned(at: now)
     }
 }

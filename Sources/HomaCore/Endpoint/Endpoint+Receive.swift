@@ -129,6 +129,12 @@ extension Endpoint {
         if let peer, !header.senderID.isServerSide, peers.at(peer).pointee.speaksExtensions,
             peers.at(peer).pointee.finished.isFinished(header.senderID)
         {
+            // A message of which it is certain that it was delivered: the acknowledgement was lost.
+            if header.extensions.marks.contains(.oneWay),
+                !peers.at(peer).pointee.finished.isBelowWindow(header.senderID)
+            {
+                return reply(.ack(AckFields()), to: header, address: address, marks: [])
+            }
             marks = .requestStale
         }
         reply(.rpcUnknown, to: header, address: address, marks: marks)

@@ -19,6 +19,13 @@ extension Endpoint {
             let added = peers.add(
                 address, segment: tuning.defaultSegment, idleLimit: tuning.peerIdleLimit, at: now)
         else { return nil }
+        if tuning.assumesPeersAlike {
+            let peer = peers.at(added.index)
+            peer.pointee.extensionVersion = HeaderExtension.currentVersion
+            peer.pointee.cutoffs = tuning.cutoffs.cutoffs
+            peer.pointee.cutoffs[0] = .max
+            peer.pointee.cutoffVersion = tuning.cutoffs.version
+        }
         // The evicted record may be the one remembered.
         recentPeer = added.index
         recentSlot = RPCTable.none
@@ -35,7 +42,7 @@ extension Endpoint {
             to: RPC(
                 id: id, generation: generation, peer: peer, localPort: localPort, peerPort: peerPort, state: state,
                 birth: now, lastHeard: now, nextProbe: now, probeInterval: tuning.resendAfter))
-        index.insert(id, peer: peer, slot: slot)
+        if id.rawValue != 0 { index.insert(id, peer: peer, slot: slot) }
         peers.addRPC(peer, isServer: id.isServerSide)
         return slot
     }
@@ -46,12 +53,12 @@ extension Endpoint {
         releaseOutgoing(slot)
         if rpc.pointee.state == .incoming || rpc.pointee.isClient { dropIncoming(slot, at: now) }
         if rpc.pointee.isClient {
-            unlinkCall(slot)
+            if rpc.pointee.id.rawValue != 0 { unlinkCall(slot) }
         } else if rpc.pointee.state == .incoming {
             peers.at(rpc.pointee.peer).pointee.unfinishedRequests -= 1
         }
         timers.remove(slot)
-        index.remove(rpc.pointee.id, peer: rpc.pointee.peer)
+        if rpc.pointee.id.rawValue != 0 { index.remove(rpc.pointee.id, peer: rpc.pointee.peer) }
         if recentSlot == slot { recentSlot = RPCTable.none }
         peers.removeRPC(rpc.pointee.peer, isServer: !rpc.pointee.isClient, at: now)
         rpcs.give(slot)
@@ -87,7 +94,7 @@ extension Endpoint {
         rpc.pointee.incoming.buffers = .none
     }
 
-    private mutating func returnLease(_ lease: BufferLease) {
+    mutating func returnLease(_ lease: BufferLease) {
         guard let pool else { return }
         do { _ = try pool.release(lease) } catch { preconditionFailure("the core returned a lease twice: \(error)") }
     }
@@ -101,6 +108,8 @@ extension Endpoint {
 
     mutating func failCall(_ slot: UInt32, _ failure: RPCFailure, at now: Instant) {
         let rpc = rpcs.at(slot)
+        // Its end has been told already.
+        if rpc.pointee.state == .lingering { return removeRPC(slot, at: now) }
         events.append(.callFailed(rpc: rpcs.handle(of: slot), cookie: rpc.pointee.cookie, failure: failure))
         counters.callsFailed += 1
         removeRPC(slot, at: now)
@@ -108,7 +117,20 @@ extension Endpoint {
 
     // MARK: Calls by age
 
-    mutating func linkCall(_ slot: UInt32) {
+    /// Gives a call its identifier, at its first packet.
+    ///
+    /// Identifiers thus rise in the order of first packets. A server that remembers a window of them
+    /// (``FinishedMemory``) would else take the first packet of a long message, held back while thousands of shorter
+    /// ones left, for a late duplicate.
+    mutating func identify(_ slot: UInt32) {
+        let rpc = rpcs.at(slot)
+        rpc.pointee.id = nextID
+        nextID = RPCID(rawValue: nextID.rawValue &+ 2)
+        index.insert(rpc.pointee.id, peer: rpc.pointee.peer, slot: slot)
+        linkCall(slot)
+    }
+
+    private mutating func linkCall(_ slot: UInt32) {
         let peer = peer(of: slot)
         rpcs.at(slot).pointee.olderCall = peer.pointee.newestCall
         if peer.pointee.newestCall == RPCTable.none {

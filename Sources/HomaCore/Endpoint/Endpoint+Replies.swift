@@ -48,7 +48,9 @@ extension Endpoint {
     }
 
     mutating func sendResend(_ slot: UInt32, offset: UInt32, length: Int32, priority: UInt8) {
-        sendControl(.resend(ResendFields(offset: offset, length: length, priority: priority)), for: slot)
+        sendControl(
+            .resend(ResendFields(offset: offset, length: length, priority: priority)), for: slot,
+            marks: rpcs.at(slot).pointee.isClient ? marks(of: slot) : [])
     }
 
     mutating func sendCutoffs(_ header: CommonHeader, to peer: UInt32, at now: Instant) {

@@ -25,6 +25,7 @@ extension Endpoint {
             switch rpc.pointee.state {
             case .free, .inService: timers.remove(slot)
             case .declined: finishServerRPC(slot, at: now)
+            case .lingering: linger(slot, at: now)
             case .outgoing where !rpc.pointee.isClient: awaitAcknowledgement(slot, at: now)
             case .outgoing, .incoming: awaitData(slot, at: now)
             }
@@ -125,6 +126,13 @@ extension Endpoint {
         guard let peer = findPeer(address), index.find(offending, peer: peer) != nil else { return }
         while peers.at(peer).pointee.oldestCall != RPCTable.none {
             failCall(peers.at(peer).pointee.oldestCall, failure, at: now)
+        }
+        // Calls that have not begun are in no list of the peer's.
+        for slot in 0..<rpcs.fresh {
+            let rpc = rpcs.at(slot)
+            if rpc.pointee.state != .free, rpc.pointee.isClient, rpc.pointee.peer == peer {
+                failCall(slot, failure, at: now)
+            }
         }
     }
 }

@@ -43,6 +43,10 @@ extension Endpoint {
 
     private mutating func dataPacket(_ slot: UInt32, at now: Instant) -> OutgoingPacket {
         let rpc = rpcs.at(slot)
+        if rpc.pointee.id.rawValue == 0 {
+            identify(slot)
+            if rpc.pointee.kind == .message { chooseKind(slot, at: now) }
+        }
         let range: Range<UInt32>
         let incoming: UInt32
         let priority: UInt8
@@ -73,12 +77,14 @@ extension Endpoint {
             ack: takeAck(from: peer(of: slot)), cutoffVersion: peer(of: slot).pointee.cutoffVersion,
             isRetransmission: isAgain, oldestUnfinishedDistance: oldestUnfinishedDistance(slot),
             offset: range.lowerBound, payloadLength: UInt32(range.count))
-        return OutgoingPacket(
+        let packet = OutgoingPacket(
             header: PacketHeader(
                 sourcePort: rpc.pointee.localPort, destinationPort: rpc.pointee.peerPort, senderID: rpc.pointee.id,
-                extensions: ownExtension([]), body: .data(fields)),
+                extensions: ownExtension(marks(of: slot)), body: .data(fields)),
             peer: peer(of: slot).pointee.address, priority: priority, payload: rpc.pointee.outgoing.payload,
             payloadOffset: Int(range.lowerBound), payloadLength: range.count)
+        if !isAgain, rpc.pointee.kind != .call, rpc.pointee.outgoing.isFullySent { messageHasLeft(slot, at: now) }
+        return packet
     }
 
     private mutating func account(_ slot: UInt32, bytes: Int, at now: Instant) {
@@ -93,6 +99,8 @@ extension Endpoint {
     private mutating func oldestUnfinishedDistance(_ slot: UInt32) -> UInt16 {
         let rpc = rpcs.at(slot)
         guard rpc.pointee.isClient, peer(of: slot).pointee.speaksExtensions else { return 0 }
+        // A message that is over for us without an acknowledgement may still be on its way.
+        guard tuning.acknowledgesMessages else { return 0 }
         let oldest = rpcs.at(peer(of: slot).pointee.oldestCall).pointee.id.rawValue
         let distance = (rpc.pointee.id.rawValue - oldest) / 2
         return distance < UInt64(UInt16.max) ? UInt16(distance + 1) : 0

@@ -5,8 +5,8 @@ public import HomaBuffers
 
 /// Something the application must hear about.
 ///
-/// A client RPC is gone, and its handle stale, once its `responseArrived` or `callFailed` has been
-/// queued. A server RPC waits for ``Endpoint/respond(to:length:payload:at:)`` or
+/// A client RPC is gone, and its handle stale, once its `responseArrived`, `messageSent` or `callFailed`
+/// has been queued. A server RPC waits for ``Endpoint/respond(to:length:payload:at:)`` or
 /// ``Endpoint/decline(_:at:)`` after `requestArrived`.
 @frozen
 public enum EndpointEvent: Sendable, BitwiseCopyable {
@@ -14,8 +14,13 @@ public enum EndpointEvent: Sendable, BitwiseCopyable {
     case requestArrived(ArrivedRequest)
     /// A whole response is in the region. The lease belongs to the application from now on.
     case responseArrived(rpc: RPCHandle, cookie: UInt64, lease: BufferLease, length: Int)
-    /// The call ended without a response.
+    /// The call ended without a response, or the one-way message without a sign that it arrived.
     case callFailed(rpc: RPCHandle, cookie: UInt64, failure: RPCFailure)
+    /// A whole one-way message is in the region; nothing need be answered, and its handle is stale. The lease belongs
+    /// to the application from now on.
+    case messageArrived(ArrivedRequest)
+    /// A one-way message of ours has arrived, or has left where `acknowledgesMessages` is off. Its handle is stale.
+    case messageSent(rpc: RPCHandle, cookie: UInt64)
     /// The bytes given with `call` or `respond` under this token are not needed any more. Comes
     /// exactly once for every message handed over. Packets already drained may still refer to
     /// them: flush those first.

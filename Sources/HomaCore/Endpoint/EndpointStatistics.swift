@@ -19,6 +19,10 @@ public struct EndpointStatistics: Sendable {
     public var callsFailed: UInt64 = 0
     public var requestsDelivered: UInt64 = 0
     public var responsesStarted: UInt64 = 0
+    /// One-way messages: begun, over as `messageSent`, and received whole.
+    public var messagesStarted: UInt64 = 0
+    public var messagesSent: UInt64 = 0
+    public var messagesDelivered: UInt64 = 0
     public var requestsDeclined: UInt64 = 0
     /// Server RPCs that ended because their client fell silent.
     public var clientsLost: UInt64 = 0

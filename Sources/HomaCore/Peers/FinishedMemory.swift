@@ -28,8 +28,9 @@ struct FinishedMemory: BitwiseCopyable {
     /// Whether the request is older than all that is remembered bit by bit.
     func isBelowWindow(_ id: RPCID) -> Bool { id.rawValue >> 1 < base }
 
-    /// - Parameter capacity: identifiers in the window, a power of two of at least 64.
+    /// - Parameter capacity: identifiers in the window, a power of two of at least 64; 0: remembers nothing.
     mutating func markFinished(_ id: RPCID, capacity: Int) {
+        guard capacity > 0 else { return }
         let number = id.rawValue >> 1
         if words == nil {
             let fresh = UnsafeMutablePointer<UInt64>.allocate(capacity: capacity / 64)

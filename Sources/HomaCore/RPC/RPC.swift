@@ -9,6 +9,9 @@ import HomaBuffers
 /// client   outgoing ──first response packet──▶ incoming ──complete──▶ (gone, acknowledged)
 /// server   incoming ──complete──▶ inService ──respond──▶ outgoing ──acknowledged──▶ (gone)
 ///                                        └──decline──▶ declined ──acknowledged──▶ (gone)
+///
+/// one-way  outgoing ──acknowledged──▶ (gone)         or   outgoing ──sent──▶ lingering ──a while──▶ (gone)
+///          incoming ──complete──▶ (gone, acknowledged)
 /// ```
 struct RPC: BitwiseCopyable {
     enum State: UInt8 {
@@ -21,15 +24,28 @@ struct RPC: BitwiseCopyable {
         case inService
         /// The server's application dropped the request; the client is being told.
         case declined
+        /// The client has sent a message that will not be acknowledged, and keeps it for a while.
+        case lingering
     }
 
-    /// This side's identifier: even at the client, odd at the server.
+    /// What becomes of the message after it has arrived.
+    enum Kind: UInt8 {
+        /// It is answered.
+        case call
+        /// Nothing, if the peer understands that; not known before the first packet.
+        case message
+        /// Its packets say that nothing comes back.
+        case markedMessage
+    }
+
+    /// This side's identifier: even at the client, odd at the server. 0 at a client that has not transmitted anything.
     var id: RPCID
     var generation: UInt32
     var peer: UInt32
     var localPort: UInt16
     var peerPort: UInt16
     var state: State
+    var kind = Kind.call
     var cookie: UInt64 = 0
     /// Creation; decides ties between equally short messages, and who is oldest.
     var birth: Instant

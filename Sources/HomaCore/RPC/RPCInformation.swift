@@ -14,6 +14,7 @@ public struct RPCInformation: Sendable {
     }
 
     public var handle: RPCHandle
+    /// 0 for a call of which nothing has been transmitted.
     public var id: RPCID
     public var peer: PeerAddress
     public var localPort: UInt16

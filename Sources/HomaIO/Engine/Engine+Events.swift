@@ -26,6 +26,10 @@ extension Engine {
             } else {
                 state.pointee.endpoint.decline(request.rpc, at: state.pointee.now)
             }
+        case .messageArrived(let message):
+            // No socket takes one-way messages: the buffers go back with this value.
+            _ = ReceivedMessage(region: region, lease: message.lease, count: message.length)
+        case .messageSent: break
         case .payloadReleased(let token): releasePayload(token)
         case .requestAbandoned: state.pointee.counters.abandonedRequests &+= 1
         case .peerAdded(let peer): learnMaximumPacket(for: peer)

@@ -101,7 +101,8 @@ public struct Simulation: ~Copyable {
         wanted = script.isEmpty ? (length.duration == nil ? count : nil) : script.count
         let expected = load.messagesPerSecond.map { UInt64(Double(count) / $0 * 1e12) }
         let measured = length.duration?.picoseconds ?? expected ?? 1_000_000_000
-        warmUp = script.isEmpty ? (length.warmUp?.picoseconds ?? measured / 5) : 0
+        let longest = idle.picoseconds(bytes: scenario.traffic.effectiveSizes.maximum, from: 0, to: 1)
+        warmUp = script.isEmpty ? (length.warmUp?.picoseconds ?? max(measured / 5, 2 * longest)) : 0
         result = SimulationResult(scenario: scenario)
         plan()
     }

@@ -9,7 +9,8 @@ public struct RunLength: Equatable, Sendable {
     public var messages: Int?
     /// Simulated time measured; when given, `messages` is ignored.
     public var duration: Duration?
-    /// Simulated time before measurement begins. Nil: a fifth of the expected measured time.
+    /// Simulated time before measurement begins. Nil: a fifth of the expected measured time, and at least twice the
+    /// time that the longest message needs on an idle network.
     public var warmUp: Duration?
     /// How long after the last measured message began the run may go on; what is incomplete then is counted as such.
     public var drain: Duration

@@ -31,8 +31,13 @@ final class TestHost {
     var failures: [UInt64: RPCFailure] = [:]
     /// How often each request ran here, by client address and id.
     var executions: [String: Int] = [:]
+    /// One-way messages that are over, by cookie, and how often each was delivered here, by client address and id.
+    var completions: [UInt64: Int] = [:]
+    var deliveries: [String: Int] = [:]
     /// Payload tokens handed to the endpoint and not yet released.
     var payloadsHeld: [UInt64: Int] = [:]
+    /// A call's cookie, or one of another call with the same bytes, by payload token.
+    var cookies: [UInt64: UInt64] = [:]
     var corruptions = 0
     var abandoned = 0
     /// Largest number of bytes ever counted as incoming.
@@ -66,6 +71,21 @@ final class TestHost {
                 destination: server, serverPort: 99, clientPort: 0x8000, length: length, payload: token,
                 cookie: cookie, deadline: deadline), at: now)
         payloadsHeld[token, default: 0] += 1
+        cookies[token] = cookie
+        return handle
+    }
+
+    @discardableResult
+    func send(
+        _ receiver: PeerAddress, length: Int, cookie: UInt64, deadline: Instant = .distantFuture, at now: Instant
+    ) throws -> RPCHandle {
+        let token = UInt64(UInt(bitPattern: Pattern.start(cookie)))
+        let handle = try endpoint.send(
+            CallRequest(
+                destination: receiver, serverPort: 99, clientPort: 0x8000, length: length, payload: token,
+                cookie: cookie, deadline: deadline), at: now)
+        payloadsHeld[token, default: 0] += 1
+        cookies[token] = cookie
         return handle
     }
 

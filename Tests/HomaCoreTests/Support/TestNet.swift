@@ -45,11 +45,15 @@ final class TestNet {
     var responseLength: (Int) -> Int? = { $0 }
     /// Sees each packet as it is sent; false drops it.
     var filter: (PacketHeader, PeerAddress, PeerAddress) -> Bool = { _, _, _ in true }
-    /// Request key by request length and client, set by `call`.
+    /// Packets that the faults do not touch.
+    var spare: (PacketHeader, PeerAddress, PeerAddress) -> Bool = { _, _, _ in false }
+    /// Request key by client and identifier, noted when a packet of the request leaves.
     private var keys: [String: UInt64] = [:]
     var log: [String]?
     /// Hosts that play kernel peers: every packet from or to them loses its extensions on the way.
     var kernelHosts: Set<PeerAddress> = []
+    /// Packets to such a host that had a mark.
+    var marksForKernels = 0
     /// Hosts that have stopped for good.
     private var dead: Set<Int> = []
     /// Every DATA packet as it left, when not nil.
@@ -72,9 +76,18 @@ final class TestNet {
     ) throws -> RPCHandle {
         let handle = try hosts[client].call(
             hosts[server].address, length: length, cookie: cookie, deadline: deadline, at: now)
-        let id = hosts[client].endpoint.information(about: handle, at: now)!.id
-        keys["\(hosts[client].address) \(id)"] = cookie
         drain(client)
+        return handle
+    }
+
+    /// Sends a one-way message.
+    @discardableResult
+    func message(
+        from sender: Int, to receiver: Int, length: Int, cookie: UInt64, deadline: Instant = .distantFuture
+    ) throws -> RPCHandle {
+        let handle = try hosts[sender].send(
+            hosts[receiver].address, length: length, cookie: cookie, deadline: deadline, at: now)
+        drain(sender)
         return handle
     }
 
@@ -189,6 +202,9 @@ final class TestNet {
     private func send(_ packet: OutgoingPacket, from: PeerAddress) {
         packetsSent += 1
         if case .grant(let grant) = packet.header.body { check(grant, packet, from: from) }
+        if packet.payloadLength > 0, !packet.header.common.senderID.isServerSide {
+            keys["\(from) \(packet.header.common.senderID)"] = hosts[index(of: from)!].cookies[packet.payload]
+        }
         guard filter(packet.header, from, packet.peer) else { return }
         var bytes = [UInt8](repeating: 0, count: packet.header.byteCount + packet.payloadLength)
         bytes.withUnsafeMutableBytes { buffer in
@@ -200,11 +216,12 @@ final class TestNet {
             }
         }
         if kernelHosts.contains(from) || kernelHosts.contains(packet.peer) {
+            if !packet.header.common.extensions.marks.isEmpty { marksForKernels += 1 }
             for byte in 8...10 { bytes[byte] = 0 }
             if packet.payloadLength > 0 { for byte in 50...51 { bytes[byte] = 0 } }
         }
         if packet.payloadLength > 0 { records?.append((bytes, from, packet.peer)) }
-        if random.nextUnit() < faults.loss { return }
+        if random.nextUnit() < faults.loss, !spare(packet.header, from, packet.peer) { return }
         launch(bytes, from: from, to: packet.peer)
         if random.nextUnit() < faults.duplication { launch(bytes, from: from, to: packet.peer) }
     }
@@ -240,6 +257,12 @@ final class TestNet {
         case .callFailed(_, let cookie, let failure):
             precondition(host.failures[cookie] == nil, "a call failed twice")
             host.failures[cookie] = failure
+        case .messageArrived(let message):
+            let name = "\(message.client) \(message.id.clientSide)"
+            host.deliveries[name, default: 0] += 1
+            later(holdTime, .release(host: index, lease: message.lease, length: message.length, key: keys[name] ?? 0))
+        case .messageSent(_, let cookie):
+            host.completions[cookie, default: 0] += 1
         case .payloadReleased(let token):
             host.payloadReleased(token)
         case .requestAbandoned:
