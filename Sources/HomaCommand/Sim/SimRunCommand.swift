@@ -107,7 +107,8 @@ struct SimRunner {
         }
         line.clear()
         if stop.isStopped {
-            note("interrupted; \(next) of \(scenarios.count) scenarios are finished")
+            let finished = outcomes.values.count { if case .stopped = $0 { false } else { true } }
+            note("interrupted; \(finished) of \(scenarios.count) scenarios were finished")
             throw ExitCode.couldNotRun
         }
     }
