@@ -33,6 +33,10 @@ int homa_poll_create(int socket_fd, int event_fd) {
     return result;
 }
 
+int homa_poll_add(int poll_fd, int socket_fd) {
+    return control(poll_fd, EPOLL_CTL_ADD, socket_fd, EPOLLIN, SOCKET_TAG);
+}
+
 int homa_poll_set_writable(int poll_fd, int socket_fd, int wants_writable) {
     uint32_t events = wants_writable ? EPOLLIN | EPOLLOUT : EPOLLIN;
     return control(poll_fd, EPOLL_CTL_MOD, socket_fd, events, SOCKET_TAG);
@@ -60,8 +64,8 @@ static int wait_events(int poll_fd, struct epoll_event *events, int count, int64
 }
 
 int homa_poll_wait(int poll_fd, int64_t timeout) {
-    struct epoll_event events[2];
-    int count = wait_events(poll_fd, events, 2, timeout);
+    struct epoll_event events[3];
+    int count = wait_events(poll_fd, events, 3, timeout);
     if (count < 0) return errno == EINTR ? 0 : -errno;
     int result = 0;
     for (int i = 0; i < count; i++) {

@@ -14,10 +14,9 @@ public struct PacketHeader: Equatable, Sendable, BitwiseCopyable {
 
     /// Ports, RPC and extensions. Its `type` follows `body`; do not set it.
     public var common: CommonHeader
-    /// What the packet says.
-    public var body: PacketBody {
-        didSet { common.type = body.type }
-    }
+    /// What the packet says. Change it through ``replaceBody(_:)`` or ``writeData(_:_:)``, which keep
+    /// `common.type`; an observer that did so would cost a copy in every assignment.
+    public var body: PacketBody
 
     /// A header of the type that `body` is for.
     @inlinable
@@ -28,6 +27,21 @@ public struct PacketHeader: Equatable, Sendable, BitwiseCopyable {
         common = CommonHeader(
             sourcePort: sourcePort, destinationPort: destinationPort, type: body.type, senderID: senderID,
             extensions: extensions)
+        self.body = body
+    }
+
+    /// Becomes the header of a DATA packet, without a copy of what a header of any type could hold.
+    @inlinable
+    public mutating func writeData(_ common: CommonHeader, _ fields: DataFields) {
+        assert(common.type == .data, "the type of a header follows its body")
+        self.common = common
+        body = .data(fields)
+    }
+
+    /// Says something else, with the same ports, RPC and extensions.
+    @inlinable
+    public mutating func replaceBody(_ body: PacketBody) {
+        common.type = body.type
         self.body = body
     }
 

@@ -56,6 +56,28 @@ extension LoopbackTests {
             }
         }
 
+        /// Method: all engines sleep as soon as they can, so that a socket they do not watch would hang the calls.
+        @Test("calls go on when the busiest peer gets a socket of its own, and other peers' calls with them")
+        func busiestPeer() async throws {
+            try await withEcho { node, server in
+                try await withHomaNode(loopback()) { busy in
+                    try await withHomaNode(loopback()) { other in
+                        for round in 0..<300 {
+                            let short = try await busy.ask(server, pattern(300, seed: round))
+                            #expect(short == pattern(300, seed: round))
+                            guard round % 25 == 0 else { continue }
+                            let long = pattern(200_000, seed: round)
+                            let others = try await other.ask(server, long)
+                            let own = try await busy.ask(server, long)
+                            #expect(others == long && own == long)
+                        }
+                        #expect(busy.statistics.network.connections == 1)
+                        #expect(node.statistics.network.connections == 1)
+                    }
+                }
+            }
+        }
+
         @Test("many calls at once each get their own response", arguments: [(200, 300), (16, 100_000)])
         func concurrent(calls: Int, count: Int) async throws {
             try await withEcho { _, server in

@@ -15,7 +15,7 @@ struct PacketBodyTests {
     func bodyChange() {
         var header = Sample.client(.busy)
         #expect(header.byteCount == 28)
-        header.body = .ack(Sample.acks)
+        header.replaceBody(.ack(Sample.acks))
         #expect(header.common.type == .ack)
         #expect(header.byteCount == 80)
         #expect(encoded(header) == Sample.ack)

@@ -112,7 +112,7 @@ extension SeededRandom {
             senderID: RPCID(rawValue: id), extensions: extensions, body: body)
         if case .data(var fields) = body, extensions.version == 0 {
             fields.oldestUnfinishedDistance = 0
-            header.body = .data(fields)
+            header.replaceBody(.data(fields))
         }
         return header
     }

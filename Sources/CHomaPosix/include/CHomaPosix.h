@@ -45,8 +45,8 @@ struct homa_outgoing {
     uint8_t traffic_class;  // IPv4 TOS or IPv6 traffic class
 };
 
-// Sends without blocking; the number of messages the kernel took.
-int homa_send(int fd, int family, const struct homa_outgoing *messages, unsigned count);
+// Sends without blocking; the number of messages the kernel took. A connected socket is not told where to.
+int homa_send(int fd, int family, const struct homa_outgoing *messages, unsigned count, int is_connected);
 
 // One slot for homa_receive. The caller sets base and capacity; the rest is the answer.
 struct homa_incoming {
@@ -93,6 +93,9 @@ int homa_event_create(void);
 
 // An epoll descriptor over a socket and an eventfd.
 int homa_poll_create(int socket_fd, int event_fd);
+
+// Watches another socket as well, until it is closed.
+int homa_poll_add(int poll_fd, int socket_fd);
 
 // Starts or stops reporting HOMA_POLL_WRITABLE.
 int homa_poll_set_writable(int poll_fd, int socket_fd, int wants_writable);

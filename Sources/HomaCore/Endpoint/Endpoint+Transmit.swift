@@ -6,18 +6,33 @@ import HomaWire
 /// Packets leaving: control packets first, then the message whose turn it is.
 extension Endpoint {
     /// The packet to transmit now, or nil when there is none, or the link has enough to do.
+    ///
+    /// A driver that sends many packets uses ``nextPacket(at:into:)``, which copies less.
     public mutating func nextPacket(at now: Instant) -> OutgoingPacket? {
-        issueGrants()
-        if let control = controlPackets.popFirst() {
-            counters.packetsSent[Int(control.header.common.type.rawValue) - 0x10] += 1
-            pacer.charge(tuning.wire.control(control.header.common.type), at: now)
-            return control
+        withUnsafeTemporaryAllocation(of: OutgoingPacket.self, capacity: 1) { packet in
+            nextPacket(at: now, into: packet.baseAddress!) ? packet[0] : nil
         }
-        guard let slot = sendQueue.next() else { return nil }
-        if pacer.mayLeave(at: now) || bypassesPacer(slot) { return dataPacket(slot, at: now) }
-        // It may be the turn of the oldest message, which must not hold up a short one.
-        guard let shortest = sendQueue.shortest, bypassesPacer(shortest) else { return nil }
-        return dataPacket(shortest, at: now)
+    }
+
+    /// Writes the packet to transmit now to `packet`, which need not be initialized. False when there is
+    /// none, or the link has enough to do; then `packet` means nothing.
+    public mutating func nextPacket(at now: Instant, into packet: UnsafeMutablePointer<OutgoingPacket>) -> Bool {
+        issueGrants()
+        if !controlPackets.isEmpty {
+            controlPackets.popFirst(into: packet)
+            let type = packet.pointee.header.common.type
+            counters.packetsSent[Int(type.rawValue) - 0x10] += 1
+            pacer.charge(tuning.wire.control(type), at: now)
+            return true
+        }
+        guard var slot = sendQueue.next() else { return false }
+        if !pacer.mayLeave(at: now), !bypassesPacer(slot) {
+            // It may be the turn of the oldest message, which must not hold up a short one.
+            guard let shortest = sendQueue.shortest, bypassesPacer(shortest) else { return false }
+            slot = shortest
+        }
+        writeDataPacket(slot, at: now, into: packet)
+        return true
     }
 
     /// Short messages go at once, but not the short rest of a long message: many of those, or one that
@@ -41,50 +56,68 @@ extension Endpoint {
         }
     }
 
-    private mutating func dataPacket(_ slot: UInt32, at now: Instant) -> OutgoingPacket {
+    /// Field by field: a whole packet built on the stack would be copied twice on its way out.
+    private mutating func writeDataPacket(
+        _ slot: UInt32, at now: Instant, into packet: UnsafeMutablePointer<OutgoingPacket>
+    ) {
         let rpc = rpcs.at(slot)
         if rpc.pointee.id.rawValue == 0 {
             identify(slot)
             if rpc.pointee.kind == .message { chooseKind(slot, at: now) }
         }
-        let range: Range<UInt32>
-        let incoming: UInt32
-        let priority: UInt8
-        let isAgain: Bool
-        if let again = ranges.first(rpc.pointee.outgoing.resends) {
-            let packet = rpc.pointee.outgoing.packet(startingAt: again.lowerBound)
-            range = packet.lowerBound..<min(packet.upperBound, again.upperBound)
-            ranges.consumeFirst(UInt32(range.count), of: &rpc.pointee.outgoing.resends)
-            incoming = max(again.upperBound, rpc.pointee.outgoing.granted)
-            priority = rpc.pointee.outgoing.resendPriority
-            isAgain = true
-            counters.packetsResent += 1
-            counters.bytesResent += UInt64(range.count)
-        } else {
-            range = rpc.pointee.outgoing.packet(startingAt: rpc.pointee.outgoing.next)
-            rpc.pointee.outgoing.next = range.upperBound
-            incoming = rpc.pointee.outgoing.granted
-            priority =
-                range.lowerBound < rpc.pointee.outgoing.unscheduled
-                ? rpc.pointee.outgoing.unscheduledPriority : rpc.pointee.outgoing.scheduledPriority
-            isAgain = false
-            rpc.pointee.lastHeard = now
-        }
-        account(slot, bytes: range.count, at: now)
+        let peer = peers.at(rpc.pointee.peer)
+        let segment = takeSegment(slot, at: now)
+        account(slot, bytes: segment.range.count, at: now)
         requeue(slot)
-        let fields = DataFields(
-            messageLength: rpc.pointee.outgoing.length, incoming: max(incoming, range.upperBound),
-            ack: takeAck(from: peer(of: slot)), cutoffVersion: peer(of: slot).pointee.cutoffVersion,
-            isRetransmission: isAgain, oldestUnfinishedDistance: oldestUnfinishedDistance(slot),
-            offset: range.lowerBound, payloadLength: UInt32(range.count))
-        let packet = OutgoingPacket(
-            header: PacketHeader(
-                sourcePort: rpc.pointee.localPort, destinationPort: rpc.pointee.peerPort, senderID: rpc.pointee.id,
-                extensions: ownExtension(marks(of: slot)), body: .data(fields)),
-            peer: peer(of: slot).pointee.address, priority: priority, payload: rpc.pointee.outgoing.payload,
-            payloadOffset: Int(range.lowerBound), payloadLength: range.count)
-        if !isAgain, rpc.pointee.kind != .call, rpc.pointee.outgoing.isFullySent { messageHasLeft(slot, at: now) }
-        return packet
+        packet.pointee.header.writeData(
+            CommonHeader(
+                sourcePort: rpc.pointee.localPort, destinationPort: rpc.pointee.peerPort, type: .data,
+                senderID: rpc.pointee.id, extensions: ownExtension(marks(of: slot))),
+            DataFields(
+                messageLength: rpc.pointee.outgoing.length, incoming: max(segment.incoming, segment.range.upperBound),
+                ack: takeAck(from: peer), cutoffVersion: peer.pointee.cutoffVersion,
+                isRetransmission: segment.isAgain, oldestUnfinishedDistance: oldestUnfinishedDistance(rpc, peer),
+                offset: segment.range.lowerBound, payloadLength: UInt32(segment.range.count)))
+        packet.pointee.peer = peer.pointee.address
+        packet.pointee.priority = segment.priority
+        packet.pointee.payload = rpc.pointee.outgoing.payload
+        packet.pointee.payloadOffset = Int(segment.range.lowerBound)
+        packet.pointee.payloadLength = segment.range.count
+        // Last: the record may go with it.
+        if !segment.isAgain, rpc.pointee.kind != .call, rpc.pointee.outgoing.isFullySent {
+            messageHasLeft(slot, at: now)
+        }
+    }
+
+    /// Which bytes of a message go next, and what is said about them.
+    private struct Segment {
+        var range: Range<UInt32>
+        var incoming: UInt32
+        var priority: UInt8
+        var isAgain: Bool
+    }
+
+    private mutating func takeSegment(_ slot: UInt32, at now: Instant) -> Segment {
+        let rpc = rpcs.at(slot)
+        guard let again = ranges.first(rpc.pointee.outgoing.resends) else {
+            let range = rpc.pointee.outgoing.packet(startingAt: rpc.pointee.outgoing.next)
+            rpc.pointee.outgoing.next = range.upperBound
+            rpc.pointee.lastHeard = now
+            let isUnscheduled = range.lowerBound < rpc.pointee.outgoing.unscheduled
+            return Segment(
+                range: range, incoming: rpc.pointee.outgoing.granted,
+                priority: isUnscheduled
+                    ? rpc.pointee.outgoing.unscheduledPriority : rpc.pointee.outgoing.scheduledPriority,
+                isAgain: false)
+        }
+        let whole = rpc.pointee.outgoing.packet(startingAt: again.lowerBound)
+        let range = whole.lowerBound..<min(whole.upperBound, again.upperBound)
+        ranges.consumeFirst(UInt32(range.count), of: &rpc.pointee.outgoing.resends)
+        counters.packetsResent += 1
+        counters.bytesResent += UInt64(range.count)
+        return Segment(
+            range: range, incoming: max(again.upperBound, rpc.pointee.outgoing.granted),
+            priority: rpc.pointee.outgoing.resendPriority, isAgain: true)
     }
 
     private mutating func account(_ slot: UInt32, bytes: Int, at now: Instant) {
@@ -96,12 +129,13 @@ extension Endpoint {
 
     /// Tells a server how far back our oldest unfinished call to it lies, so that it need not
     /// remember what finished before.
-    private mutating func oldestUnfinishedDistance(_ slot: UInt32) -> UInt16 {
-        let rpc = rpcs.at(slot)
-        guard rpc.pointee.isClient, peer(of: slot).pointee.speaksExtensions else { return 0 }
+    private mutating func oldestUnfinishedDistance(
+        _ rpc: UnsafeMutablePointer<RPC>, _ peer: UnsafeMutablePointer<Peer>
+    ) -> UInt16 {
+        guard rpc.pointee.isClient, peer.pointee.speaksExtensions else { return 0 }
         // A message that is over for us without an acknowledgement may still be on its way.
         guard tuning.acknowledgesMessages else { return 0 }
-        let oldest = rpcs.at(peer(of: slot).pointee.oldestCall).pointee.id.rawValue
+        let oldest = rpcs.at(peer.pointee.oldestCall).pointee.id.rawValue
         let distance = (rpc.pointee.id.rawValue - oldest) / 2
         return distance < UInt64(UInt16.max) ? UInt16(distance + 1) : 0
     }

@@ -33,6 +33,14 @@ struct RingBuffer<Element: BitwiseCopyable>: ~Copyable {
         return element
     }
 
+    /// Moves the first element to `place`, which need not be initialized. There must be one.
+    mutating func popFirst(into place: UnsafeMutablePointer<Element>) {
+        precondition(count > 0, "the queue is empty")
+        place.initialize(to: storage[head])
+        head = (head + 1) & mask
+        count -= 1
+    }
+
     private mutating func grow() {
         let larger = UnsafeMutablePointer<Element>.allocate(capacity: (mask + 1) * 2)
         for index in 0..<count { larger[index] = storage[(head + index) & mask] }

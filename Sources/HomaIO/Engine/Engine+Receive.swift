@@ -10,6 +10,7 @@ extension Engine {
     func receiveBatch() -> Bool {
         let count = state.pointee.driver.receive()
         guard count > 0 else { return false }
+        advanceClock()
         for index in 0..<count { takeDatagram(state.pointee.driver.datagram(index)) }
         return true
     }

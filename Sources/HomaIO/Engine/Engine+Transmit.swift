@@ -9,12 +9,15 @@ extension Engine {
     /// Sends what may leave now, at most one round's worth. True when any packet was taken.
     func transmit() -> Bool {
         guard flushBacklog() else { return false }
-        var count = 0
-        while count < configuration.packetsPerRound, !state.pointee.driver.isFull,
-            let packet = state.pointee.endpoint.nextPacket(at: state.pointee.now)
-        {
-            append(packet)
-            count += 1
+        let count = withUnsafeTemporaryAllocation(of: OutgoingPacket.self, capacity: 1) { packet in
+            var count = 0
+            while count < configuration.packetsPerRound, !state.pointee.driver.isFull,
+                state.pointee.endpoint.nextPacket(at: state.pointee.now, into: packet.baseAddress!)
+            {
+                append(packet.baseAddress!)
+                count += 1
+            }
+            return count
         }
         guard count > 0 else { return false }
         flush()
@@ -22,12 +25,14 @@ extension Engine {
     }
 
     @inline(__always)
-    private func append(_ packet: OutgoingPacket) {
-        let length = packet.header.write(into: state.pointee.driver.reserveHeader())
-        let payload = packet.payloadLength > 0 ? state.pointee.sends[packet.payload].base + packet.payloadOffset : nil
+    private func append(_ packet: UnsafeMutablePointer<OutgoingPacket>) {
+        let length = packet.pointee.header.write(into: state.pointee.driver.reserveHeader())
+        let payload =
+            packet.pointee.payloadLength > 0
+            ? state.pointee.sends[packet.pointee.payload].base + packet.pointee.payloadOffset : nil
         state.pointee.driver.append(
-            headerByteCount: length, payload: payload, payloadByteCount: packet.payloadLength, to: packet.peer,
-            priority: packet.priority)
+            headerByteCount: length, payload: payload, payloadByteCount: packet.pointee.payloadLength,
+            to: packet.pointee.peer, priority: packet.pointee.priority)
     }
 
     /// Tries again to send what the kernel had no room for. True when nothing is left.

@@ -31,6 +31,8 @@ struct EngineState: ~Copyable {
     var deadline = Instant.distantFuture
     /// True after a round in which nothing happened.
     var isQuiet = false
+    /// Rounds that may go by before the clock is looked at again, unless something happens.
+    var roundsByOldClock = 0
     /// When something happened last.
     var lastWork: Instant
     /// When the error queue was looked at last without being asked to.

@@ -25,6 +25,8 @@ public struct Poller: ~Copyable, @unchecked Sendable {
     public let waker: Waker
     private let pollDescriptor: Int32
     private let socketDescriptor: Int32
+    /// A second socket; closing it ends the watch.
+    private var secondDescriptor: Int32?
     private var wantsWritable = false
 
     /// - Parameter socketDescriptor: watched, not owned; it must stay open as long as the poller lives.
@@ -42,13 +44,26 @@ public struct Poller: ~Copyable, @unchecked Sendable {
     /// Ends the current or the next wait; ``waker`` does the same from any thread.
     public func wake() { waker.wake() }
 
+    /// Watches a second socket too, in place of the one given before, which must have been closed.
+    ///
+    /// - Throws: what `epoll_ctl` says.
+    public mutating func watch(_ descriptor: Int32) throws(SystemError) {
+        secondDescriptor = nil
+        try SystemError.check(homa_poll_add(pollDescriptor, descriptor), "epoll_ctl", "descriptor \(descriptor)")
+        secondDescriptor = descriptor
+        // The newcomer is watched for arrivals only; the next request for more is to reach both.
+        if wantsWritable { wantsWritable = false }
+    }
+
     /// Starts or stops waiting for room in the send buffer. Free when nothing changes.
     ///
     /// - Throws: what `epoll_ctl` says, when the socket was closed too early.
     public mutating func setWantsWritable(_ wanted: Bool) throws(SystemError) {
         guard wanted != wantsWritable else { return }
-        let result = homa_poll_set_writable(pollDescriptor, socketDescriptor, wanted ? 1 : 0)
-        try SystemError.check(result, "epoll_ctl", "descriptor \(socketDescriptor)")
+        for descriptor in [socketDescriptor, secondDescriptor ?? socketDescriptor] {
+            let result = homa_poll_set_writable(pollDescriptor, descriptor, wanted ? 1 : 0)
+            try SystemError.check(result, "epoll_ctl", "descriptor \(descriptor)")
+        }
         wantsWritable = wanted
     }
 

@@ -11,7 +11,10 @@ extension UDPDriver {
     public mutating func nextError() -> DriverError? {
         while true {
             var record = homa_socket_error()
-            let code = -homa_receive_error(socket.descriptor, &record)
+            var code = -homa_receive_error(main.descriptor, &record)
+            if code == EAGAIN, let descriptor = connected?.descriptor {
+                code = -homa_receive_error(descriptor, &record)
+            }
             if code == EINTR { continue }
             guard code == 0 else { break }
             if record.is_malformed != 0 {

@@ -19,8 +19,8 @@ extension UDPDriver {
                 sendSingly(&result)
                 continue
             }
-            let sent = homa_send(
-                socket.descriptor, socket.family, sendQueue.outgoing + head, UInt32(sendQueue.trainEnd - head))
+            let lane = nextLane()
+            let sent = send(sendQueue.outgoing + head, lane.trainCount, connected: lane.isConnected)
             statistics.sendCalls += 1
             guard sent <= 0 else {
                 accountTrains(Int(sent), &result)
@@ -40,6 +40,20 @@ extension UDPDriver {
         return result
     }
 
+    /// Which socket the next trains leave by, and how many of them in a row.
+    private func nextLane() -> (trainCount: Int, isConnected: Bool) {
+        let head = sendQueue.firstTrain
+        guard let peer = connected?.peer else { return (sendQueue.trainEnd - head, false) }
+        let isConnected = sendQueue.trains[head].peer == peer
+        var end = head + 1
+        while end < sendQueue.trainEnd, (sendQueue.trains[end].peer == peer) == isConnected { end += 1 }
+        return (end - head, isConnected)
+    }
+
+    private func send(_ messages: UnsafePointer<homa_outgoing>, _ count: Int, connected isConnected: Bool) -> Int32 {
+        isConnected ? connected!.send(messages, count) : main.send(messages, count)
+    }
+
     /// Sends the rest of the first train packet by packet, and learns whether trains work at all.
     private mutating func sendSingly(_ result: inout FlushResult) {
         let head = sendQueue.firstTrain
@@ -47,8 +61,8 @@ extension UDPDriver {
         var position = 0
         var isRetry = false
         while position < count, result.remainder == .none {
-            let sent = homa_send(
-                socket.descriptor, socket.family, sendQueue.singles + position, UInt32(count - position))
+            let isConnected = connected?.peer == sendQueue.trains[head].peer
+            let sent = send(sendQueue.singles + position, count - position, connected: isConnected)
             statistics.sendCalls += 1
             if sent > 0 {
                 statistics.sentBytes += UInt64(sendQueue.dropFirst(Int(sent), ofTrain: head))

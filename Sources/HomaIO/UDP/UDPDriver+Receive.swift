@@ -8,19 +8,39 @@ extension UDPDriver {
     /// Receives what is there, at most one batch of ``UDPSocketOptions/receiveSlots``; the number of
     /// datagrams for ``datagram(_:)``, which replace those of the call before.
     ///
-    /// 0 means that nothing is left now, or that the rest of a batch was truncated.
+    /// 0 means that nothing is left now, or that the rest of a batch was truncated. While a peer has a socket of
+    /// its own, that one is asked each time, and the main one after each batch and in every eighth call at least.
     public mutating func receive() -> Int {
+        guard connected != nil else { return receive(fromConnected: false) }
+        if callsUntilMain == 0 {
+            callsUntilMain = Self.callsBetweenMain
+            let count = receive(fromConnected: false)
+            if count > 0 { return count }
+        }
+        callsUntilMain -= 1
+        let count = receive(fromConnected: true)
+        if count > 0 { callsUntilMain = 0 }
+        return count
+    }
+
+    /// Empty calls between two looks at the main socket, each of which costs as long as one at the other.
+    private static var callsBetweenMain: Int { 8 }
+
+    private mutating func receive(fromConnected: Bool) -> Int {
+        let descriptor = fromConnected ? connected!.descriptor : main.descriptor
+        let wasIdle = fromConnected ? connected!.isIdle : main.isIdle
         // After silence, take one datagram only: a batch would look for a second one before it hands
         // over the first, which costs 0.2 µs on the way of every lone request and response.
-        let slotCount = isIdle ? 1 : UInt32(receiveRing.slotCount)
-        isIdle = true
+        let count = receive(from: descriptor, slotCount: wasIdle ? 1 : UInt32(receiveRing.slotCount))
+        if fromConnected { connected!.isIdle = count == 0 } else { main.isIdle = count == 0 }
+        return count == 0 ? 0 : account(count, fromConnected: fromConnected)
+    }
+
+    private mutating func receive(from descriptor: Int32, slotCount: UInt32) -> Int {
         var attempts = 0
         while true {
-            let result = homa_receive(socket.descriptor, receiveRing.slots, slotCount)
-            if result > 0 {
-                isIdle = false
-                return account(Int(result))
-            }
+            let result = homa_receive(descriptor, receiveRing.slots, slotCount)
+            if result > 0 { return Int(result) }
             switch -result {
             case 0, EAGAIN: return 0
             case EINTR: continue
@@ -49,13 +69,13 @@ extension UDPDriver {
             trafficClass: slot.pointee.traffic_class)
     }
 
-    private mutating func account(_ count: Int) -> Int {
+    private mutating func account(_ count: Int, fromConnected: Bool) -> Int {
         let slots = receiveRing.slots
         var truncated = 0
         for i in 0..<count {
+            busiestPeer.vote(for: slots[i].from)
             if slots[i].has_overflow_count != 0 {
-                statistics.receiveOverflows += UInt64(slots[i].overflow_count &- lastOverflowCount)
-                lastOverflowCount = slots[i].overflow_count
+                noteOverflows(slots[i].overflow_count, fromConnected: fromConnected)
             }
             guard slots[i].is_truncated == 0 else {
                 truncated += 1
@@ -71,5 +91,11 @@ extension UDPDriver {
         guard truncated > 0 else { return count }
         statistics.truncated += UInt64(truncated)
         return receiveRing.skipTruncated(count)
+    }
+
+    private mutating func noteOverflows(_ total: UInt32, fromConnected: Bool) {
+        let before = fromConnected ? connected!.lastOverflowCount : main.lastOverflowCount
+        statistics.receiveOverflows += UInt64(total &- before)
+        if fromConnected { connected!.lastOverflowCount = total } else { main.lastOverflowCount = total }
     }
 }

@@ -4,7 +4,8 @@ internal import CHomaPosix
 internal import Glibc
 public import HomaBase
 
-/// Carries packets over one unconnected UDP socket: trains out, joined trains in, errors aside.
+/// Carries packets over an unconnected UDP socket, and a connected one for the busiest peer: trains out, joined
+/// trains in, errors aside.
 ///
 /// One thread uses a driver at a time; it may be handed from one to another. No call blocks, and
 /// none allocates except where its documentation says so.
@@ -13,14 +14,22 @@ public import HomaBase
 /// and again until there is nothing more or ``isFull``; then ``flush()``. To receive: ``receive()``
 /// until it answers 0, looking at each ``datagram(_:)``.
 public struct UDPDriver: ~Copyable, @unchecked Sendable {
+    /// The socket that serves every peer.
     let socket: UDPSocket
+    var main: UDPLane
+    /// The socket of the busiest peer.
+    var connectedSocket: UDPSocket?
+    var connected: UDPLane?
+    var busiestPeer = BusiestPeer()
+    /// False when it is not wanted, or has been found not to work.
+    var mayConnect: Bool
+    /// Calls of ``receive()`` until the main socket is looked at again, while there is another one.
+    var callsUntilMain = 0
+    let options: UDPSocketOptions
     var sendQueue: SendQueue
     var receiveRing: ReceiveRing
     var deniedPeers = GSODenials()
     var reports = LocalReports()
-    var lastOverflowCount: UInt32 = 0
-    /// The last receive call found nothing.
-    var isIdle = true
 
     /// Where the socket is bound; the port is the real one even if 0 was asked for.
     public let localAddress: PeerAddress
@@ -46,18 +55,39 @@ public struct UDPDriver: ~Copyable, @unchecked Sendable {
         let socket = try Self.openBound(options.binding)
         let address = try socket.localAddress()
         let ring = try ReceiveRing(slotCount: options.receiveSlots, slotBytes: options.receiveSlotBytes)
-        socket.prepare(reportsTrafficClass: options.reportsTrafficClass)
-        receiveBufferBytes = socket.setBuffer(SO_RCVBUF, forced: SO_RCVBUFFORCE, byteCount: options.receiveBufferBytes)
-        sendBufferBytes = socket.setBuffer(SO_SNDBUF, forced: SO_SNDBUFFORCE, byteCount: options.sendBufferBytes)
+        let granted = Self.prepare(socket, options)
+        receiveBufferBytes = granted.receiveBufferBytes
+        sendBufferBytes = granted.sendBufferBytes
+        isUsingGRO = granted.isUsingGRO
         isUsingGSO = options.gso == .automatic && socket.canSegment()
-        isUsingGRO = options.gro == .automatic && socket.enableJoining()
+        mayConnect = options.connectsToBusiestPeer
+        self.options = options
         sendQueue = SendQueue(capacity: options.sendQueueCapacity, maximumTrainBytes: options.maximumTrainBytes)
         receiveRing = ring
         localAddress = address
+        main = UDPLane(socket)
         self.socket = socket
     }
 
-    /// The socket, for a ``Poller``. It is closed with the driver.
+    /// What the system granted a socket.
+    struct Granted {
+        var receiveBufferBytes: Int
+        var sendBufferBytes: Int
+        var isUsingGRO: Bool
+    }
+
+    /// Sets all options that every socket of the driver has.
+    @discardableResult
+    static func prepare(_ socket: borrowing UDPSocket, _ options: UDPSocketOptions) -> Granted {
+        socket.prepare(reportsTrafficClass: options.reportsTrafficClass)
+        return Granted(
+            receiveBufferBytes: socket.setBuffer(
+                SO_RCVBUF, forced: SO_RCVBUFFORCE, byteCount: options.receiveBufferBytes),
+            sendBufferBytes: socket.setBuffer(SO_SNDBUF, forced: SO_SNDBUFFORCE, byteCount: options.sendBufferBytes),
+            isUsingGRO: options.gro == .automatic && socket.enableJoining())
+    }
+
+    /// The main socket, for a ``Poller``. It is closed with the driver.
     public var fileDescriptor: Int32 { socket.descriptor }
 
     /// The UDP port bound.

@@ -55,5 +55,9 @@ public struct UDPSocketOptions: Sendable {
     /// Reports each datagram's traffic class, for diagnosis; default false, since it costs a little.
     public var reportsTrafficClass = false
 
+    /// Gives the peer that most datagrams come from a connected socket of its own, which makes round trips with
+    /// it shorter; default true.
+    public var connectsToBusiestPeer = true
+
     public init() {}
 }

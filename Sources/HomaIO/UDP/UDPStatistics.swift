@@ -27,6 +27,9 @@ public struct UDPStatistics: Equatable, Sendable {
     /// Packets dropped for any other reason.
     public var droppedOther: UInt64 = 0
 
+    /// Times that a busiest peer got a socket of its own.
+    public var connections: UInt64 = 0
+
     /// Packets received; a joined train counts each of its packets.
     public var receivedPackets: UInt64 = 0
     /// Their UDP payload bytes.

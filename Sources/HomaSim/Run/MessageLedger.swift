@@ -17,6 +17,8 @@ struct Message: BitwiseCopyable {
     var isAnswering = false
     /// In the free list: the next one.
     var next = Message.none
+    /// Told apart from messages that had this record before.
+    var generation: UInt32 = 0
 
     static let none = UInt32.max
 
@@ -82,7 +84,9 @@ struct MessageLedger: BitwiseCopyable {
         let index = state.pointee.free
         if index != Message.none {
             state.pointee.free = at(index).pointee.next
+            let generation = at(index).pointee.generation &+ 1
             at(index).initialize(to: message)
+            at(index).pointee.generation = generation & 0x7FFF_FFFF
             return index
         }
         if state.pointee.fresh == state.pointee.capacity {
@@ -99,27 +103,50 @@ struct MessageLedger: BitwiseCopyable {
     }
 
     func end(_ index: UInt32) {
+        at(index).pointee.generation &+= 1
         at(index).pointee.next = state.pointee.free
         state.pointee.free = index
         state.pointee.live -= 1
     }
 
-    // MARK: What transports say
+    // MARK: Tokens
+
+    /// Names a message for ever, also when its record is in use for another.
+    @inline(__always)
+    func token(_ index: UInt32) -> UInt64 { UInt64(at(index).pointee.generation) << 32 | UInt64(index) }
+
+    /// The record that a token is about, or was about.
+    @inline(__always)
+    static func index(_ token: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: token) }
+
+    /// Whether the message is still under way.
+    @inline(__always)
+    func isCurrent(_ token: UInt64) -> Bool {
+        let index = Self.index(token)
+        return Int(index) < state.pointee.fresh && UInt64(at(index).pointee.generation) == token >> 32
+    }
+
+    // MARK: What transports say. What is over is no news.
 
     /// So many bytes of the message go to the network for the first time.
     @inline(__always)
-    func sent(_ index: UInt32, bytes: UInt32) {
-        let message = at(index)
+    func sent(_ token: UInt64, bytes: UInt32) {
+        guard isCurrent(token) else { return }
+        let message = at(Self.index(token))
         guard message.pointee.unsent > 0 else { return }
         message.pointee.unsent -= min(bytes, message.pointee.unsent)
-        if message.pointee.unsent == 0 { note(Outcome(message: index, kind: .allSent)) }
+        if message.pointee.unsent == 0 { note(Outcome(message: Self.index(token), kind: .allSent)) }
     }
 
     /// The last byte of the present direction has reached the receiver.
-    func delivered(_ index: UInt32) { note(Outcome(message: index, kind: .delivered)) }
+    func delivered(_ token: UInt64) {
+        if isCurrent(token) { note(Outcome(message: Self.index(token), kind: .delivered)) }
+    }
 
     /// The transport has given the message up.
-    func failed(_ index: UInt32) { note(Outcome(message: index, kind: .failed)) }
+    func failed(_ token: UInt64) {
+        if isCurrent(token) { note(Outcome(message: Self.index(token), kind: .failed)) }
+    }
 
     private func note(_ outcome: Outcome) {
         if state.pointee.outcomeCount == state.pointee.outcomeCapacity {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HomaCore
-import HomaWire
 
 /// All hosts of a run, whatever transport they use: the seam between the network and the transports.
 ///
@@ -42,7 +41,7 @@ struct TransportHosts: ~Copyable {
     /// Bytes beside each packet that the transport needs.
     static func extraStride(_ transport: TransportConfiguration) -> Int {
         switch transport {
-        case .homa: MemoryLayout<PacketHeader>.stride
+        case .homa: MemoryLayout<HomaPacketFields>.stride
         case .srptOracle: 0
         }
     }

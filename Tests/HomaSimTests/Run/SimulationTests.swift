@@ -55,7 +55,7 @@ import Testing
             $0.topology = .named("fabric-10g")!
             $0.traffic.mode = .rpc(responseBytes: 1)
         }
-        // The answer is a packet that is as short as a control packet, but for its one byte.
+        // The answer is 13 bytes longer than a control packet.
         let result = try run(one, [message(0, 143, 1442)])
         #expect(abs(result.completionMicroseconds.maximum - 7.74) < 0.01 * 7.74)
     }

@@ -46,68 +46,40 @@ enum HomaHostSettings {
         let base = homa.preset.configuration(scheduledLevels: homa.scheduledLevels ?? 7)
         let fitted = homa.preset.configuration(scheduledLevels: levels)
         if endpoint.overcommitment == base.overcommitment { endpoint.overcommitment = fitted.overcommitment }
-        if endpoint.maximumIncoming == base.maximumIncoming { endpoint.maximumIncoming = fitted.maximumIncoming }
         if endpoint.unscheduledCutoffs == base.unscheduledCutoffs {
             endpoint.unscheduledCutoffs = fitted.unscheduledCutoffs
         }
         // The card asks for a packet whenever it falls idle; a pacer would only stand in its way.
         endpoint.linkRate = nil
+        // Hosts have known each other for long.
+        endpoint.assumesPeersAlike = homa.cutoffs != .learned
         endpoint.maximumPeers = max(16, scenario.topology.hostCount)
         if endpoint.maximumRPCs == base.maximumRPCs { endpoint.maximumRPCs = 4096 }
-        endpoint.finishedMemory = min(endpoint.finishedMemory, 1024)
         endpoint.maximumMessageBytes = max(
             endpoint.maximumMessageBytes, longestMessage(scenario.traffic), endpoint.unscheduledBytes)
         if homa.cutoffs == .fromWorkload {
-            endpoint.unscheduledCutoffs = workloadCutoffs(
-                scenario.traffic.effectiveSizes, unscheduledBytes: endpoint.unscheduledBytes,
-                levels: endpoint.priorityLevels, scheduled: min(levels, endpoint.priorityLevels - 1))
+            endpoint.unscheduledCutoffs = UnscheduledCutoffs.balanced(
+                sizes: scenario.traffic.effectiveSizes.rows.map { ($0.bytes, $0.cumulative) },
+                unscheduledBytes: endpoint.unscheduledBytes,
+                levels: min(levels, endpoint.priorityLevels - 1)...endpoint.priorityLevels - 1)
         }
+        fitToLoss(&endpoint, scenario.topology)
         return endpoint
+    }
+
+    /// Where packets can be lost, even all of a message, only an acknowledgement tells the sender that it may forget.
+    /// Where none is ever lost none comes twice either, and receivers need not remember what they have had.
+    private static func fitToLoss(_ endpoint: inout EndpointConfiguration, _ topology: TopologyConfiguration) {
+        let settings = [topology.leafSwitch, topology.spineSwitch]
+        if settings.contains(where: { $0.isLimited || $0.selectiveDropThresholdBytes != nil }) {
+            endpoint.acknowledgesMessages = true
+        } else if !endpoint.acknowledgesMessages {
+            endpoint.finishedMemory = 0
+        }
     }
 
     private static func longestMessage(_ traffic: TrafficConfiguration) -> Int {
         guard case .rpc(let response?) = traffic.mode else { return traffic.effectiveSizes.maximum }
         return max(traffic.effectiveSizes.maximum, response)
-    }
-
-    /// Longest message per level such that every unscheduled level carries the same number of unscheduled bytes.
-    ///
-    /// The SIGCOMM 2018 paper (section 3.4) splits the distribution of bytes, each message counted up to the
-    /// unscheduled limit. Levels from the top: 7 takes the shortest messages.
-    static func workloadCutoffs(
-        _ sizes: SizeDistribution, unscheduledBytes: Int, levels: Int, scheduled: Int
-    ) -> [UInt32] {
-        var cutoffs = [UInt32](repeating: 0, count: HomaLimits.priorityLevels)
-        let lowest = min(scheduled, levels - 1)
-        cutoffs[lowest] = UInt32(HomaLimits.maximumMessageLength)
-        let total = sizes.meanOfPrefix(unscheduledBytes)
-        var bound = 0
-        for (index, level) in stride(from: levels - 1, to: lowest, by: -1).enumerated() {
-            let wanted = total * Double(index + 1) / Double(levels - lowest)
-            bound = max(bound + 1, smallest(from: bound, sizes, unscheduledBytes, carrying: wanted))
-            cutoffs[level] = UInt32(min(bound, HomaLimits.maximumMessageLength))
-        }
-        return cutoffs
-    }
-
-    /// The least size such that messages up to it carry so many unscheduled bytes per message of the whole.
-    private static func smallest(
-        from start: Int, _ sizes: SizeDistribution, _ unscheduledBytes: Int, carrying wanted: Double
-    ) -> Int {
-        var low = start
-        var high = sizes.maximum
-        while low < high {
-            let middle = (low + high) / 2
-            if carried(upTo: middle, sizes, unscheduledBytes) >= wanted { high = middle } else { low = middle + 1 }
-        }
-        return low
-    }
-
-    /// Unscheduled bytes of messages of at most `size` bytes, per message of the whole distribution.
-    private static func carried(upTo size: Int, _ sizes: SizeDistribution, _ unscheduledBytes: Int) -> Double {
-        // The prefix mean up to min(size, limit), without what longer messages contribute to it …
-        let limit = min(size, unscheduledBytes)
-        let longer = 1 - sizes.fraction(ofMessagesUpTo: size)
-        return sizes.meanOfPrefix(limit) - longer * Double(limit)
     }
 }

@@ -4,17 +4,21 @@ import HomaBase
 import HomaCore
 import HomaWire
 
+/// What a Homa packet carries beside what the network knows of it.
+struct HomaPacketFields: BitwiseCopyable {
+    var header: PacketHeader
+    /// The message it is about, for the simulator's books alone; meaningless in control packets.
+    var token: UInt64
+}
+
 /// Hosts that run `HomaCore.Endpoint`, exactly as real nodes do; only packets have no payload and memory is unlimited.
 struct HomaTransport: ~Copyable {
     private static let serverPort: UInt16 = 99
     private static let clientPort = HomaLimits.firstClientPort
     private static let firstRPC: UInt64 = 2
-    /// Marks the token of a response, above the message's number.
-    private static let responseMark: UInt64 = 1 << 32
 
     let hosts: Int
     private let endpoints: UnsafeMutablePointer<Endpoint>
-    private let calls: UnsafeMutablePointer<CallNumbers>
     private let waiting: UnsafeMutablePointer<[UInt32]>
     private let packets: PacketStore
     private let messages: MessageLedger
@@ -34,7 +38,6 @@ struct HomaTransport: ~Copyable {
         wire = settings.wireSizes
         unscheduledBytes = settings.unscheduledBytes
         endpoints = .allocate(capacity: hosts)
-        calls = .allocate(capacity: hosts)
         waiting = .allocate(capacity: hosts)
         var seeds = SeededRandom(seed: scenario.seed ^ 0x686F_6D61)
         for host in 0..<hosts {
@@ -47,7 +50,6 @@ struct HomaTransport: ~Copyable {
             } catch {
                 preconditionFailure("a validated scenario made an endpoint fail: \(error)")
             }
-            (calls + host).initialize(to: CallNumbers())
             (waiting + host).initialize(to: [])
         }
     }
@@ -55,8 +57,6 @@ struct HomaTransport: ~Copyable {
     deinit {
         endpoints.deinitialize(count: hosts)
         endpoints.deallocate()
-        for host in 0..<hosts { calls[host].destroy() }
-        calls.deallocate()
         waiting.deinitialize(count: hosts)
         waiting.deallocate()
     }
@@ -78,48 +78,53 @@ struct HomaTransport: ~Copyable {
     }
 
     private mutating func call(_ message: UInt32, _ host: Int, at now: UInt64) -> Bool {
+        let token = messages.token(message)
         let record = messages.at(message)
         let request = CallRequest(
             destination: Self.address(record.pointee.destination), serverPort: Self.serverPort,
-            clientPort: Self.clientPort, length: Int(record.pointee.bytes), payload: UInt64(message),
-            cookie: calls[host].following << 32 | UInt64(message))
+            clientPort: Self.clientPort, length: Int(record.pointee.bytes), payload: token, cookie: token)
+        let instant = SimulatedTime(picoseconds: now).instant
         do {
-            _ = try endpoints[host].call(request, at: SimulatedTime(picoseconds: now).instant)
+            if isOneWay {
+                _ = try endpoints[host].send(request, at: instant)
+            } else {
+                _ = try endpoints[host].call(request, at: instant)
+            }
         } catch .tooManyRPCs {
             return false
         } catch {
             preconditionFailure("an endpoint refused a message that the scenario allows: \(error)")
         }
-        calls[host].add(message)
         return true
     }
 
     mutating func receive(_ index: UInt32, at host: UInt16, now: UInt64) {
         let packet = packets.at(index)
         let source = Self.address(packet.pointee.source)
-        let header = packets.extra(index, as: PacketHeader.self)
+        let extra = packets.extra(index, as: HomaPacketFields.self)
         let instant = SimulatedTime(picoseconds: now).instant
-        _ = endpoints[Int(host)].receive(header.pointee, from: source, at: instant)
+        _ = endpoints[Int(host)].receive(extra.pointee.header, from: source, at: instant)
+        let token = extra.pointee.token
         packets.give(index)
-        takeEvents(host, at: now)
+        takeEvents(host, token, at: now)
     }
 
     /// The packet that the host's network card is to send now, or `Packet.none`.
-    mutating func nextPacket(_ host: UInt16, at now: UInt64) -> UInt32 {
-        let instant = SimulatedTime(picoseconds: now).instant
+    mutating func nextPacket(_ host: UInt16, at time: UInt64) -> UInt32 {
+        let instant = SimulatedTime(picoseconds: time).instant
         guard let outgoing = endpoints[Int(host)].nextPacket(at: instant) else { return Packet.none }
-        let message = UInt32(truncatingIfNeeded: outgoing.payload)
         let (kind, isNew) = kind(outgoing)
         let index = packets.take(
             Packet(
                 source: host, destination: Self.host(outgoing.peer), wireBytes: UInt32(wire.bytes(of: outgoing)),
-                message: message, flow: UInt32(truncatingIfNeeded: outgoing.header.common.senderID.rawValue >> 1),
+                message: MessageLedger.index(outgoing.payload),
+                flow: UInt32(truncatingIfNeeded: outgoing.header.common.senderID.rawValue >> 1),
                 payloadBytes: UInt32(outgoing.payloadLength), priority: outgoing.priority,
                 marks: kind == .unscheduled ? [.droppable] : [], kind: kind))
-        packets.extra(index, as: PacketHeader.self).initialize(to: outgoing.header)
-        if isNew, outgoing.payload & Self.responseMark == 0 || !isOneWay {
-            messages.sent(message, bytes: UInt32(outgoing.payloadLength))
-        }
+        packets.extra(index, as: HomaPacketFields.self).initialize(
+            to: HomaPacketFields(header: outgoing.header, token: outgoing.payload))
+        if isNew { messages.sent(outgoing.payload, bytes: UInt32(outgoing.payloadLength)) }
+        if isOneWay { takeEvents(host, Self.noToken, at: time) }
         return index
     }
 
@@ -137,7 +142,7 @@ struct HomaTransport: ~Copyable {
 
     mutating func expireTimers(_ host: UInt16, at now: UInt64) {
         endpoints[Int(host)].expireTimers(at: SimulatedTime(picoseconds: now).instant)
-        takeEvents(host, at: now)
+        takeEvents(host, Self.noToken, at: now)
     }
 
     /// When `expireTimers` is wanted next, in picoseconds; `UInt64.max` for never.
@@ -147,39 +152,41 @@ struct HomaTransport: ~Copyable {
         return deadline.nanoseconds > .max / 1000 ? .max : deadline.nanoseconds * 1000
     }
 
-    private mutating func takeEvents(_ host: UInt16, at now: UInt64) {
+    /// - Parameter token: of the packet that has just come in; it completes what the events say has arrived.
+    private mutating func takeEvents(_ host: UInt16, _ token: UInt64, at now: UInt64) {
         while let event = endpoints[Int(host)].nextEvent() {
             switch event {
-            case .requestArrived(let request): requestArrived(request, at: host, now: now)
+            case .messageArrived: messages.delivered(token)
+            case .requestArrived(let request): requestArrived(request, token, at: host, now: now)
             case .responseArrived(_, let cookie, _, _):
-                if !isOneWay { messages.delivered(UInt32(truncatingIfNeeded: cookie)) }
+                messages.delivered(cookie)
                 retry(Int(host), at: now)
             case .callFailed(_, let cookie, _):
-                let neverArrived = calls[Int(host)].cancel(cookie >> 32)
-                if neverArrived || !isOneWay { messages.failed(UInt32(truncatingIfNeeded: cookie)) }
+                messages.failed(cookie)
                 retry(Int(host), at: now)
+            case .messageSent: retry(Int(host), at: now)
             case .payloadReleased, .requestAbandoned, .peerAdded: break
             }
         }
     }
 
-    private mutating func requestArrived(_ request: ArrivedRequest, at host: UInt16, now: UInt64) {
-        let client = Int(Self.host(request.client))
-        let number = (request.id.clientSide.rawValue - Self.firstRPC) / 2
-        guard let message = calls[client].take(number) else {
-            // The client has given up.
-            return endpoints[Int(host)].decline(request.rpc, at: SimulatedTime(picoseconds: now).instant)
-        }
-        let length = isOneWay ? 1 : Int(messages.at(message).pointee.responseBytes)
-        messages.delivered(message)
+    private mutating func requestArrived(_ request: ArrivedRequest, _ token: UInt64, at host: UInt16, now: UInt64) {
+        let instant = SimulatedTime(picoseconds: now).instant
+        // The client may have given up.
+        guard messages.isCurrent(token) else { return endpoints[Int(host)].decline(request.rpc, at: instant) }
+        // A one-way message to a host that was not known to understand it: any answer will do, and is no message.
+        let length = isOneWay ? 1 : Int(messages.at(MessageLedger.index(token)).pointee.responseBytes)
+        messages.delivered(token)
         do {
             _ = try endpoints[Int(host)].respond(
-                to: request.rpc, length: length, payload: Self.responseMark | UInt64(message),
-                at: SimulatedTime(picoseconds: now).instant)
+                to: request.rpc, length: length, payload: isOneWay ? Self.noToken : token, at: instant)
         } catch {
             preconditionFailure("an endpoint refused a response that the scenario allows: \(error)")
         }
     }
+
+    /// A token that no message has.
+    private static let noToken = UInt64.max
 
     private mutating func retry(_ host: Int, at now: UInt64) {
         while let message = waiting[host].first, call(message, host, at: now) { waiting[host].removeFirst() }
@@ -204,57 +211,5 @@ struct HomaTransport: ~Copyable {
         }
         sum.messagesDeferred = deferred
         return sum
-    }
-}
-
-/// Which message each call of a host is about: call numbers are consecutive, and those in use lie close together.
-struct CallNumbers: BitwiseCopyable {
-    private struct Entry: BitwiseCopyable {
-        var number: UInt64
-        var message: UInt32
-        var isUsed: Bool
-    }
-
-    private var entries: UnsafeMutablePointer<Entry>
-    private var capacity = 256
-    private var next: UInt64 = 0
-
-    init() {
-        entries = .allocate(capacity: 256)
-        entries.initialize(repeating: Entry(number: 0, message: 0, isUsed: false), count: 256)
-    }
-
-    func destroy() { entries.deallocate() }
-
-    /// Notes the message of the next call.
-    mutating func add(_ message: UInt32) {
-        while entries[Int(next) & (capacity - 1)].isUsed { grow() }
-        entries[Int(next) & (capacity - 1)] = Entry(number: next, message: message, isUsed: true)
-        next += 1
-    }
-
-    /// The number that the next call will have.
-    var following: UInt64 { next }
-
-    /// The message of a call that has arrived; nil when it was cancelled.
-    mutating func take(_ number: UInt64) -> UInt32? {
-        let entry = entries + (Int(number) & (capacity - 1))
-        guard entry.pointee.isUsed, entry.pointee.number == number else { return nil }
-        entry.pointee.isUsed = false
-        return entry.pointee.message
-    }
-
-    /// Forgets a call; false when it has arrived.
-    mutating func cancel(_ number: UInt64) -> Bool { take(number) != nil }
-
-    private mutating func grow() {
-        let larger = UnsafeMutablePointer<Entry>.allocate(capacity: capacity * 2)
-        larger.initialize(repeating: Entry(number: 0, message: 0, isUsed: false), count: capacity * 2)
-        for index in 0..<capacity where entries[index].isUsed {
-            larger[Int(entries[index].number) & (capacity * 2 - 1)] = entries[index]
-        }
-        entries.deallocate()
-        entries = larger
-        capacity *= 2
     }
 }

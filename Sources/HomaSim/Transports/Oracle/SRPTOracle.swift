@@ -79,7 +79,7 @@ struct SRPTOracle: ~Copyable {
     mutating func expireTimers(_ host: UInt16, at now: UInt64) {
         while let first = arrivals[Int(host)].last, first.time <= now {
             arrivals[Int(host)].removeLast()
-            messages.delivered(first.message)
+            messages.delivered(messages.token(first.message))
         }
         guard until[Int(host)] <= now else { return }
         progress(to: now)
@@ -124,7 +124,7 @@ struct SRPTOracle: ~Copyable {
 
     private mutating func depart(_ entry: Entry, at now: UInt64) {
         let bytes = Int(messages.at(entry.message).pointee.length)
-        messages.sent(entry.message, bytes: UInt32(bytes))
+        messages.sent(messages.token(entry.message), bytes: UInt32(bytes))
         let best = idle.picoseconds(bytes: bytes, from: Int(entry.sender), to: Int(entry.receiver))
         let arrival = Arrival(time: now + best - min(best, linkTime(bytes)), message: entry.message)
         let list = arrivals[Int(entry.receiver)]

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CHomaPosix
+
+/// Finds the peer that most datagrams come from, by majority vote (Boyer and Moore): one comparison for each
+/// datagram and no table, however many peers there are.
+struct BusiestPeer {
+    /// Votes of lead at which a peer counts as busiest while there is no other; about 64 round trips.
+    static let votesToLead = 64
+    /// Votes of lead it takes to replace another peer, so that two equally busy ones do not take turns.
+    static let votesToReplace = 4096
+
+    private(set) var candidate = homa_address()
+    private(set) var votes = 0
+
+    /// Takes one datagram from `peer` into account.
+    @inline(__always)
+    mutating func vote(for peer: homa_address) {
+        if peer.isSame(as: candidate) {
+            votes = min(votes + 1, Self.votesToReplace)
+        } else if votes > 0 {
+            votes -= 1
+        } else {
+            candidate = peer
+            votes = 1
+        }
+    }
+}
+
+extension homa_address {
+    @inline(__always)
+    func isSame(as other: homa_address) -> Bool {
+        low == other.low && port == other.port && high == other.high && scope == other.scope
+    }
+}
