@@ -29,7 +29,7 @@ if [ $missing = 1 ]; then
     unset RUNLEVEL
 fi
 
-work=$(mktemp -d /tmp/homa-slurm.XXXXXX)
+work=$(mktemp -d)
 pids=()
 # shellcheck disable=SC2329  # called by the trap
 cleanup() {

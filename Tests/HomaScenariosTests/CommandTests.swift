@@ -8,8 +8,8 @@ import Testing
 @Suite("homa sim as a process", .serialized)
 struct CommandTests {
     private static let scenario =
-        #"{"topology": {"hosts": 4}, "traffic": {"workload": "w2", "load": 0.5}, "length": {"messages": 200}}"#
-    private static let sweep = ["sim", "sweep", scenario, "--vary", "seed=1..24", "--jobs", "2", "--out"]
+        #"{"topology": {"hosts": 4}, "traffic": {"workload": "w2", "load": 0.5}, "length": {"messages": 100}}"#
+    private static let sweep = ["sim", "sweep", scenario, "--vary", "seed=1..16", "--jobs", "2", "--out"]
 
     @Test("a sweep that is killed and interrupted resumes, and ends like one that was left alone")
     func interruptions() throws {
@@ -22,7 +22,7 @@ struct CommandTests {
         try killed.end(with: SIGKILL, when: { scratch.lines("torn") >= 3 })
         #expect(killed.finish() == SIGKILL)
         let afterKill = scratch.lines("torn")
-        #expect((3..<24).contains(afterKill))
+        #expect((3..<16).contains(afterKill))
 
         let interrupted = try HomaProcess(Self.sweep + [path])
         try interrupted.end(with: SIGINT, when: { scratch.lines("torn") >= afterKill + 3 })
@@ -30,11 +30,11 @@ struct CommandTests {
         #expect(interrupted.errors.contains("\(afterKill) were finished"))
         #expect(interrupted.errors.contains("this runs them:\nhoma sim sweep"))
         let afterInterrupt = scratch.lines("torn")
-        #expect((afterKill + 3..<24).contains(afterInterrupt))
+        #expect((afterKill + 3..<16).contains(afterInterrupt))
 
         let last = try HomaProcess(Self.sweep + [path])
         #expect(last.finish() == 0)
-        #expect(last.errors.contains("\(afterInterrupt) were finished, \(24 - afterInterrupt) are now"))
+        #expect(last.errors.contains("\(afterInterrupt) were finished, \(16 - afterInterrupt) are now"))
         #expect(try scratch.text("torn") == scratch.text("whole"))
     }
 
@@ -89,7 +89,7 @@ struct CommandTests {
         }
         #expect(
             result["slowdown_p99_by_size_percentile"]?.members?.map(\.key) == ["10", "50", "90", "99", "100"])
-        #expect(result["messages"]?.integer == 200)
+        #expect(result["messages"]?.integer == 100)
         #expect(result["machine"]?["packet_hops_per_cpu_second"] == result["packet_hops_per_cpu_second"])
         #expect(result["build"]?.text == "debug" && process.errors.contains("DEBUG BUILD"))
     }

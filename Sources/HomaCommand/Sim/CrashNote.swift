@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import HomaScenarios
+import HomaSim
 
 /// Says how to repeat what was being simulated when the program crashed.
 ///
@@ -36,9 +38,9 @@ enum CrashNote {
 
     private static func say(_ text: StaticString) { _ = write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount) }
 
-    /// Remembers a command while `body` runs. With more threads than slots some are not remembered.
-    static func whileRunning<R>(_ command: String, _ body: () throws -> R) rethrows -> R {
-        let text = strdup(command)
+    /// Remembers a scenario while `body` runs. With more threads than slots some are not remembered.
+    static func whileRunning<R>(_ scenario: Scenario, _ body: () throws -> R) rethrows -> R {
+        let text = strdup("homa sim run \(shellQuoted(scenario.json.description))")
         let slot = lock.withLock { () -> Int? in
             let slot = (0..<slots).first { texts[$0] == nil }
             if let slot { texts[slot] = text }

@@ -27,13 +27,15 @@ struct SimReport {
         let load =
             scenario.traffic.arrivals.isClosed ? "closed loop" : "load \(fixed(scenario.traffic.load * 100, 1)) %"
         return """
-            \(scenario.name) (simulated): \(scenario.transport.kind), workload \(scenario.traffic.sizes.name), \(load), \
+            \(scenario.name) (simulated): \(scenario.transport.kind), \
+            workload \(scenario.traffic.sizes.name), \(load), \
             \(scenario.topology.hostCount) hosts at \(scenario.topology.hostRate), seed \(scenario.seed)
             \(result.messages) messages complete, \(result.messagesIncomplete) incomplete, \
             \(result.messagesFailed) given up, in \(fixed(result.measuredTime / .milliseconds(1), 2)) ms measured of \
             \(fixed(result.simulatedTime / .milliseconds(1), 2)) ms simulated
             slowdown: mean \(fixed(result.slowdown.mean, 3)), median \(fixed(result.slowdown.median, 3)), \
-            p99 \(fixed(result.slowdown.p99, 2)); bandwidth wasted at receivers \(fixed(result.wastedBandwidth * 100, 1)) %
+            p99 \(fixed(result.slowdown.p99, 2)); \
+            bandwidth wasted at receivers \(fixed(result.wastedBandwidth * 100, 1)) %
             """
     }
 
@@ -99,8 +101,8 @@ struct SimReport {
         guard let figures else { return "" }
         let machine = figures.machine.map { "\($0.key) \($0.value.text ?? $0.value.description)" }
         return """
-            \(result.packetHops) packet-hops, \(result.events) events in \(fixed(figures.cpuSeconds, 2)) s of processor \
-            time: \(fixed(figures.packetHopsPerCPUSecond / 1e6, 2)) M packet-hops per second; \
+            \(result.packetHops) packet-hops, \(result.events) events \
+            in \(fixed(figures.cpuSeconds, 2)) s of processor time: \(fixed(figures.packetHopsPerCPUSecond / 1e6, 2)) M packet-hops per second; \
             \(fixed(Double(figures.maximumResidentBytes) / 1e6, 1)) MB of memory at most
             \(figures.build) build; \(machine.joined(separator: ", "))
             """

@@ -86,7 +86,7 @@ struct SimRunner {
         defer { withExtendedLifetime(signals) {} }
         let queue = scenarios.enumerated().map { PoolJob(index: $0.offset, scenario: $0.element) }
         let pool = WorkerPool<(SimulationResult, RunCost)>(queue, stop: stop) { scenario, monitor in
-            try CrashNote.whileRunning(replayCommand(scenario)) {
+            try CrashNote.whileRunning(scenario) {
                 try ScenarioRun.run(scenario, monitor).map { ($0.result, $0.cost) }
             }
         }

@@ -20,7 +20,8 @@ struct SimSweepCommand: ParsableCommand {
               homa sim sweep sigcomm2018-w4 --vary topology.leaf.buffer_bytes=250000..4000000*2 --out buffers.jsonl
               homa sim sweep quick --vary seed=1..8 --out seeds.jsonl --share 2/4
 
-            Exit status: 0 all points are finished, 2 interrupted, or a point failed, or it could not run, 64 wrong usage.
+            Exit status: 0 all points are finished, 2 interrupted, or a point failed, or it could not run, 64 wrong \
+            usage.
             """)
 
     @Argument(help: "The scenario that all points begin with: a file, a name, JSON, or -.")
@@ -90,7 +91,7 @@ struct SimSweepCommand: ParsableCommand {
         defer { withExtendedLifetime(signals) {} }
         var line = ProgressLine(progress)
         let summary = try sweep.run(threads: jobs, stop: stop) { scenario, monitor in
-            try CrashNote.whileRunning(replayCommand(scenario)) { try ScenarioRun.runner(scenario, monitor) }
+            try CrashNote.whileRunning(scenario) { try ScenarioRun.runner(scenario, monitor) }
         } tick: { summary, now in
             line.show(
                 done: summary.finished + summary.failures.count, total: summary.points - summary.alreadyFinished,
@@ -103,7 +104,8 @@ struct SimSweepCommand: ParsableCommand {
     private func report(_ summary: SweepSummary, _ sweep: SweepRun, _ path: String) throws {
         let name = sweep.share.count > 1 ? " of \(sweep.share.name)" : ""
         note(
-            "\(summary.points) points\(name): \(summary.alreadyFinished) were finished, \(summary.finished) are now, in \(path)"
+            "\(summary.points) points\(name): \(summary.alreadyFinished) were finished, \(summary.finished) are now, "
+                + "in \(path)"
         )
         for failure in summary.failures {
             note("point \(failure.index) failed: \(failure.reason)")

@@ -2,8 +2,8 @@
 
 /// A decimal number, exactly: `digits` · 10^`exponent`.
 ///
-/// Times, rates and the steps of a sweep are written as decimals. In binary 0.5 + 3 · 0.1 is 0.8000000000000000444, which
-/// would be another scenario than the one that says 0.8.
+/// Times, rates and the steps of a sweep are written as decimals. In binary 0.1 + 0.2 is 0.30000000000000004, which would
+/// be another scenario than the one that says 0.3.
 struct ExactDecimal: Equatable, Sendable {
     var digits: Int128
     var exponent: Int

@@ -40,8 +40,8 @@ extension JSONValue: CustomStringConvertible {
         }
     }
 
-    /// The value over several lines, for people. What fits a line of 100 characters stays on one, and plain values share
-    /// lines.
+    /// The value over several lines, for people. What fits a line of 100 characters stays on one, and plain values
+    /// share lines.
     public func pretty(indent: Int = 0) -> String {
         let flat = spaced
         guard flat.count + indent > 100 else { return flat }

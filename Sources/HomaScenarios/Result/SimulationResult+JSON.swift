@@ -5,8 +5,8 @@ public import HomaSim
 extension SimulationResult {
     /// The result as one object: the figures most asked for first, then everything, then the whole scenario.
     ///
-    /// It depends on the scenario alone: the same seed gives the same bytes. What a run cost on some machine is added by
-    /// ``MachineFigures/adding(to:)``.
+    /// It depends on the scenario alone: the same seed gives the same bytes. What a run cost on some machine is added
+    /// by ``MachineFigures/adding(to:)``.
     public var json: JSONValue {
         .object(
             headline + messageDetails + networkDetails + [

@@ -58,7 +58,8 @@ public final class WorkerPool<Output: Sendable>: @unchecked Sendable {
         self.runner = runner
     }
 
-    /// Runs all jobs on `threads` threads. Returns when all are done or, after a stop, when those under way have stopped.
+    /// Runs all jobs on `threads` threads. Returns when all are done or, after a stop, when those under way have
+    /// stopped.
     /// - Parameters:
     ///   - handle: called on this thread for each outcome, in the order in which they come.
     ///   - tick: called on this thread about every `interval` seconds.

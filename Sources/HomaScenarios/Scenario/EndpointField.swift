@@ -34,7 +34,7 @@ struct EndpointField: Sendable {
         self.form = form
     }
 
-    static let all: [EndpointField] = packets + granting + priorities + timers + limits
+    static let all: [EndpointField] = packets + messages + granting + priorities + timers + limits
 
     private static let packets: [EndpointField] = [
         .init("maximum_message_bytes", "maximumMessageBytes", .integer(\.maximumMessageBytes)),
@@ -51,6 +51,13 @@ struct EndpointField: Sendable {
         .init("link_gbps", "linkRate", .rateOrNull(\.linkRate)),
         .init("link_queue_limit_us", "linkQueueLimit", .time(\.linkQueueLimit, .microseconds)),
         .init("pacer_bypass_bytes", "pacerBypassBytes", .integer(\.pacerBypassBytes)),
+    ]
+
+    private static let messages: [EndpointField] = [
+        .init("acknowledges_messages", "acknowledgesMessages", .flag(\.acknowledgesMessages)),
+        .init(
+            "unacknowledged_retention_us", "unacknowledgedRetention", .time(\.unacknowledgedRetention, .microseconds)),
+        .init("assumes_peers_alike", "assumesPeersAlike", .flag(\.assumesPeersAlike)),
     ]
 
     private static let granting: [EndpointField] = [

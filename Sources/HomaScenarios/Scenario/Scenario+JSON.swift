@@ -6,7 +6,8 @@ import HomaWorkloads
 extension Scenario {
     /// Reads a scenario. docs/scenarios.md describes the form.
     ///
-    /// Throws all that is wrong with it: unknown keys, wrong kinds, values out of range, and what cannot be run together.
+    /// Throws all that is wrong with it: unknown keys, wrong kinds, values out of range, and what cannot be run
+    /// together.
     public init(json: JSONValue) throws(ScenarioFileError) {
         let problems = ProblemList()
         let reader = ObjectReader(json, path: "", keys: ScenarioKeys.top, problems: problems)
