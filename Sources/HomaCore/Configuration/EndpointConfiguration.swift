@@ -97,6 +97,13 @@ public struct EndpointConfiguration: Equatable, Sendable {
     public var boostedTailBytes = 0
     /// Version announced with the cutoffs, at least 1.
     public var cutoffVersion: UInt16 = 1
+    /// Learn the cutoffs from the messages that arrive, so that every level used by `unscheduledCutoffs` carries the
+    /// same number of unscheduled bytes; the list is only where that begins.
+    public var learnsCutoffs = true
+    /// Cutoffs are looked at again after so many messages, 100 … 1 000 000, …
+    public var cutoffSample = 2_000
+    /// … and no sooner than this after the last time.
+    public var cutoffInterval: Duration = .milliseconds(100)
     /// Control packets and short messages; the level of grants, resends and so on. Nil: the highest.
     public var controlPriority: UInt8?
 

@@ -16,6 +16,7 @@ extension EndpointConfiguration {
         configuration.maximumIncoming = 400_000
         configuration.grantIncrement = 1
         configuration.countsUnscheduledIncoming = false
+        configuration.learnsCutoffs = false
         configuration.resendIntervalLimit = .milliseconds(5)
         configuration.timeout = .milliseconds(100)
         configuration.maximumPeers = 10_000
@@ -54,6 +55,7 @@ extension EndpointConfiguration {
         configuration.grantOldestShare = 0
         configuration.activeMessagesPerPeer = 1
         configuration.countsUnscheduledIncoming = false
+        configuration.learnsCutoffs = false
         configuration.unscheduledCutoffs = UnscheduledCutoffs.balanced(
             sizes: sizes, unscheduledBytes: configuration.unscheduledBytes, levels: min(7, scheduledLevels)...7)
         return configuration

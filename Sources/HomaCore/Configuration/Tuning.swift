@@ -32,6 +32,9 @@ struct Tuning: BitwiseCopyable {
     let countsUnscheduled: Bool
 
     let cutoffs: CutoffsFields
+    let learnsCutoffs: Bool
+    let cutoffSample: Int
+    let cutoffInterval: UInt64
     /// Highest level for granted data: one below the lowest unscheduled level.
     let maximumScheduledPriority: Int
     let controlPriority: UInt8
@@ -86,6 +89,9 @@ struct Tuning: BitwiseCopyable {
         // The length of a real carriage's longest message stands for every length.
         let all = UInt32(HomaLimits.maximumMessageLength)
         for level in 0..<levels where values[level] == all { values[level] = max(all, maximumMessage) }
+        learnsCutoffs = configuration.learnsCutoffs
+        cutoffSample = configuration.cutoffSample
+        cutoffInterval = configuration.cutoffInterval.wholeNanoseconds
         cutoffs = CutoffsFields(cutoffs: values, version: configuration.cutoffVersion)
         var lowest = levels - 1
         while lowest > 0, values[lowest] < maximumMessage { lowest -= 1 }

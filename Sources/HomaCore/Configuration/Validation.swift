@@ -50,6 +50,8 @@ extension EndpointConfiguration {
         try check("priorityLevels", priorityLevels, 1...HomaLimits.priorityLevels)
         try check("unscheduledCutoffs (entries)", unscheduledCutoffs.count, 8...8)
         try check("cutoffVersion", Int(cutoffVersion), 1...Int(UInt16.max))
+        try check("cutoffSample", cutoffSample, 100...1_000_000)
+        try check("cutoffInterval", cutoffInterval, .microseconds(1) ... .seconds(3600))
         try check("boostedTailBytes", boostedTailBytes, 0...Self.longestMessageWithoutPool)
         try check("controlPriority", Int(controlPriority ?? 0), 0...priorityLevels - 1)
         var previous = UInt32.max

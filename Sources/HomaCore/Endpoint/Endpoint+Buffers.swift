@@ -12,6 +12,10 @@ extension Endpoint {
         rpc.pointee.incoming = IncomingMessage()
         rpc.pointee.incoming.length = data.messageLength
         rpc.pointee.incoming.granted = data.incoming
+        if cutoffs.observe(length: data.messageLength, unscheduled: data.incoming, at: now) {
+            granter.cutoffs = cutoffs.current.cutoffs
+            counters.cutoffChanges += 1
+        }
         guard let pool else { return holdBuffers(slot, BufferLease(slot: 0, generation: 0)) }
         if !waiting.mustWait(length: Int(data.messageLength)),
             let lease = pool.allocate(Int(data.messageLength), shard: shard, at: now)

@@ -2,6 +2,7 @@
 
 public import HomaBase
 import HomaBuffers
+public import HomaWire
 
 /// Plain information.
 extension Endpoint {
@@ -15,6 +16,9 @@ extension Endpoint {
 
     /// Bytes granted or unscheduled and not yet received, as the granter counts them.
     public var incomingBytes: Int { granter.totalIncoming }
+
+    /// The cutoffs that senders are told.
+    public var unscheduledCutoffs: CutoffsFields { mutating get { cutoffs.current } }
 
     /// Messages waiting for buffers.
     public var waitingForBuffers: Int { waiting.count }

@@ -66,9 +66,10 @@ extension Endpoint {
             disposition = .dropped(reason)
         }
         // Last, so that a packet cannot end the RPC it belongs to before its data counts.
-        if !data.ack.isEmpty || data.cutoffVersion != tuning.cutoffs.version, let peer = findPeer(address) {
+        let isStale = data.cutoffVersion != cutoffs.current.version
+        if !data.ack.isEmpty || isStale, let peer = findPeer(address) {
             if !data.ack.isEmpty { acknowledged(data.ack, by: peer, at: now) }
-            if data.cutoffVersion != tuning.cutoffs.version { sendCutoffs(header, to: peer, at: now) }
+            if isStale { sendCutoffs(header, to: peer, at: now) }
         }
         return disposition
     }

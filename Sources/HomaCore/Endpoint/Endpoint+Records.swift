@@ -22,9 +22,9 @@ extension Endpoint {
         if tuning.assumesPeersAlike {
             let peer = peers.at(added.index)
             peer.pointee.extensionVersion = HeaderExtension.currentVersion
-            peer.pointee.cutoffs = tuning.cutoffs.cutoffs
+            peer.pointee.cutoffs = cutoffs.current.cutoffs
             peer.pointee.cutoffs[0] = .max
-            peer.pointee.cutoffVersion = tuning.cutoffs.version
+            peer.pointee.cutoffVersion = cutoffs.current.version
         }
         // The evicted record may be the one remembered.
         recentPeer = added.index

@@ -57,7 +57,7 @@ extension Endpoint {
         let record = peers.at(peer)
         guard now >= record.pointee.nextCutoffs else { return }
         record.pointee.nextCutoffs = now.advanced(byNanoseconds: 1_000_000)
-        reply(.cutoffs(tuning.cutoffs), to: header, address: record.pointee.address, marks: [])
+        reply(.cutoffs(cutoffs.current), to: header, address: record.pointee.address, marks: [])
     }
 
     /// Asks for everything that should have arrived and has not. False when there is nothing to ask for.

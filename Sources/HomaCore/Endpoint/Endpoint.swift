@@ -34,6 +34,7 @@ public struct Endpoint: ~Copyable {
     var peers: PeerTable
     var ranges: RangePool
     var granter: Granter
+    var cutoffs: CutoffLearner
     var sendQueue: SendQueue
     var pacer: Pacer
     /// One entry for each RPC that something may have to be done for; the key is when.
@@ -87,6 +88,7 @@ public struct Endpoint: ~Copyable {
         let rpcs = RPCTable(capacity: configuration.maximumRPCs)
         granter = Granter(tuning: tuning, records: rpcs.records, maximumPeers: configuration.maximumPeers)
         self.rpcs = rpcs
+        cutoffs = CutoffLearner(tuning, at: now)
         index = RPCIndex(capacity: configuration.maximumRPCs, seed: seed)
         peers = PeerTable(capacity: configuration.maximumPeers, seed: seed &* 0x9E37_79B9_7F4A_7C15)
         // One for every message that may have to be sent again, and as many and more for gaps.

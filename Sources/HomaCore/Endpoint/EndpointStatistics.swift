@@ -33,6 +33,8 @@ public struct EndpointStatistics: Sendable {
     public var bufferStalls: UInt64 = 0
     /// Peers forgotten to make room.
     public var peersEvicted: UInt64 = 0
+    /// New tables of cutoffs that were learned.
+    public var cutoffChanges: UInt64 = 0
     /// Grants given to the oldest message out of turn.
     public var oldestGrants: UInt64 = 0
     /// Well-formed packets not accepted, by ``DropReason``.
