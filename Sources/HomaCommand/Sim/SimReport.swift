@@ -102,7 +102,8 @@ struct SimReport {
         let machine = figures.machine.map { "\($0.key) \($0.value.text ?? $0.value.description)" }
         return """
             \(result.packetHops) packet-hops, \(result.events) events \
-            in \(fixed(figures.cpuSeconds, 2)) s of processor time: \(fixed(figures.packetHopsPerCPUSecond / 1e6, 2)) M packet-hops per second; \
+            in \(fixed(figures.cpuSeconds, 2)) s of processor time: \
+            \(fixed(figures.packetHopsPerCPUSecond / 1e6, 2)) M packet-hops per second; \
             \(fixed(Double(figures.maximumResidentBytes) / 1e6, 1)) MB of memory at most
             \(figures.build) build; \(machine.joined(separator: ", "))
             """

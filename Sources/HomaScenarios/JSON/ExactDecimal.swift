@@ -2,8 +2,8 @@
 
 /// A decimal number, exactly: `digits` · 10^`exponent`.
 ///
-/// Times, rates and the steps of a sweep are written as decimals. In binary 0.1 + 0.2 is 0.30000000000000004, which would
-/// be another scenario than the one that says 0.3.
+/// Times, rates and the steps of a sweep are written as decimals. In binary 0.1 + 0.2 is 0.30000000000000004, which
+/// would be another scenario than the one that says 0.3.
 struct ExactDecimal: Equatable, Sendable {
     var digits: Int128
     var exponent: Int

@@ -75,6 +75,9 @@ struct EndpointField: Sendable {
     private static let priorities: [EndpointField] = [
         .init("priority_levels", "priorityLevels", .integer(\.priorityLevels)),
         .init("unscheduled_cutoffs_bytes", "unscheduledCutoffs", .cutoffs(\.unscheduledCutoffs)),
+        .init("learns_cutoffs", "learnsCutoffs", .flag(\.learnsCutoffs)),
+        .init("cutoff_interval_us", "cutoffInterval", .time(\.cutoffInterval, .microseconds)),
+        .init("cutoff_sample", "cutoffSample", .integer(\.cutoffSample)),
         .init("boosted_tail_bytes", "boostedTailBytes", .integer(\.boostedTailBytes)),
         .init("cutoff_version", "cutoffVersion", .sixteenBits(\.cutoffVersion)),
         .init("control_priority", "controlPriority", .levelOrNull(\.controlPriority)),
