@@ -58,8 +58,8 @@ enum HomaHostSettings {
         endpoint.maximumMessageBytes = max(
             endpoint.maximumMessageBytes, longestMessage(scenario.traffic), endpoint.unscheduledBytes)
         if homa.cutoffs == .fromWorkload {
-            endpoint.unscheduledCutoffs = UnscheduledCutoffs.balanced(
-                sizes: scenario.traffic.effectiveSizes.rows.map { ($0.bytes, $0.cumulative) },
+            endpoint.unscheduledCutoffs = workloadCutoffs(
+                scenario.traffic.effectiveSizes, frame: HomaFrame(homa).format,
                 unscheduledBytes: endpoint.unscheduledBytes,
                 levels: min(levels, endpoint.priorityLevels - 1)...endpoint.priorityLevels - 1)
         }
@@ -81,5 +81,31 @@ enum HomaHostSettings {
     private static func longestMessage(_ traffic: TrafficConfiguration) -> Int {
         guard case .rpc(let response?) = traffic.mode else { return traffic.effectiveSizes.maximum }
         return max(traffic.effectiveSizes.maximum, response)
+    }
+
+    /// Longest message per level such that every unscheduled level carries the same unscheduled bytes on the wire.
+    ///
+    /// On the wire, because headers are most of what short messages bring: so did the simulations of the SIGCOMM 2018
+    /// paper, which says no more than that bytes are split evenly (section 3.4). The top level takes the shortest
+    /// messages, the lowest of `levels` takes every length.
+    static func workloadCutoffs(
+        _ sizes: SizeDistribution, frame: FrameFormat, unscheduledBytes: Int, levels: ClosedRange<Int>
+    ) -> [UInt32] {
+        // Enough points that one of them is far less than a level's share.
+        let points = 20_000
+        let lengths = (0..<points).map { sizes.quantile((Double($0) + 0.5) / Double(points)) }
+        let bytes = lengths.map { Double(frame.wireBytes(message: min($0, unscheduledBytes))) }
+        let part = bytes.reduce(0, +) / Double(levels.count)
+        var cutoffs = [UInt32](repeating: 0, count: HomaLimits.priorityLevels)
+        cutoffs[levels.lowerBound] = UInt32(Int32.max)
+        var level = levels.upperBound
+        var carried = 0.0
+        for (length, amount) in zip(lengths, bytes) where level > levels.lowerBound {
+            carried += amount
+            guard carried >= part * Double(levels.upperBound - level + 1) else { continue }
+            cutoffs[level] = UInt32(length)
+            level -= 1
+        }
+        return cutoffs
     }
 }
