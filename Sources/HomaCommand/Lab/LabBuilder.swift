@@ -37,7 +37,8 @@ struct LabBuilder {
     private func addNamespace(_ name: String, _ state: inout LabState) throws(LabError) {
         try Interruption.check()
         guard SystemNamespaces.inode(name) == nil else {
-            throw LabError("there is a namespace \(name) already, and no lab it belongs to; 'ip netns del \(name)' removes it")
+            throw LabError(
+                "there is a namespace \(name) already, and no lab it belongs to; 'ip netns del \(name)' removes it")
         }
         state.namespaces.append(.init(name: name))
         try store.save(state)

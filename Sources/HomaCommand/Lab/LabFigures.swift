@@ -23,16 +23,17 @@ struct LabFigure: Sendable {
         },
     ]
 
-    private static let latencies = [50, 99, 99.9].map { percent in
-        let name = percent == 99.9 ? "p99.9" : "p\(Int(percent))"
-        return LabFigure("short_latency_\(name)", "ns", "short messages, \(name) (µs)", 1000, 0) {
-            $0.load.shortLatency.count > 0 ? Double($0.load.shortLatency.percentile(percent)) : nil
-        }
-    } + [
-        LabFigure("latency_p99", "ns", "all messages, p99 (µs)", 1000, 0) {
-            $0.load.latency.count > 0 ? Double($0.load.latency.percentile(99)) : nil
-        }
-    ]
+    private static let latencies =
+        [50, 99, 99.9].map { percent in
+            let name = percent == 99.9 ? "p99.9" : "p\(Int(percent))"
+            return LabFigure("short_latency_\(name)", "ns", "short messages, \(name) (µs)", 1000, 0) {
+                $0.load.shortLatency.count > 0 ? Double($0.load.shortLatency.percentile(percent)) : nil
+            }
+        } + [
+            LabFigure("latency_p99", "ns", "all messages, p99 (µs)", 1000, 0) {
+                $0.load.latency.count > 0 ? Double($0.load.latency.percentile(99)) : nil
+            }
+        ]
 
     private static let slowdowns = [50.0, 99].map { percent in
         LabFigure("slowdown_p\(Int(percent))", "ratio", "slowdown, all messages, p\(Int(percent))", 1, 2) {

@@ -30,7 +30,7 @@ struct LabRunCommand: AsyncParsableCommand {
     @Option(help: "Runs of each protocol, 1 … 100 (default 1, with --compare 3).")
     var rounds: Int?
 
-    @Option(help: "With --compare: fail (status 1) unless TCP's p99 of short messages is at least so many times Homa's.")
+    @Option(help: "With --compare: status 1 unless TCP's p99 of short messages is at least so many times Homa's.")
     var ratio: Double?
 
     @Option(help: "Hosts that take part, the first ones; all by default.")
@@ -183,8 +183,8 @@ struct LabLoadOptions: ParsableArguments {
 
 /// How the hosts' processes are set up.
 struct LabNodeOptions: ParsableArguments {
-    @Option(help: "How long an idle engine looks for work before it sleeps, e.g. 50us, 0s or forever.")
-    var spin = SpinTime(.microseconds(50))
+    @Option(help: "How long an idle engine looks for work before it sleeps, e.g. 50us; all hosts share the cores.")
+    var spin = SpinTime(.zero)
 
     @Option(help: "Homa settings to start from: link (derived from the links), default, linux2026 or sigcomm2018.")
     var settings = "link"

@@ -37,8 +37,8 @@ struct LabSettings: Codable, Equatable, Sendable {
 
     private static var times: [(name: String, path: Path<Duration>)] {
         [
-            ("linkQueueLimit", \.linkQueueLimit), ("resendAfter", \.resendAfter),
-            ("resendIntervalLimit", \.resendIntervalLimit), ("timeout", \.timeout), ("cutoffInterval", \.cutoffInterval),
+            ("linkQueueLimit", \.linkQueueLimit), ("resendAfter", \.resendAfter), ("timeout", \.timeout),
+            ("resendIntervalLimit", \.resendIntervalLimit), ("cutoffInterval", \.cutoffInterval),
         ]
     }
 
@@ -96,14 +96,5 @@ struct LabSettings: Codable, Equatable, Sendable {
         } else {
             throw LabError("--set '\(name)': unknown; known are \(Self.names.joined(separator: ", "))")
         }
-    }
-}
-
-extension EndpointConfiguration {
-    /// The default settings for a slower link than the one they were made for.
-    static func forLink(_ rate: BitRate, mtu: Int) -> Self {
-        var result = Self.default
-        result.linkRate = rate
-        return result
     }
 }
