@@ -110,7 +110,8 @@ done
 
 echo "== a run of each protocol"
 check "Homa and TCP, W4, every byte right, nothing fails" \
-    "$homa" lab run --name "$lab" --hosts 3 --load 0.4 --for 2s --warm-up 500ms --compare --rounds 1 --threshold 'errors<1'
+    "$homa" lab run --name "$lab" --hosts 3 --load 0.4 --for 2s --warm-up 500ms --compare --rounds 1 \
+    --threshold 'errors<1'
 sed -n 's/^/      /; /short messages, p99 /p' "$logs/check.out"
 check "IPv6" "$homa" lab run --name "$lab" --ipv6 --load 0.2 --for 1s --warm-up 200ms --threshold 'errors<1'
 check "a threshold missed is status 1" \

@@ -47,7 +47,7 @@ struct LabBuilder {
         try store.save(state)
     }
 
-    /// Removes what the state says was made, as far as it is still there, and returns what had to be left alone and why.
+    /// Removes what the state says was made, as far as it is still there. Returns what had to be left alone and why.
     ///
     /// - Parameter force: even under running processes, which lose their network.
     func remove(_ state: LabState, force: Bool) throws(LabError) -> [String] {

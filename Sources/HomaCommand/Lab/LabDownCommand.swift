@@ -6,8 +6,8 @@ struct LabDownCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "down", abstract: "Remove a lab.",
         discussion: """
-            Removes what 'homa lab up' made, as far as it is still there, and nothing else. Refuses while processes run \
-            in the lab, and when there is no lab of that name.
+            Removes what 'homa lab up' made, as far as it is still there, and nothing else. Refuses while processes \
+            run in the lab, and when there is no lab of that name.
             """)
 
     @OptionGroup var lab: LabNameOption

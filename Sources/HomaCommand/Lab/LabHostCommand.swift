@@ -13,9 +13,9 @@ import Logging
 
 /// One host's part in `homa lab run`: serves the other hosts and calls them, from the same node, as a host does.
 ///
-/// Reads a ``LabJob`` from standard input, says `ready` when it serves, waits for another line, carries out its load, prints a
-/// ``LabHostReport`` and goes on serving the others until its standard input ends. So it ends whatever becomes of
-/// the process that started it.
+/// Reads a ``LabJob`` from standard input, says `ready` when it serves, waits for another line, carries out its load,
+/// prints a ``LabHostReport`` and goes on serving the others until its standard input ends. So it ends whatever
+/// becomes of the process that started it.
 struct LabHostCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "host", abstract: "One host's part in 'homa lab run', which starts it.", shouldDisplay: false)

@@ -2,9 +2,9 @@
 
 /// The commands that make a lab, worked out from its description alone.
 ///
-/// Each switch port has an HTB with one class for each of the eight priorities. A class owns next to no rate and
-/// borrows all it sends from the port, and among borrowers HTB serves the most urgent first: strict priorities. The host's end of
-/// the link has an HTB with one queue, first in, first out, as a network card has.
+/// Each switch port has an HTB with one class for each of the eight priorities. A class owns next to no rate and borrows
+/// all it sends from the port, and among borrowers HTB serves the most urgent first: strict priorities. The host's
+/// end of the link has an HTB with one queue, first in, first out, as a network card has.
 struct LabPlan {
     let description: LabDescription
     let names: LabNames
@@ -26,8 +26,8 @@ struct LabPlan {
 
     private var frame: Int { description.mtu + 14 }
 
-    /// How much may leave at once: what the kernel's timers are late, and no more, or the link would not be one. With offloads
-    /// on two whole trains.
+    /// How much may leave at once: what the kernel's timers are late, and no more, or the link would not be one. With
+    /// offloads on two whole trains.
     var burstBytes: Int {
         let late = Int(description.bitsPerSecond / 8 / 10_000)
         return max(description.offloads ? 131_072 : 4 * (frame + Self.frameExtras.overhead), late)

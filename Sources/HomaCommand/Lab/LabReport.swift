@@ -22,8 +22,8 @@ struct LabReport {
         let rounds = series[0].rounds.count
         let medians = rounds > 1 ? ", medians of \(rounds) rounds" : ""
         return "\(hosts) hosts, links of \(description.rate), queues of \(description.queue), MTU \(description.mtu); "
-            + "\(plan.sizes.name) at \(fixed(load * 100, 0)) % load, all to all, \(fixed(plan.window.seconds, 1)) s measured"
-            + medians
+            + "\(plan.sizes.name) at \(fixed(load * 100, 0)) % load, all to all, "
+            + "\(fixed(plan.window.seconds, 1)) s measured" + medians
     }
 
     private var figures: String {

@@ -31,7 +31,7 @@ struct HostNetworkCounters: Equatable, Sendable {
     }
 }
 
-/// Packets that the kernel dropped between a device and the protocols, on all cores together, because its queue was full.
+/// Packets that the kernel dropped between a device and the protocols, on all cores, because its queue was full.
 enum SoftnetCounters {
     static func drops() -> UInt64 { drops(in: readFile("/proc/net/softnet_stat")) }
 

@@ -9,8 +9,8 @@ struct LabCountersTests {
     /// As iproute2 6.1 prints it, cut to what matters.
     private let output = """
         [{"kind":"htb","handle":"1:","dev":"port1","root":true,"bytes":9,"packets":9,"drops":99},
-        {"kind":"bfifo","handle":"17:","dev":"port1","parent":"1:17","options":{"limit":256000},"bytes":1000,"packets":10,"drops":1},
-        {"kind":"pfifo","handle":"10:","dev":"port1","parent":"1:10","options":{"limit":50},"bytes":500,"packets":5,"drops":2},
+        {"kind":"bfifo","handle":"17:","dev":"port1","parent":"1:17","bytes":1000,"packets":10,"drops":1},
+        {"kind":"pfifo","handle":"10:","dev":"port1","parent":"1:10","bytes":500,"packets":5,"drops":2},
         {"kind":"bfifo","handle":"17:","dev":"port2","parent":"1:17","bytes":100,"packets":1,"drops":0},
         {"kind":"noqueue","handle":"0:","dev":"lo","root":true,"bytes":7,"packets":7,"drops":7}]
         """
@@ -38,7 +38,8 @@ struct LabCountersTests {
     func rules() {
         let text = """
             {"nftables": [{"chain": {"family": "bridge"}}, {"rule": {"expr": [{"match": {"op": "<", "right": 100}},
-            {"counter": {"packets": 41, "bytes": 7}}, {"drop": null}]}}, {"rule": {"expr": [{"counter": {"packets": 1}}]}}]}
+            {"counter": {"packets": 41, "bytes": 7}}, {"drop": null}]}},
+            {"rule": {"expr": [{"counter": {"packets": 1}}]}}]}
             """
         #expect(LabCounters.countedPackets(inRules: text) == 42)
         #expect(LabCounters.countedPackets(inRules: "") == 0)
