@@ -6,8 +6,8 @@ import HomaCore
 extension EndpointConfiguration {
     /// The default settings, brought down to a link that is slower than those they are made for.
     ///
-    /// The defaults suit 10 Gb/s and more: their 60 000 unscheduled bytes occupy a link of 200 Mb/s for 2.4 ms, and what they
-    /// allow on the way for 20 ms, in which messages are asked for again that are merely queued, and short ones
+    /// The defaults suit 10 Gb/s and more: their 60 000 unscheduled bytes occupy a link of 200 Mb/s for 2.4 ms,
+    /// and what they allow on the way for 20 ms, in which messages are asked for again that are merely queued, and short ones
     /// wait wherever there are no priorities. All sizes follow from what the link carries in one round trip; from
     /// 10 Gb/s up the result is the default but for the pacer.
     /// - Parameters:
