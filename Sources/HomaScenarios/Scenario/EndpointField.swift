@@ -86,6 +86,8 @@ struct EndpointField: Sendable {
     private static let timers: [EndpointField] = [
         .init("resend_after_us", "resendAfter", .time(\.resendAfter, .microseconds)),
         .init("resend_interval_limit_us", "resendIntervalLimit", .time(\.resendIntervalLimit, .microseconds)),
+        .init("adapts_timers", "adaptsTimers", .flag(\.adaptsTimers)),
+        .init("questions_per_peer", "questionsPerPeer", .integer(\.questionsPerPeer)),
         .init("timeout_us", "timeout", .time(\.timeout, .microseconds)),
         .init("acknowledgement_delay_us", "acknowledgementDelay", .time(\.acknowledgementDelay, .microseconds)),
         .init("patience_under_pressure_us", "patienceUnderPressure", .time(\.patienceUnderPressure, .microseconds)),
