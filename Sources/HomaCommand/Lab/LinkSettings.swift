@@ -7,15 +7,14 @@ extension EndpointConfiguration {
     /// The default settings, brought down to a link that is slower than those they are made for.
     ///
     /// The defaults suit 10 Gb/s and more: their 60 000 unscheduled bytes occupy a link of 200 Mb/s for 2.4 ms,
-    /// and what they allow on the way for 20 ms, in which messages are asked for again that are merely queued, and short ones
-    /// wait wherever there are no priorities. All sizes follow from what the link carries in one round trip; from
-    /// 10 Gb/s up the result is the default but for the pacer.
+    /// and what they allow on the way for 20 ms, in which messages are asked for again that are merely queued, and
+    /// short ones wait wherever there are no priorities. All sizes follow from what the link carries in one round trip; from
+    /// 10 Gb/s up the result is the default. The pacer is left off; its limit is set.
     /// - Parameters:
     ///   - rate: of the hosts' links.
     ///   - mtu: bytes of an IP packet.
     static func forLink(_ rate: BitRate, mtu: Int) -> Self {
         var result = Self.default
-        result.linkRate = rate
         let frame = mtu + 38
         let inFlight = Int(rate.bitsPerSecond / 8) / roundTripsPerSecond
         result.unscheduledBytes = min(max(inFlight, 2 * mtu), result.unscheduledBytes)

@@ -39,6 +39,14 @@ struct LabSettingsTests {
         #expect(configuration.resendAfter == .milliseconds(40) && configuration.timeout == .seconds(1))
     }
 
+    @Test("the pacer knows the rate unless it is not to")
+    func pacer() throws {
+        var chosen = settings()
+        #expect(try chosen.configuration().linkRate == .megabitsPerSecond(200))
+        chosen.isPaced = false
+        #expect(try chosen.configuration().linkRate == nil)
+    }
+
     @Test("changes act, in any order of kinds")
     func changes() throws {
         let configuration = try settings([
