@@ -25,7 +25,6 @@ final class LabChild {
     }
 
     var file: Int32 { output.fileHandleForReading.fileDescriptor }
-    var processIdentifier: Int32 { process.processIdentifier }
 
     func say(_ line: String) { writeAll(line + "\n", to: input.fileHandleForWriting.fileDescriptor) }
 
@@ -51,14 +50,10 @@ final class LabChild {
         try? input.fileHandleForWriting.close()
     }
 
-    /// Ends it, gently at first, and waits until it is gone.
-    func end() {
-        closeInput()
-        for (patience, number) in [(2000, SIGTERM), (1000, SIGKILL), (1000, SIGKILL)] {
-            for _ in 0..<patience / 10 where process.isRunning { usleep(10_000) }
-            guard process.isRunning else { return }
-            kill(process.processIdentifier, number)
-        }
+    var isRunning: Bool { process.isRunning }
+
+    func send(signal number: Int32) {
+        if process.isRunning { kill(process.processIdentifier, number) }
     }
 }
 
@@ -97,8 +92,14 @@ struct LabChildren {
 
     func say(_ line: String) { for child in all { child.say(line) } }
 
+    /// Ends them all, gently at first, and waits until they are gone.
     func end() {
         for child in all { child.closeInput() }
-        for child in all { child.end() }
+        // Who has asked for the end has waited enough.
+        let patience = Interruption.happened ? 0 : 2000
+        for (milliseconds, number) in [(patience, SIGTERM), (2000, SIGKILL), (1000, SIGKILL)] {
+            for _ in 0..<milliseconds / 10 where all.contains(where: \.isRunning) { usleep(10_000) }
+            for child in all { child.send(signal: number) }
+        }
     }
 }

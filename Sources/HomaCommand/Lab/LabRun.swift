@@ -56,7 +56,8 @@ struct LabRun {
     }
 
     private func sum(_ reports: [LabHostReport], _ counters: LabCounters) throws -> LabMeasurement {
-        let plan = try job(for: 1).plan()
+        var plan = try job(for: 1).plan()
+        plan.pace = .openLoop(perSecond: job.requestsPerSecond * Double(hosts))
         var load = LoadResult(plan: plan, tally: reports[0].tally)
         for report in reports.dropFirst() { load.merge(LoadResult(plan: plan, tally: report.tally)) }
         var nodes: [String: UInt64] = [:]
