@@ -3,8 +3,8 @@
 /// The commands that make a lab, worked out from its description alone.
 ///
 /// Each switch port has an HTB with one class for each of the eight priorities. A class owns next to no rate and
-/// borrows all it sends from the port, and among borrowers HTB serves the most urgent first: strict priorities. The host's
-/// end of the link has an HTB with one queue, first in, first out, as a network card has.
+/// borrows all it sends from the port, and among borrowers HTB serves the most urgent first: strict priorities.
+/// The host's end of the link has an HTB with one queue, first in, first out, as a network card has.
 struct LabPlan {
     let description: LabDescription
     let names: LabNames

@@ -8,8 +8,8 @@ extension EndpointConfiguration {
     ///
     /// The defaults suit 10 Gb/s and more: their 60 000 unscheduled bytes occupy a link of 200 Mb/s for 2.4 ms,
     /// and what they allow on the way for 20 ms, in which messages are asked for again that are merely queued, and
-    /// short ones wait wherever there are no priorities. All sizes follow from what the link carries in one round trip; from
-    /// 10 Gb/s up the result is the default. The pacer is left off; its limit is set.
+    /// short ones wait wherever there are no priorities. All sizes follow from what the link carries in one round
+    /// trip; from 10 Gb/s up the result is the default. The pacer is left off; its limit is set.
     /// - Parameters:
     ///   - rate: of the hosts' links.
     ///   - mtu: bytes of an IP packet.
