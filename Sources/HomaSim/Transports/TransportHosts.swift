@@ -113,6 +113,11 @@ struct TransportHosts: ~Copyable {
         }
     }
 
+    /// True while the protocol core is at work; nil when the transport is another.
+    var isInCore: UnsafePointer<Bool>? {
+        mutating get { kind == .homa ? homa!.coreFlag() : nil }
+    }
+
     mutating func homaStatistics() -> HomaHostStatistics? {
         kind == .homa ? homa!.statistics() : nil
     }
