@@ -26,6 +26,7 @@ extension HomaConfiguration {
         result.socket.sendBufferBytes = sendBufferBytes
         result.socket.gso = usesSegmentationOffload ? .automatic : .off
         result.socket.gro = usesReceiveOffload ? .automatic : .off
+        result.driver = driver == .packet ? .packet : .udp
         result.backing = try backing()
         result.spinNanoseconds = spin.nanoseconds
         result.fixedMTU = mtu

@@ -21,6 +21,14 @@ public struct HomaConfiguration: Sendable {
         public static func `for`(_ duration: Duration) -> Spin { Spin(nanoseconds: duration.wholeNanoseconds) }
     }
 
+    /// What carries the node's packets. On the wire there is no difference.
+    public enum Driver: Sendable, Equatable {
+        /// A UDP socket, without any privilege. The default.
+        case socket
+        /// Rings of a packet socket, past the kernel's IP and UDP layers: shorter round trips, for `CAP_NET_RAW`.
+        case packet
+    }
+
     /// What the receive region is made of.
     public enum RegionBacking: Sendable, Equatable {
         /// Private memory. The default.
@@ -34,6 +42,8 @@ public struct HomaConfiguration: Sendable {
     /// The numeric IP address to bind, such as `10.0.0.1` or `::1`; nil, the default: all of the host,
     /// IPv6 and IPv4 with one socket.
     public var bindAddress: String?
+    /// What carries the packets; default: a UDP socket.
+    public var driver = Driver.socket
     /// The protocol's knobs.
     public var endpoint = EndpointConfiguration()
     /// The receive region; by default 64 MB, of which only what is used takes memory. `shards` must be 1.

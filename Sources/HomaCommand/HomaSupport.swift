@@ -12,6 +12,7 @@ extension NodeOptions {
         var configuration = HomaConfiguration()
         configuration.udpPort = udpPort
         configuration.bindAddress = bind
+        configuration.driver = driver == .packet ? .packet : .socket
         configuration.endpoint = preset.configuration
         configuration.endpoint.linkRate = link?.rate
         if let region { configuration.pool = PoolConfiguration(regionLength: region.bytes) }

@@ -17,10 +17,18 @@ enum Preset: String, ExpressibleByArgument, CaseIterable, Sendable {
     }
 }
 
+/// What carries a node's packets.
+enum DriverChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
+    case socket, packet
+}
+
 /// Options of every command that opens a Homa node.
 struct NodeOptions: ParsableArguments {
     @Option(help: "How long an idle engine looks for work before it sleeps, e.g. 50us, 0s or forever.")
     var spin = SpinTime(.microseconds(50))
+
+    @Option(help: "What carries the packets: socket (UDP), or packet (rings of a packet socket; needs CAP_NET_RAW).")
+    var driver: DriverChoice = .socket
 
     @Option(help: "Receive region in bytes, e.g. 64Mi.")
     var region: ByteCount?
@@ -34,7 +42,7 @@ struct NodeOptions: ParsableArguments {
     @Option(help: "Link rate for the pacer, e.g. 10Gbit; off by default.")
     var link: LinkRate?
 
-    var isDefault: Bool { region == nil && mtu == nil && preset == .default }
+    var isDefault: Bool { region == nil && mtu == nil && preset == .default && driver == .socket }
 
     func validate() throws {
         if let mtu, !(576...65_535).contains(mtu) {

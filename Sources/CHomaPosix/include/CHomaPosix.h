@@ -22,6 +22,8 @@ struct homa_address {
     uint16_t port;
 };
 
+#include "CHomaPacket.h"
+
 // Writes the sockaddr of `address` for a socket of `family`; the sockaddr's length, or
 // -EAFNOSUPPORT when an IPv4 socket cannot name it.
 int homa_store_address(const struct homa_address *address, int family, struct sockaddr_storage *result);

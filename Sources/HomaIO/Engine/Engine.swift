@@ -34,8 +34,9 @@ public final class Engine: @unchecked Sendable {
     /// - Throws: `SystemError`, `PoolError` or `ConfigurationError`.
     public init(_ configuration: EngineConfiguration) throws {
         self.configuration = configuration
-        let driver = try UDPDriver(configuration.socket)
+        let driver = try NetworkDriver(configuration)
         let poller = try Poller(socketDescriptor: driver.fileDescriptor)
+        for descriptor in driver.receiveDescriptors { try poller.watchAlso(descriptor) }
         let signal = EngineSignal(waker: poller.waker)
         let region = try ReceiveRegion(
             configuration: configuration.pool, backing: configuration.backing, signal: signal)

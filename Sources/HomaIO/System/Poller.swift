@@ -55,6 +55,13 @@ public struct Poller: ~Copyable, @unchecked Sendable {
         if wantsWritable { wantsWritable = false }
     }
 
+    /// Watches a socket for arrivals as long as it is open, beside the others.
+    ///
+    /// - Throws: what `epoll_ctl` says.
+    public func watchAlso(_ descriptor: Int32) throws(SystemError) {
+        try SystemError.check(homa_poll_add(pollDescriptor, descriptor), "epoll_ctl", "descriptor \(descriptor)")
+    }
+
     /// Starts or stops waiting for room in the send buffer. Free when nothing changes.
     ///
     /// - Throws: what `epoll_ctl` says, when the socket was closed too early.

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HomaBase
+
+/// One of the drivers, chosen when the engine is made.
+///
+/// Each lies at an address of its own, and a call is a switch and a call of a concrete method: a fraction of a
+/// nanosecond, since the branch is always the same.
+struct NetworkDriver: ~Copyable {
+    private enum Choice {
+        case udp(UnsafeMutablePointer<UDPDriver>)
+        case packet(UnsafeMutablePointer<PacketDriver>)
+    }
+
+    private let choice: Choice
+
+    init(_ configuration: EngineConfiguration) throws(SystemError) {
+        switch configuration.driver {
+        case .udp:
+            let driver = try UDPDriver(configuration.socket)
+            let place = UnsafeMutablePointer<UDPDriver>.allocate(capacity: 1)
+            place.initialize(to: driver)
+            choice = .udp(place)
+        case .packet:
+            let driver = try PacketDriver(configuration.socket, rings: configuration.packetRings)
+            let place = UnsafeMutablePointer<PacketDriver>.allocate(capacity: 1)
+            place.initialize(to: driver)
+            choice = .packet(place)
+        }
+    }
+
+    deinit {
+        switch choice {
+        case .udp(let driver):
+            driver.deinitialize(count: 1)
+            driver.deallocate()
+        case .packet(let driver):
+            driver.deinitialize(count: 1)
+            driver.deallocate()
+        }
+    }
+
+    /// The UDP driver, for what only that one does.
+    private var udp: UnsafeMutablePointer<UDPDriver>? {
+        if case .udp(let driver) = choice { driver } else { nil }
+    }
+}
+
+/// What every driver does; documented at ``UDPDriver``.
+extension NetworkDriver {
+    var localAddress: PeerAddress {
+        switch choice {
+        case .udp(let driver): driver.pointee.localAddress
+        case .packet(let driver): driver.pointee.localAddress
+        }
+    }
+
+    var fileDescriptor: Int32 {
+        switch choice {
+        case .udp(let driver): driver.pointee.fileDescriptor
+        case .packet(let driver): driver.pointee.fileDescriptor
+        }
+    }
+
+    /// Further sockets that have news of arrivals.
+    var receiveDescriptors: [Int32] {
+        switch choice {
+        case .udp: []
+        case .packet(let driver): driver.pointee.receiveDescriptors
+        }
+    }
+
+    func pathMTU(to peer: PeerAddress) -> Int? { lookUpPathMTU(to: peer) }
+
+    @inline(__always)
+    mutating func receive() -> Int {
+        switch choice {
+        case .udp(let driver): driver.pointee.receive()
+        case .packet(let driver): driver.pointee.receive()
+        }
+    }
+
+    @inline(__always)
+    func datagram(_ index: Int) -> ReceivedDatagram {
+        switch choice {
+        case .udp(let driver): driver.pointee.datagram(index)
+        case .packet(let driver): driver.pointee.datagram(index)
+        }
+    }
+
+    @inline(__always)
+    var queuedPackets: Int {
+        switch choice {
+        case .udp(let driver): driver.pointee.queuedPackets
+        case .packet(let driver): driver.pointee.queuedPackets
+        }
+    }
+
+    @inline(__always)
+    var isFull: Bool {
+        switch choice {
+        case .udp(let driver): driver.pointee.isFull
+        case .packet(let driver): driver.pointee.isFull
+        }
+    }
+
+    @inline(__always)
+    func reserveHeader() -> UnsafeMutableRawBufferPointer {
+        switch choice {
+        case .udp(let driver): driver.pointee.reserveHeader()
+        case .packet(let driver): driver.pointee.reserveHeader()
+        }
+    }
+
+    @inline(__always)
+    mutating func append(
+        headerByteCount: Int, payload: UnsafeRawPointer?, payloadByteCount: Int,
+        to peer: PeerAddress, priority: UInt8
+    ) {
+        switch choice {
+        case .udp(let driver):
+            driver.pointee.append(
+                headerByteCount: headerByteCount, payload: payload, payloadByteCount: payloadByteCount, to: peer,
+                priority: priority)
+        case .packet(let driver):
+            driver.pointee.append(
+                headerByteCount: headerByteCount, payload: payload, payloadByteCount: payloadByteCount, to: peer,
+                priority: priority)
+        }
+    }
+
+    mutating func flush() -> FlushResult {
+        switch choice {
+        case .udp(let driver): driver.pointee.flush()
+        case .packet(let driver): driver.pointee.flush()
+        }
+    }
+
+    var mayHaveErrors: Bool {
+        switch choice {
+        case .udp(let driver): driver.pointee.mayHaveErrors
+        case .packet(let driver): driver.pointee.mayHaveErrors
+        }
+    }
+
+    mutating func nextError() -> DriverError? {
+        switch choice {
+        case .udp(let driver): driver.pointee.nextError()
+        case .packet(let driver): driver.pointee.nextError()
+        }
+    }
+
+    var statistics: UDPStatistics {
+        switch choice {
+        case .udp(let driver): driver.pointee.statistics
+        case .packet(let driver): driver.pointee.statistics
+        }
+    }
+
+    var isUsingGSO: Bool {
+        switch choice {
+        case .udp(let driver): driver.pointee.isUsingGSO
+        case .packet(let driver): driver.pointee.isUsingGSO
+        }
+    }
+
+    /// A packet socket sees a train before the kernel would cut it.
+    var isUsingGRO: Bool {
+        switch choice {
+        case .udp(let driver): driver.pointee.isUsingGRO
+        case .packet: true
+        }
+    }
+}
+
+/// The busiest peer's socket, which only the UDP driver has.
+extension NetworkDriver {
+    @inline(__always)
+    var wantsToConnect: Bool { udp?.pointee.wantsToConnect ?? false }
+
+    mutating func connectToBusiestPeer() -> Int32? { udp?.pointee.connectToBusiestPeer() }
+
+    mutating func disconnect() { udp?.pointee.disconnect() }
+}
