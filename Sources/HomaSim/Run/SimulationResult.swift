@@ -56,6 +56,8 @@ public struct SimulationResult: Equatable, Sendable {
     public var measuredTime: Duration = .zero
     /// Sum over all Homa hosts; nil with other transports.
     public var homa: HomaHostStatistics?
+    /// Sum over all TCP hosts; nil with other transports.
+    public var tcp: TCPHostStatistics?
 
     public init(scenario: Scenario) { self.scenario = scenario }
 
