@@ -9,7 +9,14 @@ struct RangePool: ~Copyable {
 
     private struct Node: BitwiseCopyable {
         var range: ByteRange
+        var stamp: UInt32
         var next: UInt32
+    }
+
+    /// A list in the order of adding, with a number for each range.
+    struct Queue: BitwiseCopyable {
+        var first = RangePool.none
+        var last = RangePool.none
     }
 
     private var nodes: UnsafeMutablePointer<Node>
@@ -29,12 +36,12 @@ struct RangePool: ~Copyable {
     @inline(__always)
     func next(_ node: UInt32) -> UInt32 { nodes[Int(node)].next }
 
-    private mutating func take(_ range: ByteRange, next: UInt32) -> UInt32 {
+    private mutating func take(_ range: ByteRange, stamp: UInt32 = 0, next: UInt32) -> UInt32 {
         live += 1
         let node = free
         if node != Self.none {
             free = nodes[Int(node)].next
-            nodes[Int(node)] = Node(range: range, next: next)
+            nodes[Int(node)] = Node(range: range, stamp: stamp, next: next)
             return node
         }
         if fresh == capacity {
@@ -44,7 +51,7 @@ struct RangePool: ~Copyable {
             nodes = larger
             capacity *= 2
         }
-        (nodes + fresh).initialize(to: Node(range: range, next: next))
+        (nodes + fresh).initialize(to: Node(range: range, stamp: stamp, next: next))
         fresh += 1
         return UInt32(fresh - 1)
     }
@@ -152,5 +159,29 @@ struct RangePool: ~Copyable {
             }
         }
         return reached
+    }
+
+    // MARK: In the order of adding
+
+    @inline(__always)
+    func stamp(_ node: UInt32) -> UInt32 { nodes[Int(node)].stamp }
+
+    mutating func append(_ range: ByteRange, stamp: UInt32, to queue: inout Queue) {
+        let node = take(range, stamp: stamp, next: Self.none)
+        if queue.last == Self.none { queue.first = node } else { nodes[Int(queue.last)].next = node }
+        queue.last = node
+    }
+
+    /// Takes the first range out of a queue that is not empty.
+    mutating func removeFirst(_ queue: inout Queue) -> ByteRange {
+        let node = queue.first
+        queue.first = nodes[Int(node)].next
+        if queue.first == Self.none { queue.last = Self.none }
+        give(node)
+        return nodes[Int(node)].range
+    }
+
+    mutating func clear(_ queue: inout Queue) {
+        while queue.first != Self.none { _ = removeFirst(&queue) }
     }
 }

@@ -58,6 +58,11 @@ struct TCPSender: BitwiseCopyable {
     var lostBefore: UInt64 = 0
     /// Bytes before this one have been retransmitted, where they were missing.
     var repeatedBefore: UInt64 = 0
+    /// Retransmissions that may be in the network, in the order of sending, and those of them that were lost again.
+    var repeats = RangePool.Queue()
+    var lostAgain = RangePool.Queue()
+    /// Segments sent so far.
+    var order: UInt32 = 0
     /// Recovery is over when everything before this byte is acknowledged.
     var recoveryPoint: UInt64 = 0
     /// Bytes believed to be in the network.
@@ -96,6 +101,8 @@ struct TCPReceiver: BitwiseCopyable {
     var early = RangePool.none
     /// Segments that no acknowledgement has been sent for.
     var unacknowledged = 0
+    /// Greatest `TCPSegment.order` that has come.
+    var latestOrder: UInt32 = 0
     /// When the delayed acknowledgement is due; `UInt64.max`: none is.
     var deadline = UInt64.max
     var nextLook = UInt64.max

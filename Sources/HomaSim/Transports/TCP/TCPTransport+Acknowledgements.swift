@@ -18,6 +18,7 @@ extension TCPTransport {
         }
         let isMarked = segment.pointee.echoesMarks
         findLosses(sender)
+        findLostRepeats(sender, arrived: segment.pointee.order)
         noteProbe(sender, isDuplicate: segment.pointee.reportsDuplicate)
         if tuning.control == .dctcp { noteMarks(isMarked, bytes, sender) }
         if isProgress, !wasRecovering, sender.pointee.phase != .recovery, !isMarked { grow(bytes, sender, at: now) }
@@ -45,9 +46,10 @@ extension TCPTransport {
         windowCount += 1
     }
 
-    private func leaveRecovery(_ sender: UnsafeMutablePointer<TCPSender>) {
+    private mutating func leaveRecovery(_ sender: UnsafeMutablePointer<TCPSender>) {
         sender.pointee.phase = .open
         sender.pointee.mustRepeat = false
+        ranges.clear(&sender.pointee.lostAgain)
         sender.pointee.lostBefore = sender.pointee.acknowledged
         sender.pointee.repeatedBefore = sender.pointee.acknowledged
     }
@@ -64,8 +66,12 @@ extension TCPTransport {
             // What was sent round trips before the probe would have come before it.
             limit = max(limit, lastSackedStart(sender))
         }
+        // When there is nothing new to send that could bring more answers, all but one segment are enough (RFC 5827).
+        let isEarly =
+            sender.pointee.end == sender.pointee.next && sender.pointee.outstanding <= 4 * tuning.segment
+            && sender.pointee.sackedBytes >= sender.pointee.outstanding - tuning.segment
         let isLost =
-            limit > sender.pointee.acknowledged || Int(sender.pointee.duplicates) >= Self.duplicateThreshold
+            isEarly || limit > sender.pointee.acknowledged || Int(sender.pointee.duplicates) >= Self.duplicateThreshold
         guard isLost else { return }
         sender.pointee.phase = .recovery
         sender.pointee.recoveryPoint = sender.pointee.next

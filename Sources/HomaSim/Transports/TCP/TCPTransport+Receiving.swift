@@ -12,6 +12,8 @@ extension TCPTransport {
             let start = segment.pointee.sequence
             let range = ByteRange(start: start, end: start + UInt64(packets.at(packet).pointee.payloadBytes))
             let isMarked = packets.at(packet).pointee.marks.contains(.congested)
+            let receiver = receivers + Int(connection)
+            receiver.pointee.latestOrder = max(receiver.pointee.latestOrder, segment.pointee.order)
             packets.give(packet)
             take(range, isMarked: isMarked, connection, at: host, now: now)
         }
@@ -66,7 +68,8 @@ extension TCPTransport {
         receiver.pointee.deadline = .max
         var segment = TCPSegment(
             connection: connection, isAcknowledgement: true, echoesMarks: receiver.pointee.isMarked,
-            reportsDuplicate: reportsDuplicate, sequence: receiver.pointee.next)
+            reportsDuplicate: reportsDuplicate, order: receiver.pointee.latestOrder,
+            sequence: receiver.pointee.next)
         var node = receiver.pointee.early
         while node != RangePool.none, Int(segment.blockCount) < TCPSegment.blockLimit {
             segment.blocks[Int(segment.blockCount)] = ranges.range(node)

@@ -44,6 +44,44 @@ extension TCPTransport {
         return start
     }
 
+    /// What of a range the receiver does not have: up to the first range that it has. Nil: nothing.
+    func missing(_ range: ByteRange, _ sender: UnsafeMutablePointer<TCPSender>) -> ByteRange? {
+        hole(sender, from: max(range.start, sender.pointee.acknowledged), before: range.end)
+    }
+
+    /// The first retransmission that was lost and is needed still; those before it that are not are forgotten.
+    mutating func firstLostAgain(_ sender: UnsafeMutablePointer<TCPSender>) -> ByteRange? {
+        while sender.pointee.lostAgain.first != RangePool.none {
+            if let hole = missing(ranges.range(sender.pointee.lostAgain.first), sender) { return hole }
+            _ = ranges.removeFirst(&sender.pointee.lostAgain)
+        }
+        return nil
+    }
+
+    /// Retransmissions are lost as well when three segments that were sent after them have arrived, as RFC 8985 finds them
+    /// by time; RFC 6675 would wait for the retransmission timer.
+    mutating func findLostRepeats(_ sender: UnsafeMutablePointer<TCPSender>, arrived order: UInt32) {
+        while sender.pointee.repeats.first != RangePool.none {
+            let node = sender.pointee.repeats.first
+            guard ranges.range(node).end <= sender.pointee.acknowledged
+                || Int(ranges.stamp(node)) + Self.duplicateThreshold <= Int(order)
+            else { return }
+            let range = ranges.removeFirst(&sender.pointee.repeats)
+            guard sender.pointee.phase != .open, let hole = missing(range, sender) else { continue }
+            ranges.append(hole, stamp: 0, to: &sender.pointee.lostAgain)
+        }
+    }
+
+    private func lostAgainBytes(_ sender: UnsafeMutablePointer<TCPSender>) -> Int {
+        var bytes = 0
+        var node = sender.pointee.lostAgain.first
+        while node != RangePool.none {
+            bytes += missing(ranges.range(node), sender)?.count ?? 0
+            node = ranges.next(node)
+        }
+        return bytes
+    }
+
     /// Takes over what an acknowledgement reports; true when some of it is new.
     mutating func note(_ segment: UnsafeMutablePointer<TCPSegment>, _ sender: UnsafeMutablePointer<TCPSender>) -> Bool {
         var added = 0
@@ -108,7 +146,8 @@ extension TCPTransport {
             start = range.end
             node = ranges.next(node)
         }
-        sender.pointee.underWay = total + underWay(ByteRange(start: start, end: sender.pointee.next), sender)
+        total += underWay(ByteRange(start: start, end: sender.pointee.next), sender)
+        sender.pointee.underWay = max(0, total - lostAgainBytes(sender))
     }
 
     private func underWay(_ hole: ByteRange, _ sender: UnsafeMutablePointer<TCPSender>) -> Int {

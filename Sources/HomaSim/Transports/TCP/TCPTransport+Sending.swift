@@ -80,6 +80,12 @@ extension TCPTransport {
         switch sender.pointee.phase {
         case .open: return sendNew(connection, sender, at: now)
         case .recovery, .loss:
+            if let hole = firstLostAgain(sender) {
+                guard fits(hole.count, sender) else { return false }
+                _ = ranges.removeFirst(&sender.pointee.lostAgain)
+                repeatSegment(connection, hole, at: now)
+                return true
+            }
             let from = max(sender.pointee.acknowledged, sender.pointee.repeatedBefore)
             if let hole = hole(sender, from: from, before: sender.pointee.lostBefore) {
                 guard fits(hole.count, sender) else { return false }
@@ -159,6 +165,7 @@ extension TCPTransport {
         sender.pointee.repeatedBefore = max(sender.pointee.repeatedBefore, range.end)
         // What comes back may be about either copy (Karn).
         if range.start < sender.pointee.timedEnd { sender.pointee.timedEnd = 0 }
+        ranges.append(range, stamp: sender.pointee.order, to: &sender.pointee.repeats)
         counters.segmentsRetransmitted += 1
         counters.bytesRetransmitted += UInt64(range.count)
         emit(connection, range, message: Message.none, kind: .resent, at: now)
@@ -177,7 +184,9 @@ extension TCPTransport {
                 wireBytes: UInt32(FrameFormat.tcp.wireBytes(payload: range.count)), message: message, flow: connection,
                 payloadBytes: UInt32(range.count), priority: 0, marks: tuning.marks, kind: kind))
         packets.extra(packet, as: TCPSegment.self).initialize(
-            to: TCPSegment(connection: connection, isAcknowledgement: false, sequence: range.start))
+            to: TCPSegment(
+                connection: connection, isAcknowledgement: false, order: sender.pointee.order, sequence: range.start))
+        sender.pointee.order += 1
         enqueue(packet, at: sender.pointee.source)
         if sender.pointee.deadline == .max { startTimer(connection, at: now) }
     }

@@ -132,6 +132,8 @@ extension TCPTransport {
         sender.pointee.recoveryPoint = sender.pointee.next
         sender.pointee.lostBefore = sender.pointee.next
         sender.pointee.repeatedBefore = sender.pointee.acknowledged
+        ranges.clear(&sender.pointee.repeats)
+        ranges.clear(&sender.pointee.lostAgain)
         sender.pointee.duplicates = 0
         sender.pointee.timedEnd = 0
         sender.pointee.probeEnd = 0
