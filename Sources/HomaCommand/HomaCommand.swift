@@ -6,7 +6,7 @@ public import ArgumentParser
 public struct HomaCommand: AsyncParsableCommand {
     public static let configuration = CommandConfiguration(
         commandName: "homa",
-        abstract: "Send, serve and measure Homa RPCs.",
+        abstract: "Send, serve, measure and simulate Homa RPCs.",
         discussion: """
             Start with `homa demo`: it runs Homa and TCP side by side on this machine.
 
@@ -14,7 +14,7 @@ public struct HomaCommand: AsyncParsableCommand {
             """,
         subcommands: [
             DemoCommand.self, ServeCommand.self, PingCommand.self, BenchCommand.self, WorkloadCommand.self,
-            SprayCommand.self,
+            SimCommand.self, SprayCommand.self,
         ])
 
     public init() {}

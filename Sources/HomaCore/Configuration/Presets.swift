@@ -17,6 +17,8 @@ extension EndpointConfiguration {
         configuration.grantIncrement = 1
         configuration.countsUnscheduledIncoming = false
         configuration.learnsCutoffs = false
+        configuration.adaptsTimers = false
+        configuration.questionsPerPeer = 0
         configuration.resendIntervalLimit = .milliseconds(5)
         configuration.timeout = .milliseconds(100)
         configuration.maximumPeers = 10_000
@@ -56,6 +58,8 @@ extension EndpointConfiguration {
         configuration.activeMessagesPerPeer = 1
         configuration.countsUnscheduledIncoming = false
         configuration.learnsCutoffs = false
+        configuration.adaptsTimers = false
+        configuration.questionsPerPeer = 0
         configuration.unscheduledCutoffs = UnscheduledCutoffs.balanced(
             sizes: sizes, unscheduledBytes: configuration.unscheduledBytes, levels: min(7, scheduledLevels)...7)
         return configuration

@@ -44,6 +44,10 @@ struct Tuning: BitwiseCopyable {
     let resendAfter: UInt64
     let resendIntervalLimit: UInt64
     let timeout: UInt64
+    let adaptsTimers: Bool
+    /// No question waits longer than this for what is usual.
+    let longestPatience: UInt64
+    let questionsPerPeer: UInt32
     let acknowledgementDelay: UInt64
 
     let serverRPCsPerPeer: UInt32
@@ -102,6 +106,9 @@ struct Tuning: BitwiseCopyable {
         resendAfter = configuration.resendAfter.wholeNanoseconds
         resendIntervalLimit = configuration.resendIntervalLimit.wholeNanoseconds
         timeout = configuration.timeout.wholeNanoseconds
+        adaptsTimers = configuration.adaptsTimers
+        longestPatience = max(resendAfter, timeout / 4)
+        questionsPerPeer = UInt32(configuration.questionsPerPeer)
         acknowledgementDelay = configuration.acknowledgementDelay.wholeNanoseconds
         serverRPCsPerPeer = UInt32(configuration.maximumServerRPCsPerPeer)
         brokenLimit = UInt32(configuration.brokenRequestLimit)

@@ -68,6 +68,7 @@ extension EndpointConfiguration {
     private func checkTimers() throws(ConfigurationError) {
         try check("resendAfter", resendAfter, .microseconds(1) ... .seconds(3600))
         try check("resendIntervalLimit", resendIntervalLimit, resendAfter ... .seconds(3600))
+        try check("questionsPerPeer", questionsPerPeer, 0...(1 << 20))
         try check("timeout", timeout, resendAfter ... .seconds(3600))
         try check("acknowledgementDelay", acknowledgementDelay, .microseconds(1) ... .seconds(3600))
         try check("unacknowledgedRetention", unacknowledgedRetention, .zero ... .seconds(3600))

@@ -44,6 +44,7 @@ extension Endpoint {
         guard rpc.pointee.localPort == ack.serverPort else { return }
         // An acknowledgement of something not answered yet is a mistake or an attack.
         guard rpc.pointee.state == .outgoing || rpc.pointee.state == .declined else { return }
+        if rpc.pointee.isAsked { noteAnswer(slot, at: now) }
         finishServerRPC(slot, at: now)
     }
 

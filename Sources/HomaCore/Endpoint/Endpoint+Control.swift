@@ -55,6 +55,7 @@ extension Endpoint {
         let first = rpc.pointee.outgoing.packet(containing: range.lowerBound)
         let last = rpc.pointee.outgoing.packet(containing: range.upperBound - 1)
         rpc.pointee.outgoing.resendPriority = priority
+        rpc.pointee.sentAt = nil
         // When no room is left for another range, this one waits for the next request.
         _ = ranges.insert(
             first.lowerBound..<min(last.upperBound, rpc.pointee.outgoing.next), into: &rpc.pointee.outgoing.resends,
@@ -72,7 +73,9 @@ extension Endpoint {
     }
 
     mutating func acceptBusy(_ slot: UInt32, at now: Instant) -> Disposition {
-        rpcs.at(slot).pointee.lastHeard = now
+        let rpc = rpcs.at(slot)
+        rpc.pointee.lastHeard = now
+        if rpc.pointee.isClient, rpc.pointee.state == .outgoing { noteNoResponse(slot, at: now) }
         return .consumed
     }
 

@@ -25,7 +25,11 @@ extension Endpoint {
             let slot = addRPC(
                 id: header.senderID.peer, peer: peer, localPort: header.destinationPort, peerPort: header.sourcePort,
                 state: .incoming, at: now)
-        else { return .dropped(.tooManyRPCs) }
+        else {
+            // The client need not wonder, nor send it again at once. One word for a request is enough.
+            if data.offset == 0 { reply(.busy, to: header, address: address, marks: []) }
+            return .dropped(.tooManyRPCs)
+        }
         peers.at(peer).pointee.unfinishedRequests += 1
         if header.extensions.marks.contains(.oneWay) { rpcs.at(slot).pointee.kind = .markedMessage }
         beginIncoming(slot, data, at: now)
@@ -79,6 +83,8 @@ extension Endpoint {
         case .outgoing where rpc.pointee.isClient:
             // The first packet of the response: so the request has arrived, whatever was to be sent again.
             rpc.pointee.state = .incoming
+            if data.isRetransmission { rpc.pointee.sentAt = nil }
+            noteResponse(slot, at: now)
             sendQueue.remove(slot)
             beginIncoming(slot, data, at: now)
         default:
@@ -100,6 +106,7 @@ extension Endpoint {
             return .dropped(.duplicate)
         }
         counters.bytesReceived += UInt64(bytes)
+        noteData(slot, data, at: now)
         rpc.pointee.nextProbe = now.advanced(byNanoseconds: tuning.resendAfter)
         if rpc.pointee.probeInterval != tuning.resendAfter {
             // After a back-off the entry in the heap may come up much later than it is now wanted.

@@ -88,6 +88,8 @@ extension Endpoint {
         guard rpc.pointee.kind == .markedMessage, rpc.pointee.outgoing.isFullySent,
             rpc.pointee.peerPort == header.sourcePort, rpc.pointee.localPort == header.destinationPort
         else { return }
+        if rpc.pointee.isAsked { noteAnswer(slot, at: now) }
+        noteResponse(slot, at: now)
         completeMessage(slot, at: now)
     }
 

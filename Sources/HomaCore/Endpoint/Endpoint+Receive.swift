@@ -27,6 +27,7 @@ extension Endpoint {
 
     private mutating func note(_ extensions: HeaderExtension, from peer: UInt32, at now: Instant) {
         let record = peers.at(peer)
+        record.pointee.lastHeard = now
         record.pointee.extensionVersion = extensions.version
         guard extensions.incarnation != 0, extensions.incarnation != record.pointee.incarnation else { return }
         if record.pointee.incarnation != 0 { record.pointee.restartSeen = now }
@@ -59,6 +60,7 @@ extension Endpoint {
         let disposition: Disposition
         switch findRPC(header, peer: peer) {
         case .success(let slot):
+            if rpcs.at(slot).pointee.isAsked { noteAnswer(slot, at: now) }
             disposition = acceptData(slot, data, at: now)
         case .failure(.unknownRPC) where !header.senderID.isServerSide:
             disposition = acceptRequest(header, data, from: address, at: now)
@@ -88,6 +90,7 @@ extension Endpoint {
         }
         switch findRPC(header.common, peer: peer) {
         case .success(let slot):
+            if rpcs.at(slot).pointee.isAsked { noteAnswer(slot, at: now) }
             return acceptControl(header, slot, at: now)
         case .failure(.unknownRPC):
             return answerUnknown(header, from: address, peer: peer, at: now)
@@ -137,6 +140,9 @@ extension Endpoint {
                 return reply(.ack(AckFields()), to: header, address: address, marks: [])
             }
             marks = .requestStale
+        } else if !header.senderID.isServerSide, isFull(for: peer) {
+            // If it sent the request again, there would still be no room.
+            return reply(.busy, to: header, address: address, marks: [])
         }
         reply(.rpcUnknown, to: header, address: address, marks: marks)
     }

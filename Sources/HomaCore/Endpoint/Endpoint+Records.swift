@@ -17,7 +17,8 @@ extension Endpoint {
         if let found = findPeer(address) { return found }
         guard
             let added = peers.add(
-                address, segment: tuning.defaultSegment, idleLimit: tuning.peerIdleLimit, at: now)
+                address, segment: tuning.defaultSegment, questionLimit: tuning.questionsPerPeer,
+                idleLimit: tuning.peerIdleLimit, at: now)
         else { return nil }
         if tuning.assumesPeersAlike {
             let peer = peers.at(added.index)
@@ -50,6 +51,7 @@ extension Endpoint {
     /// Removes every trace of the RPC; its buffers, if any, go back, and its outgoing payload is released.
     mutating func removeRPC(_ slot: UInt32, at now: Instant) {
         let rpc = rpcs.at(slot)
+        forgetQuestion(slot)
         releaseOutgoing(slot)
         if rpc.pointee.state == .incoming || rpc.pointee.isClient { dropIncoming(slot, at: now) }
         if rpc.pointee.isClient {

@@ -52,13 +52,26 @@ extension Endpoint {
             return armTimer(slot, at: now.advanced(byNanoseconds: tuning.resendAfter))
         }
         let silence = now.nanoseconds(since: rpc.pointee.lastHeard)
-        if silence >= tuning.timeout { return giveUp(slot, at: now) }
+        if silence >= tuning.timeout, isTelling(slot, at: now) { return giveUp(slot, at: now) }
         if silence >= tuning.shortPatience, mayEvict(slot) { return evict(slot, at: now) }
-        let due = max(rpc.pointee.lastHeard.advanced(byNanoseconds: tuning.resendAfter), rpc.pointee.nextProbe)
+        let due = questionDue(slot)
         guard now >= due else { return armTimer(slot, at: due) }
         if rpc.pointee.state == .incoming { granter.stall(slot, peers) }
-        _ = requestMissing(slot)
-        backOff(slot, at: now)
+        question(slot, at: now)
+    }
+
+    /// When the peer is to be asked about the RPC; never while the next step is ours.
+    mutating func questionDue(_ slot: UInt32) -> Instant {
+        let rpc = rpcs.at(slot)
+        let isAnswer = rpc.pointee.state == .outgoing && !rpc.pointee.isClient
+        if isAnswer ? sendQueue.contains(slot) : isOurTurn(slot) {
+            return max(rpc.pointee.nextProbe, rpc.pointee.lastHeard).advanced(byNanoseconds: tuning.resendAfter)
+        }
+        let wait =
+            !isAnswer
+            ? patience(slot)
+            : rpc.pointee.outgoing.isFullySent ? tuning.acknowledgementDelay : tuning.resendAfter
+        return max(rpc.pointee.lastHeard.advanced(byNanoseconds: wait), rpc.pointee.nextProbe)
     }
 
     /// True when the next step is ours, so that silence of the peer means nothing.
@@ -83,23 +96,12 @@ extension Endpoint {
         }
         // A client that grants slowly is not dead; one that speaks our extensions answers when asked.
         let patience: UInt64 = rpc.pointee.outgoing.isFullySent || peer(of: slot).pointee.speaksExtensions ? 1 : 10
-        if now.nanoseconds(since: rpc.pointee.lastHeard) >= tuning.timeout * patience {
+        if now.nanoseconds(since: rpc.pointee.lastHeard) >= tuning.timeout * patience, isTelling(slot, at: now) {
             return giveUp(slot, at: now)
         }
-        let wait =
-            rpc.pointee.outgoing.isFullySent ? tuning.acknowledgementDelay : tuning.resendAfter
-        let due = max(rpc.pointee.lastHeard.advanced(byNanoseconds: wait), rpc.pointee.nextProbe)
+        let due = questionDue(slot)
         guard now >= due else { return armTimer(slot, at: due) }
-        sendControl(.needAck, for: slot)
-        backOff(slot, at: now)
-    }
-
-    private mutating func backOff(_ slot: UInt32, at now: Instant) {
-        let rpc = rpcs.at(slot)
-        rpc.pointee.nextProbe = now.advanced(byNanoseconds: rpc.pointee.probeInterval)
-        rpc.pointee.probeInterval = min(
-            max(rpc.pointee.probeInterval * 2, tuning.resendAfter), tuning.resendIntervalLimit)
-        armTimer(slot, at: rpc.pointee.nextProbe)
+        question(slot, at: now)
     }
 
     private mutating func giveUp(_ slot: UInt32, at now: Instant) {

@@ -17,7 +17,7 @@ extension Endpoint {
     /// Writes the packet to transmit now to `packet`, which need not be initialized. False when there is
     /// none, or the link has enough to do; then `packet` means nothing.
     public mutating func nextPacket(at now: Instant, into packet: UnsafeMutablePointer<OutgoingPacket>) -> Bool {
-        issueGrants()
+        issueGrants(at: now)
         if !controlPackets.isEmpty {
             controlPackets.popFirst(into: packet)
             let type = packet.pointee.header.common.type
@@ -49,8 +49,9 @@ extension Endpoint {
         peers.at(peer).pointee.segment = min(UInt32(clamping: payload), tuning.maximumSegment)
     }
 
-    private mutating func issueGrants() {
+    private mutating func issueGrants(at now: Instant) {
         while let grant = granter.nextGrant(peers) {
+            noteGrant(grant.slot, from: grant.from, at: now)
             if grant.isForOldest { counters.oldestGrants += 1 }
             sendControl(.grant(GrantFields(offset: grant.offset, priority: grant.priority)), for: grant.slot)
         }
@@ -103,6 +104,7 @@ extension Endpoint {
             let range = rpc.pointee.outgoing.packet(startingAt: rpc.pointee.outgoing.next)
             rpc.pointee.outgoing.next = range.upperBound
             rpc.pointee.lastHeard = now
+            if range.upperBound == rpc.pointee.outgoing.length, tuning.adaptsTimers { rpc.pointee.sentAt = now }
             let isUnscheduled = range.lowerBound < rpc.pointee.outgoing.unscheduled
             return Segment(
                 range: range, incoming: rpc.pointee.outgoing.granted,

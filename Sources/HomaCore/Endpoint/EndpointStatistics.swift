@@ -35,6 +35,8 @@ public struct EndpointStatistics: Sendable {
     public var peersEvicted: UInt64 = 0
     /// New tables of cutoffs that were learned.
     public var cutoffChanges: UInt64 = 0
+    /// Questions to silent peers put off since the peer had enough to answer.
+    public var questionsDeferred: UInt64 = 0
     /// Grants given to the oldest message out of turn.
     public var oldestGrants: UInt64 = 0
     /// Well-formed packets not accepted, by ``DropReason``.

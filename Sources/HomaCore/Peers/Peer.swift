@@ -20,6 +20,18 @@ struct Peer: BitwiseCopyable {
     var incarnation: UInt8 = 0
     /// When its incarnation was seen to change: calls begun before may have reached the host's earlier life.
     var restartSeen: Instant?
+    /// When anything came from it.
+    var lastHeard: Instant
+    /// From the last byte of a request to the first packet of the response, and from a grant to the data it releases.
+    var responseTime = TimeEstimate()
+    var grantTime = TimeEstimate()
+    /// RPCs that it was asked about and has not answered, how many there may be, and when that may be halved again.
+    var questions: UInt32 = 0
+    var questionLimit: UInt32
+    var nextHalving = Instant.zero
+    /// RPCs that wait for their turn to be asked about.
+    var firstToAsk = RPCTable.none
+    var lastToAsk = RPCTable.none
     /// When the last of its requests here ended.
     var lastServed: Instant
     /// Most payload bytes per DATA packet towards it.
@@ -45,10 +57,12 @@ struct Peer: BitwiseCopyable {
     var idleNext = PeerTable.none
     var idleSince = Instant.zero
 
-    init(address: PeerAddress, segment: UInt32, now: Instant) {
+    init(address: PeerAddress, segment: UInt32, questionLimit: UInt32 = 0, now: Instant) {
         self.address = address
         self.segment = segment
+        self.questionLimit = questionLimit
         lastServed = now
+        lastHeard = now
         // Until it tells, everything goes at the second highest level, as kernel peers do.
         cutoffs[6] = .max
     }

@@ -63,7 +63,7 @@ struct PeerTable: ~Copyable {
 
     /// A new peer, still without RPCs; nil when the table is full of peers that may not be forgotten yet.
     mutating func add(
-        _ address: PeerAddress, segment: UInt32, idleLimit: UInt64, at now: Instant
+        _ address: PeerAddress, segment: UInt32, questionLimit: UInt32 = 0, idleLimit: UInt64, at now: Instant
     ) -> (index: UInt32, evicted: Bool)? {
         var evicted = false
         if freeHead == Self.none && fresh == capacity {
@@ -78,7 +78,8 @@ struct PeerTable: ~Copyable {
             index = fresh
             fresh += 1
         }
-        records[Int(index)] = Peer(address: address, segment: segment, now: now)
+        records[Int(index)] = Peer(
+            address: address, segment: segment, questionLimit: questionLimit, now: now)
         var position = home(address)
         while buckets[position] != Self.none { position = (position + 1) & mask }
         buckets[position] = index

@@ -56,6 +56,17 @@ struct RPC: BitwiseCopyable {
     var nextProbe: Instant
     /// Interval between such requests, in nanoseconds; doubles.
     var probeInterval: UInt64
+    /// The peer was asked about it and has not answered.
+    var isAsked = false
+    /// How often it was asked about, up to 3, since it was heard of at that time.
+    var questions: UInt8 = 0
+    var questionsSince = Instant.distantFuture
+    /// It is to be asked about, and waits for its turn; its neighbours among those that do.
+    var waitsToAsk = false
+    var asksAfter = RPCTable.none
+    var asksBefore = RPCTable.none
+    /// When the last byte of a request left, if it left once only: the response will tell how long the peer takes.
+    var sentAt: Instant?
     /// Neighbours among the peer's client RPCs, in order of id.
     var olderCall = RPCTable.none
     var newerCall = RPCTable.none

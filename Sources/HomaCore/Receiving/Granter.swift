@@ -15,6 +15,8 @@ struct Granter: ~Copyable {
     /// Raise the limit of the message in `slot` to `offset`.
     struct Grant {
         var slot: UInt32
+        /// The limit so far.
+        var from: UInt32
         var offset: UInt32
         var priority: UInt8
         var isForOldest: Bool
@@ -243,7 +245,7 @@ struct Granter: ~Copyable {
                 raise(slot, to: offset, peers)
                 // The rest of it comes in grants of its own.
                 if offset < wanted { cursor = rank }
-                return Grant(slot: slot, offset: offset, priority: priority, isForOldest: false)
+                return Grant(slot: slot, from: granted, offset: offset, priority: priority, isForOldest: false)
             }
         }
         if let grant = oldestGrant(peers) { return grant }
@@ -308,7 +310,8 @@ struct Granter: ~Copyable {
         let message = at(slot).pointee.incoming
         let offset = min(message.granted + tuning.oldestGrantBytes, message.length)
         raise(slot, to: offset, peers)
-        return Grant(slot: slot, offset: offset, priority: tuning.highPriority, isForOldest: true)
+        return Grant(
+            slot: slot, from: message.granted, offset: offset, priority: tuning.highPriority, isForOldest: true)
     }
 
     /// The oldest message whose sender makes use of what it was given; looks at a few only.

@@ -42,6 +42,9 @@ struct IncomingMessage: BitwiseCopyable {
     var counted: UInt32 = 0
     /// Whether the message needed grants when it was first seen.
     var isScheduled = false
+    /// A grant let the sender go beyond this offset at that time; its data will tell how long that takes. `max`: none.
+    var timedOffset = UInt32.max
+    var timedSince = Instant.zero
     /// Links in the heap of the peer's queued messages.
     var child = RPCTable.none
     var sibling = RPCTable.none

@@ -22,6 +22,7 @@ extension Engine: TaskExecutor {
         while count < Self.jobsPerRound, let job = state.pointee.jobs.popFirst() {
             job.runSynchronously(on: executor)
             count += 1
+            if count % Self.workBetweenSends == 0 { transmit() }
         }
         state.pointee.counters.jobs &+= UInt64(count)
         return count > 0

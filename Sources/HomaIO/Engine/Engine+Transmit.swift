@@ -7,6 +7,7 @@ internal import HomaWire
 /// From the protocol to the socket.
 extension Engine {
     /// Sends what may leave now, at most one round's worth. True when any packet was taken.
+    @discardableResult
     func transmit() -> Bool {
         guard flushBacklog() else { return false }
         let count = withUnsafeTemporaryAllocation(of: OutgoingPacket.self, capacity: 1) { packet in

@@ -42,9 +42,12 @@ struct MessageMeter: ~Copyable {
     /// Slowdowns are counted in steps of 1/4096, times in nanoseconds.
     private static let slowdownScale = 4096.0
     /// Percentiles of sizes that published figures are about, and from where messages are taken for each.
-    private static let points = [(0.0, 10.0), (40.0, 50.0), (80.0, 90.0), (98.0, 99.0), (99.0, 100.0)]
-    /// Cells of sizes: every percentile is one.
-    private static let fineCells = 100
+    private static let points = [
+        (10.0, from: 8.5, to: 11.5), (50.0, from: 48.5, to: 51.5), (90.0, from: 88.5, to: 91.5),
+        (99.0, from: 98.5, to: 99.5), (100.0, from: 99.5, to: 100.0),
+    ]
+    /// Cells of sizes: every half percentile is one.
+    private static let fineCells = 200
 
     private let sizes: SizeDistribution
     private let bins: SizeBins
@@ -105,7 +108,9 @@ struct MessageMeter: ~Copyable {
         slowdown.histogram.destroy()
         time.histogram.destroy()
         for bin in 0..<bins.count { result.sizeBins.append(binResult(bin)) }
-        for (from, to) in Self.points { result.sizePercentiles.append(pointResult(from, to)) }
+        for point in Self.points {
+            result.sizePercentiles.append(pointResult(point.0, from: point.from, to: point.to))
+        }
     }
 
     private static func microseconds(_ summary: SampleSummary) -> SampleSummary {
@@ -126,15 +131,14 @@ struct MessageMeter: ~Copyable {
             completionMicroseconds: Self.microseconds(times[bin].summary(scaledBy: 1)))
     }
 
-    private func pointResult(_ from: Double, _ to: Double) -> SizePercentileResult {
-        let bytes = sizes.quantile(to / 100)
-        let last = cell(of: bytes)
-        let first = min(last, from == 0 ? 0 : cell(of: sizes.quantile(from / 100)) + 1)
+    private func pointResult(_ percentile: Double, from: Double, to: Double) -> SizePercentileResult {
+        let last = cell(of: sizes.quantile(to / 100))
+        let first = min(last, cell(of: sizes.quantile(from / 100)) + 1)
         var sum = Sample()
         for cell in first...last { sum.add(fine[cell]) }
         defer { sum.histogram.destroy() }
         return SizePercentileResult(
-            percentile: to, fromPercentile: from, toPercentile: to, bytes: bytes,
+            percentile: percentile, fromPercentile: from, toPercentile: to, bytes: sizes.quantile(percentile / 100),
             slowdown: sum.summary(scaledBy: Self.slowdownScale))
     }
 }

@@ -15,6 +15,9 @@ public struct FrameFormat: Equatable, Sendable, BitwiseCopyable {
     /// 1442 bytes of data in a frame that takes 1538 on the wire, as in the simulations of the SIGCOMM 2018 paper.
     public static var sigcomm2018: Self { Self(payloadBytes: 1442, dataOverheadBytes: 96) }
 
+    /// 1472 bytes of data and 66 of Ethernet, IP and UDP: nothing of a transport.
+    public static var udp: Self { Self(payloadBytes: 1472, dataOverheadBytes: 66) }
+
     public init(payloadBytes: Int, dataOverheadBytes: Int) {
         self.payloadBytes = payloadBytes
         self.dataOverheadBytes = dataOverheadBytes

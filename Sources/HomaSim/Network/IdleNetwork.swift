@@ -21,6 +21,9 @@ struct IdleNetwork {
         func time(_ bytes: Int) -> UInt64 { (UInt64(bytes) * picosecondsPerKiB + 1023) >> 10 }
     }
 
+    /// When each link of a path falls idle; no path has more than four.
+    private typealias Ends = InlineArray<4, UInt64>
+
     let frame: FrameFormat
     private let local: [Station]
     private let remote: [Station]
@@ -57,7 +60,7 @@ struct IdleNetwork {
     /// When the last byte arrives; `ownPath`: the last packet meets no other before the last link.
     private func arrival(_ bytes: Int, _ path: [Station], ownPath: Bool) -> UInt64 {
         let packets = frame.packets(of: bytes)
-        var ends = [UInt64](repeating: 0, count: path.count)
+        var ends = Ends(repeating: 0)
         var fullArrival: UInt64 = 0
         if packets > 1 {
             fullArrival = pass(frame.fullWireBytes, path, after: &ends, ownPath: false)
@@ -77,7 +80,7 @@ struct IdleNetwork {
     }
 
     /// Sends one packet down the path behind what has gone before; the time at which it is with the receiver.
-    private func pass(_ bytes: Int, _ path: [Station], after ends: inout [UInt64], ownPath: Bool) -> UInt64 {
+    private func pass(_ bytes: Int, _ path: [Station], after ends: inout Ends, ownPath: Bool) -> UInt64 {
         var ready: UInt64 = 0
         for index in path.indices {
             let isInside = index > 0 && index < path.count - 1
@@ -96,14 +99,14 @@ struct IdleNetwork {
 
     /// The last packet may reach the last link before the full one ahead of it: then that one completes the message.
     private func overtaking(
-        _ bytes: Int, _ path: [Station], before: [UInt64], lastArrival: UInt64, fullArrival: UInt64
+        _ bytes: Int, _ path: [Station], before: Ends, lastArrival: UInt64, fullArrival: UInt64
     ) -> UInt64 {
         let last = path[path.count - 1]
         let full = last.time(frame.fullWireBytes)
         let fullEnd = before[path.count - 1]
         let fullStart = fullEnd - full
         // Arrival of the short one at the last link, had nothing been there.
-        var free = [UInt64](repeating: 0, count: path.count)
+        var free = Ends(repeating: 0)
         free[0] = before[0]
         let shortEnd = pass(bytes, path, after: &free, ownPath: true) - last.delay
         let shortStart = shortEnd - last.time(bytes)

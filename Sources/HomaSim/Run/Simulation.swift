@@ -85,7 +85,8 @@ public struct Simulation: ~Copyable {
         traffic = TrafficSource(scenario, load: load)
         meter = MessageMeter(sizes: scenario.traffic.effectiveSizes, bins: scenario.measurement.sizeBins)
         sampler = SwitchSampler(switches: network.switchCount)
-        idle = IdleNetwork(scenario.topology, frame: transport.frame)
+        let frames = scenario.measurement.ideal == .udp ? FrameFormat.udp : transport.frame
+        idle = IdleNetwork(scenario.topology, frame: frames)
         if case .rpc(let bytes) = scenario.traffic.mode {
             (isRPC, responseBytes) = (true, bytes)
         } else {
@@ -105,7 +106,7 @@ public struct Simulation: ~Copyable {
         let expected = load.messagesPerSecond.map { UInt64(Double(count) / $0 * 1e12) }
         let measured = length.duration?.picoseconds ?? expected ?? 1_000_000_000
         let longest = idle.picoseconds(bytes: scenario.traffic.effectiveSizes.maximum, from: 0, to: 1)
-        warmUp = script.isEmpty ? (length.warmUp?.picoseconds ?? max(measured / 5, 2 * longest)) : 0
+        warmUp = script.isEmpty ? (length.warmUp?.picoseconds ?? max(measured / 5, 5 * longest)) : 0
         result = SimulationResult(scenario: scenario)
         plan()
     }

@@ -9,8 +9,9 @@ public struct RunLength: Equatable, Sendable {
     public var messages: Int?
     /// Simulated time measured; when given, `messages` is ignored.
     public var duration: Duration?
-    /// Simulated time before measurement begins. Nil: a fifth of the expected measured time, and at least twice the
-    /// time that the longest message needs on an idle network.
+    /// Simulated time before measurement begins. Nil: a fifth of the expected measured time, and at least five times
+    /// what the longest message needs on an idle network. Under high load with very long messages (W4 and W5 at
+    /// 80 %) the messages that wait go on increasing for longer than that; 100 and 250 ms are better at 10 Gb/s.
     public var warmUp: Duration?
     /// How long after the last measured message began the run may go on; what is incomplete then is counted as such.
     public var drain: Duration
@@ -28,21 +29,5 @@ public struct RunLength: Equatable, Sendable {
     /// at most 1 000 000 messages.
     public static func defaultMessages(meanBytes: Double) -> Int {
         min(1_000_000, max(20_000, Int(4e9 / meanBytes)))
-    }
-}
-
-/// What is recorded beside the figures that every run gives.
-public struct MeasurementConfiguration: Equatable, Sendable {
-    /// Completion times are reported for so many size bins with equal shares of the messages, 1 … 100.
-    public var sizeBins: Int
-    /// Record the occupancy of every switch at this interval. Nil: no series.
-    public var occupancySeriesInterval: Duration?
-    /// Report every port, not just tiers.
-    public var perPort: Bool
-
-    public init(sizeBins: Int = 10, occupancySeriesInterval: Duration? = nil, perPort: Bool = false) {
-        self.sizeBins = sizeBins
-        self.occupancySeriesInterval = occupancySeriesInterval
-        self.perPort = perPort
     }
 }

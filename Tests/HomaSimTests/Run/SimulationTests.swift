@@ -72,6 +72,13 @@ import Testing
         #expect(try run(fabric, [message(0, 3, bytes)]).slowdown.maximum == 1)
     }
 
+    @Test func `reckoned with bare frames a message carries its transport's headers`() throws {
+        let one = scenario { $0.measurement.ideal = .udp }
+        // 1538 bytes on both links where 1442 + 66 would do, beside 1.75 µs of delays.
+        let expected = (2 * 1.2304 + 1.75) / (2 * 1.2064 + 1.75)
+        #expect(abs(try run(one, [message(1, 2, 1442)]).slowdown.maximum - expected) < 1e-6)
+    }
+
     @Test func `spraying never beats the best time`() throws {
         let one = scenario(.leafSpine(leaves: 2, hostsPerLeaf: 2, spines: 2))
         for bytes in [1443, 2884 + 20, 9328] {

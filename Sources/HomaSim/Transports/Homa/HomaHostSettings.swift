@@ -58,28 +58,63 @@ enum HomaHostSettings {
         endpoint.maximumMessageBytes = max(
             endpoint.maximumMessageBytes, longestMessage(scenario.traffic), endpoint.unscheduledBytes)
         if homa.cutoffs == .fromWorkload {
-            endpoint.unscheduledCutoffs = UnscheduledCutoffs.balanced(
-                sizes: scenario.traffic.effectiveSizes.rows.map { ($0.bytes, $0.cumulative) },
+            endpoint.unscheduledCutoffs = workloadCutoffs(
+                scenario.traffic.effectiveSizes, frame: HomaFrame(homa).format,
                 unscheduledBytes: endpoint.unscheduledBytes,
                 levels: min(levels, endpoint.priorityLevels - 1)...endpoint.priorityLevels - 1)
         }
-        fitToLoss(&endpoint, scenario.topology)
+        fitToLoss(&endpoint, scenario, homa.preset)
         return endpoint
     }
 
     /// Where packets can be lost, even all of a message, only an acknowledgement tells the sender that it may forget.
-    /// Where none is ever lost none comes twice either, and receivers need not remember what they have had.
-    private static func fitToLoss(_ endpoint: inout EndpointConfiguration, _ topology: TopologyConfiguration) {
+    ///
+    /// Where none is ever lost none comes twice either, and receivers need not remember what they have had. Nor do the
+    /// published simulations know timers: a message that is silent there is one whose sender has shorter ones, and
+    /// asking for it, or granting to others in its stead, would only put more packets under way.
+    private static func fitToLoss(_ endpoint: inout EndpointConfiguration, _ scenario: Scenario, _ homa: HomaPreset) {
+        let topology = scenario.topology
         let settings = [topology.leafSwitch, topology.spineSwitch]
         if settings.contains(where: { $0.isLimited || $0.selectiveDropThresholdBytes != nil }) {
             endpoint.acknowledgesMessages = true
-        } else if !endpoint.acknowledgesMessages {
-            endpoint.finishedMemory = 0
+            return
         }
+        if !endpoint.acknowledgesMessages { endpoint.finishedMemory = 0 }
+        let base = homa.configuration(scheduledLevels: 7)
+        guard homa == .sigcomm2018, endpoint.resendAfter == base.resendAfter else { return }
+        endpoint.resendAfter = .seconds(3600)
+        endpoint.resendIntervalLimit = .seconds(3600)
+        endpoint.timeout = .seconds(3600)
     }
 
     private static func longestMessage(_ traffic: TrafficConfiguration) -> Int {
         guard case .rpc(let response?) = traffic.mode else { return traffic.effectiveSizes.maximum }
         return max(traffic.effectiveSizes.maximum, response)
+    }
+
+    /// Longest message per level such that every unscheduled level carries the same unscheduled bytes on the wire.
+    ///
+    /// On the wire, because headers are most of what short messages bring: so did the simulations of the SIGCOMM 2018
+    /// paper, which says no more than that bytes are split evenly (section 3.4). The top level takes the shortest
+    /// messages, the lowest of `levels` takes every length.
+    static func workloadCutoffs(
+        _ sizes: SizeDistribution, frame: FrameFormat, unscheduledBytes: Int, levels: ClosedRange<Int>
+    ) -> [UInt32] {
+        // Enough points that one of them is far less than a level's share.
+        let points = 20_000
+        let lengths = (0..<points).map { sizes.quantile((Double($0) + 0.5) / Double(points)) }
+        let bytes = lengths.map { Double(frame.wireBytes(message: min($0, unscheduledBytes))) }
+        let part = bytes.reduce(0, +) / Double(levels.count)
+        var cutoffs = [UInt32](repeating: 0, count: HomaLimits.priorityLevels)
+        cutoffs[levels.lowerBound] = UInt32(Int32.max)
+        var level = levels.upperBound
+        var carried = 0.0
+        for (length, amount) in zip(lengths, bytes) where level > levels.lowerBound {
+            carried += amount
+            guard carried >= part * Double(levels.upperBound - level + 1) else { continue }
+            cutoffs[level] = UInt32(length)
+            level -= 1
+        }
+        return cutoffs
     }
 }

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Every key a scenario file may have. docs/scenarios.md explains them, and a test holds it to that.
+public enum ScenarioKeys {
+    /// Keys by the path of their object; the empty path is the top.
+    public static let sections: [(path: String, keys: [String])] = [
+        ("", top), ("topology", topology), ("topology.leaf", switches), ("topology.spine", switches),
+        ("transport", transport), ("traffic", traffic), ("length", length), ("measurement", measurement),
+    ]
+
+    static let top = ["name", "seed", "topology", "transport", "traffic", "length", "measurement"]
+    static let topology = [
+        "preset", "hosts", "leaves", "hosts_per_leaf", "spines", "host_gbps", "uplink_gbps", "link_delay_ns",
+        "switch_delay_ns", "host_send_delay_ns", "host_receive_delay_ns", "nic_delay_ns", "switching", "path_choice",
+        "leaf", "spine",
+    ]
+    static let switches = [
+        "chip", "buffer", "alpha", "ports_per_group", "buffer_bytes", "cell_bytes", "reserved_bytes_per_queue",
+        "ecn_threshold_bytes", "selective_drop_threshold_bytes",
+    ]
+    static let transport = ["kind", "preset", "scheduled_levels", "cutoffs"] + EndpointField.all.map(\.key)
+    static let traffic = [
+        "workload", "truncated_to_bytes", "load", "allow_overload", "pattern", "senders", "receivers", "arrivals",
+        "outstanding", "mode", "response_bytes", "active_hosts",
+    ]
+    static let workload = ["name", "rows"]
+    static let length = ["messages", "duration_ms", "warm_up_ms", "drain_ms"]
+    static let measurement = ["size_bins", "occupancy_series_us", "per_port"]
+}
