@@ -12,7 +12,9 @@ struct MarkedFraction: BitwiseCopyable {
     private var reducedUntil: UInt64 = 0
 
     @inline(__always)
-    mutating func add(_ isMarked: Bool, bytes acknowledged: Int, before acknowledgement: UInt64, next: UInt64, gain: Double) {
+    mutating func add(
+        _ isMarked: Bool, bytes acknowledged: Int, before acknowledgement: UInt64, next: UInt64, gain: Double
+    ) {
         bytes += acknowledged
         if isMarked { markedBytes += acknowledged }
         guard acknowledgement > windowEnd else { return }

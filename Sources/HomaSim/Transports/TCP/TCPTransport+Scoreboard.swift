@@ -63,8 +63,9 @@ extension TCPTransport {
     mutating func findLostRepeats(_ sender: UnsafeMutablePointer<TCPSender>, arrived order: UInt32) {
         while sender.pointee.repeats.first != RangePool.none {
             let node = sender.pointee.repeats.first
-            guard ranges.range(node).end <= sender.pointee.acknowledged
-                || Int(ranges.stamp(node)) + Self.duplicateThreshold <= Int(order)
+            guard
+                ranges.range(node).end <= sender.pointee.acknowledged
+                    || Int(ranges.stamp(node)) + Self.duplicateThreshold <= Int(order)
             else { return }
             let range = ranges.removeFirst(&sender.pointee.repeats)
             guard sender.pointee.phase != .open, let hole = missing(range, sender) else { continue }

@@ -108,7 +108,9 @@ import Testing
 
     // MARK: Timeouts
 
-    @Test(arguments: [200.0, 10, 1]) func `a lost tail costs one retransmission timeout of the set length`(ms: Double) throws {
+    @Test(arguments: [200.0, 10, 1]) func `a lost tail costs one retransmission timeout of the set length`(ms: Double)
+        throws
+    {
         var bench = TCPBench(
             tcp { $0.minimumRTO = .microseconds(ms * 1000) }, delay: .microseconds(20))
         bench.lost = [0]

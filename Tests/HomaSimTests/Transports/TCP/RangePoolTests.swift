@@ -51,7 +51,8 @@ import Testing
         }
     }
 
-    @Test(arguments: 1...20) func `a list with the latest first begins with it, and is absorbed in order`(seed: UInt64) {
+    @Test(arguments: 1...20) func `a list with the latest first begins with it, and is absorbed in order`(seed: UInt64)
+    {
         var random = SeededRandom(seed: seed)
         var pool = RangePool()
         var list = RangePool.none
