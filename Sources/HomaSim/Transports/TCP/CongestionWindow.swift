@@ -98,7 +98,7 @@ struct CongestionWindow: BitwiseCopyable {
     }
 
     /// CUBIC's time stands still while there is nothing to send.
-    mutating func skip(_ idle: UInt64, _ tuning: borrowing TCPTuning) {
-        if tuning.control == .cubic { cubic.skip(idle) }
+    mutating func skip(_ idle: UInt64, at now: UInt64, _ tuning: borrowing TCPTuning) {
+        if tuning.control == .cubic { cubic.skip(idle, at: now) }
     }
 }

@@ -65,8 +65,9 @@ struct CubicWindow: BitwiseCopyable {
         epoch = Self.none
     }
 
-    mutating func skip(_ idle: UInt64) {
-        if epoch != Self.none { epoch += idle }
+    /// Nothing was sent for a time that ends now; some of that may have been before the epoch.
+    mutating func skip(_ idle: UInt64, at now: UInt64) {
+        if epoch != Self.none { epoch = min(epoch + idle, now) }
     }
 
     /// By Newton's method: the same on every machine.

@@ -116,7 +116,7 @@ struct TCPTransport: ~Copyable {
     /// Something is written to a connection that had nothing outstanding.
     private mutating func wakeUp(_ sender: UnsafeMutablePointer<TCPSender>, at now: UInt64) {
         let idle = now - min(now, sender.pointee.lastSent)
-        sender.pointee.window.skip(idle, tuning)
+        sender.pointee.window.skip(idle, at: now, tuning)
         let timeouts = idle / sender.pointee.roundTrip.timeout
         guard tuning.restartsAfterIdle, timeouts > 0, sender.pointee.window.bytes > tuning.initialWindow else { return }
         sender.pointee.window.decay(timeouts: timeouts, tuning)

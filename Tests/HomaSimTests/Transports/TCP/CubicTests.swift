@@ -69,6 +69,18 @@ import Testing
         #expect(abs(windowAfterLong([2000, 1000]) - 850) < 40)
     }
 
+    @Test func `time without anything to send does not count, and never reaches beyond the present`() {
+        var cubic = CubicWindow()
+        cubic.noteLoss(window: 100)
+        _ = cubic.grown(from: 70, by: 1, roundTrip: 1_000_000_000, at: .milliseconds(1000))
+        var same = cubic
+        cubic.skip(.milliseconds(5000), at: .milliseconds(6000))
+        let after = cubic.grown(from: 71, by: 1, roundTrip: 1_000_000_000, at: .milliseconds(6000))
+        #expect(after == same.grown(from: 71, by: 1, roundTrip: 1_000_000_000, at: .milliseconds(1000)))
+        cubic.skip(.milliseconds(7000), at: .milliseconds(6001))
+        #expect(cubic.grown(from: 71, by: 1, roundTrip: 1_000_000_000, at: .milliseconds(6001)) > 71)
+    }
+
     @Test(arguments: [0.001, 1, 8, 27, 750, 1e9]) func `cube roots are right`(value: Double) {
         let root = CubicWindow.cubeRoot(value)
         #expect(abs(root * root * root - value) < 1e-9 * value)
