@@ -2,6 +2,7 @@
 
 import Foundation
 import HomaScenarios
+import HomaSim
 import Testing
 
 /// The command as users have it: a process that can be interrupted and killed.
@@ -36,6 +37,16 @@ struct CommandTests {
         #expect(last.finish() == 0)
         #expect(last.errors.contains("\(afterInterrupt) were finished, \(16 - afterInterrupt) are now"))
         #expect(try scratch.text("torn") == scratch.text("whole"))
+    }
+
+    @Test("a process that crashes says how to repeat what it was simulating")
+    func crash() throws {
+        let long = try HomaProcess(["sim", "run", Self.scenario, "--messages", "100000000", "--progress"])
+        try long.end(with: SIGILL, when: { long.errors.contains("packet-hops/s") })
+        #expect(long.finish() == SIGILL)
+        let command = try #require(long.errors.split(separator: "\n").last { $0.hasPrefix("homa sim run '{") })
+        let json = command.dropFirst("homa sim run '".count).dropLast()
+        #expect(try Scenario(parsing: String(json)).length.messages == 100_000_000)
     }
 
     @Test("shares of a job array, merged, are what one process writes")

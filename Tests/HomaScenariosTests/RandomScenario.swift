@@ -25,7 +25,7 @@ enum RandomScenario {
             measurement: MeasurementConfiguration(
                 sizeBins: whole(1...100, &random),
                 occupancySeriesInterval: maybe(&random) { .nanoseconds(whole(10...1_000_000, &$0)) },
-                perPort: chance(0.5, &random)),
+                perPort: chance(0.5, &random), ideal: IdealFrames.allCases.pick(&random)),
             length: RunLength(
                 messages: maybe(&random) { whole(1...1_000_000, &$0) }, duration: maybe(&random) { time(&$0) },
                 warmUp: maybe(&random) { time(&$0) }, drain: time(&random)),

@@ -121,6 +121,36 @@ struct ScenarioJSONTests {
         #expect(Set(EndpointField.all.map(\.key)).count == settings.count)
     }
 
+    @Test("no property of a scenario is missing in its file")
+    func properties() {
+        func names(_ value: Any) -> Set<String> { Set(Mirror(reflecting: value).children.compactMap(\.label)) }
+        // A property that is not in these lists is new: the JSON, RandomScenario and docs/scenarios.md want it, too.
+        let aSwitch = SwitchConfiguration()
+        #expect(
+            names(aSwitch) == [
+                "buffer", "bufferBytes", "cellBytes", "reservedBytesPerQueue", "ecnThresholdBytes",
+                "selectiveDropThresholdBytes",
+            ])
+        #expect(
+            names(TopologyConfiguration.standard) == [
+                "shape", "hostRate", "uplinkRate", "linkDelay", "switchDelay", "hostSendDelay", "hostReceiveDelay",
+                "nicDelay", "switching", "pathChoice", "leafSwitch", "spineSwitch",
+            ])
+        let homa = HomaTransportConfiguration(preset: .default)
+        #expect(names(homa) == ["preset", "endpoint", "cutoffs", "scheduledLevels"])
+        #expect(
+            names(TrafficConfiguration(sizes: .w1)) == [
+                "sizes", "sizesTruncatedTo", "load", "allowsOverload", "pattern", "arrivals", "mode", "activeHosts",
+            ])
+        #expect(names(RunLength()) == ["messages", "duration", "warmUp", "drain"])
+        #expect(
+            names(MeasurementConfiguration()) == ["sizeBins", "occupancySeriesInterval", "perPort", "ideal"])
+        let scenario = Scenario(
+            topology: .standard, transport: .homa(homa), traffic: TrafficConfiguration(sizes: .w1))
+        #expect(
+            names(scenario) == ["name", "topology", "transport", "traffic", "measurement", "length", "seed"])
+    }
+
     @Test("the name of a scenario's settings is the same everywhere and changes with any of them")
     func key() throws {
         let scenario = try Scenario(parsing: "{}")

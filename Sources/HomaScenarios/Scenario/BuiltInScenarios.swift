@@ -32,7 +32,7 @@ public struct BuiltInScenario: Sendable {
             text: #"""
                 {"name": "sigcomm2018-w\#(number)", "topology": "fabric-10g",
                  "transport": {"kind": "homa", "preset": "sigcomm2018"},
-                 "traffic": {"workload": "w\#(number)", "load": 0.8}}
+                 "traffic": {"workload": "w\#(number)", "load": 0.8}, "measurement": {"ideal": "udp"}}
                 """#)
     }
 
@@ -40,7 +40,7 @@ public struct BuiltInScenario: Sendable {
         name: "oracle-w4", about: "W4 at 80 % under an all-knowing scheduler: how good it could be",
         text: #"""
             {"name": "oracle-w4", "topology": "fabric-10g", "transport": "srpt-oracle",
-             "traffic": {"workload": "w4", "load": 0.8}}
+             "traffic": {"workload": "w4", "load": 0.8}, "measurement": {"ideal": "udp"}}
             """#)
 
     private static let cluster = BuiltInScenario(

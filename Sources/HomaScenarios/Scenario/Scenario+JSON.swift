@@ -118,14 +118,15 @@ extension MeasurementConfiguration {
         self.init(
             sizeBins: reader.integer("size_bins", 1...100, default: MeasurementConfiguration().sizeBins),
             occupancySeriesInterval: reader.durationOrNull("occupancy_series_us", .microseconds, default: nil),
-            perPort: reader.flag("per_port", default: false))
+            perPort: reader.flag("per_port", default: false),
+            ideal: reader.choice("ideal", IdealFrames.allCases.map { ($0.rawValue, $0) }, default: .transport))
     }
 
     var json: JSONValue {
         .object([
             .init("size_bins", .integer(sizeBins)),
             .init("occupancy_series_us", JSONValue(occupancySeriesInterval, .microseconds)),
-            .init("per_port", .bool(perPort)),
+            .init("per_port", .bool(perPort)), .init("ideal", .string(ideal.rawValue)),
         ])
     }
 }

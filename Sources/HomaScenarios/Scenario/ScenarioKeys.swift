@@ -32,5 +32,5 @@ public enum ScenarioKeys {
     ]
     static let workload = ["name", "rows"]
     static let length = ["messages", "duration_ms", "warm_up_ms", "drain_ms"]
-    static let measurement = ["size_bins", "occupancy_series_us", "per_port"]
+    static let measurement = ["size_bins", "occupancy_series_us", "per_port", "ideal"]
 }

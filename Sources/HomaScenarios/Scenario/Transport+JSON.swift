@@ -44,7 +44,14 @@ extension TransportConfiguration {
             .init("scheduled_levels", JSONValue(homa.scheduledLevels)),
             .init("cutoffs", .string(homa.cutoffs.rawValue)),
         ]
-        return .object(own + EndpointField.all.map { .init($0.key, $0.json(homa.endpoint)) })
+        return .object(own + (JSONValue(settings: homa.endpoint).members ?? []))
+    }
+}
+
+extension JSONValue {
+    /// All settings of an endpoint, under the keys that scenario files have for them.
+    init(settings endpoint: EndpointConfiguration) {
+        self = .object(EndpointField.all.map { Member($0.key, $0.json(endpoint)) })
     }
 }
 

@@ -11,6 +11,6 @@ extension EventWheel {
     init(_ topology: TopologyConfiguration) {
         let packetTime = 12_304_000_000_000_000 / max(1, topology.hostRate.bitsPerSecond)
         let spacing = packetTime / UInt64(max(1, topology.hostCount) * 8)
-        self.init(slotPicoseconds: max(64, max(spacing, packetTime / 1024)))
+        self.init(slotPicoseconds: max(64, max(spacing, packetTime / 4096)))
     }
 }

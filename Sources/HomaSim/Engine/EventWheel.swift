@@ -6,7 +6,7 @@
 /// slot that is not empty, which a bitmap finds. With slots about as wide as the mean distance of events,
 /// both operations cost the same however many events are pending. Nodes lie in one array.
 struct EventWheel: ~Copyable {
-    private static let slotCount = 4096
+    private static let slotCount = 16_384
     private static let words = slotCount / 64
     private static let none = UInt32.max
 
@@ -22,7 +22,7 @@ struct EventWheel: ~Copyable {
     private let heads: UnsafeMutablePointer<UInt32>
     private let bitmap: UnsafeMutablePointer<UInt64>
     /// One bit for each word of the bitmap.
-    private var summary: UInt64 = 0
+    private let summary: UnsafeMutablePointer<UInt64>
     private let shift: UInt64
     /// Number of the slot that the ring begins with; slots before it are over.
     private var firstSlot: UInt64 = 0
@@ -42,10 +42,13 @@ struct EventWheel: ~Copyable {
         heads.initialize(repeating: Self.none, count: Self.slotCount)
         bitmap = .allocate(capacity: Self.words)
         bitmap.initialize(repeating: 0, count: Self.words)
+        summary = .allocate(capacity: Self.words / 64)
+        summary.initialize(repeating: 0, count: Self.words / 64)
         beyond = .allocate(capacity: beyondCapacity)
     }
 
     deinit {
+        summary.deallocate()
         nodes.deallocate()
         heads.deallocate()
         bitmap.deallocate()
@@ -103,14 +106,14 @@ struct EventWheel: ~Copyable {
         nodes[Int(node)] = Node(entry: entry, next: heads[slot])
         heads[slot] = node
         bitmap[slot >> 6] |= 1 << UInt64(slot & 63)
-        summary |= 1 << UInt64(slot >> 6)
+        summary[slot >> 12] |= 1 << UInt64(slot >> 6 & 63)
         inRing += 1
     }
 
     @inline(__always)
     private mutating func clear(_ slot: Int) {
         bitmap[slot >> 6] &= ~(1 << UInt64(slot & 63))
-        if bitmap[slot >> 6] == 0 { summary &= ~(1 << UInt64(slot >> 6)) }
+        if bitmap[slot >> 6] == 0 { summary[slot >> 12] &= ~(1 << UInt64(slot >> 6 & 63)) }
     }
 
     /// Moves the ring's start to the first slot with an event; the place of that slot, or nil when none is pending.
@@ -138,8 +141,13 @@ struct EventWheel: ~Copyable {
         let here = bitmap[word] & (~0 << UInt64(start & 63))
         if here != 0 { return word << 6 + here.trailingZeroBitCount }
         // Words after this one, or else around the end of the ring.
-        let after = word == 63 ? 0 : summary & (~0 << UInt64(word + 1))
-        let found = (after != 0 ? after : summary).trailingZeroBitCount
+        var group = word >> 6
+        var bits = word & 63 == 63 ? 0 : summary[group] & (~0 << UInt64(word & 63 + 1))
+        while bits == 0 {
+            group = (group + 1) & (Self.words / 64 - 1)
+            bits = summary[group]
+        }
+        let found = group << 6 + bits.trailingZeroBitCount
         return found << 6 + bitmap[found].trailingZeroBitCount
     }
 

@@ -43,8 +43,7 @@ struct MessageMeter: ~Copyable {
     private static let slowdownScale = 4096.0
     /// Percentiles of sizes that published figures are about, and from where messages are taken for each.
     private static let points = [
-        (10.0, from: 8.5, to: 11.5), (50.0, from: 48.5, to: 51.5), (90.0, from: 88.5, to: 91.5),
-        (99.0, from: 98.5, to: 99.5), (100.0, from: 99.5, to: 100.0),
+        (10.0, from: 8.5), (50.0, from: 48.5), (90.0, from: 88.5), (99.0, from: 98.0), (100.0, from: 99.0),
     ]
     /// Cells of sizes: every half percentile is one.
     private static let fineCells = 200
@@ -109,7 +108,7 @@ struct MessageMeter: ~Copyable {
         time.histogram.destroy()
         for bin in 0..<bins.count { result.sizeBins.append(binResult(bin)) }
         for point in Self.points {
-            result.sizePercentiles.append(pointResult(point.0, from: point.from, to: point.to))
+            result.sizePercentiles.append(pointResult(point.0, from: point.from))
         }
     }
 
@@ -131,14 +130,15 @@ struct MessageMeter: ~Copyable {
             completionMicroseconds: Self.microseconds(times[bin].summary(scaledBy: 1)))
     }
 
-    private func pointResult(_ percentile: Double, from: Double, to: Double) -> SizePercentileResult {
-        let last = cell(of: sizes.quantile(to / 100))
+    private func pointResult(_ percentile: Double, from: Double) -> SizePercentileResult {
+        let last = cell(of: sizes.quantile(percentile / 100))
         let first = min(last, cell(of: sizes.quantile(from / 100)) + 1)
         var sum = Sample()
         for cell in first...last { sum.add(fine[cell]) }
         defer { sum.histogram.destroy() }
         return SizePercentileResult(
-            percentile: percentile, fromPercentile: from, toPercentile: to, bytes: sizes.quantile(percentile / 100),
+            percentile: percentile, fromPercentile: from, toPercentile: percentile,
+            bytes: sizes.quantile(percentile / 100),
             slowdown: sum.summary(scaledBy: Self.slowdownScale))
     }
 }

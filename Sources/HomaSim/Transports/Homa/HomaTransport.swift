@@ -19,9 +19,11 @@ struct HomaTransport: ~Copyable {
 
     let hosts: Int
     private let endpoints: UnsafeMutablePointer<Endpoint>
-    private let waiting: UnsafeMutablePointer<[UInt32]>
+    private let waiting: UnsafeMutablePointer<WaitingMessages>
     private let packets: PacketStore
     private let messages: MessageLedger
+    /// The packet that an endpoint has just given out.
+    private let outgoing: UnsafeMutablePointer<OutgoingPacket>
     private let wire: WireSizes
     private let unscheduledBytes: Int
     private let isOneWay: Bool
@@ -39,6 +41,7 @@ struct HomaTransport: ~Copyable {
         unscheduledBytes = settings.unscheduledBytes
         endpoints = .allocate(capacity: hosts)
         waiting = .allocate(capacity: hosts)
+        outgoing = .allocate(capacity: 1)
         var seeds = SeededRandom(seed: scenario.seed ^ 0x686F_6D61)
         for host in 0..<hosts {
             do {
@@ -50,7 +53,7 @@ struct HomaTransport: ~Copyable {
             } catch {
                 preconditionFailure("a validated scenario made an endpoint fail: \(error)")
             }
-            (waiting + host).initialize(to: [])
+            (waiting + host).initialize(to: WaitingMessages())
         }
     }
 
@@ -59,6 +62,7 @@ struct HomaTransport: ~Copyable {
         endpoints.deallocate()
         waiting.deinitialize(count: hosts)
         waiting.deallocate()
+        outgoing.deallocate()
     }
 
     private static func address(_ host: UInt16) -> PeerAddress {
@@ -112,24 +116,27 @@ struct HomaTransport: ~Copyable {
     /// The packet that the host's network card is to send now, or `Packet.none`.
     mutating func nextPacket(_ host: UInt16, at time: UInt64) -> UInt32 {
         let instant = SimulatedTime(picoseconds: time).instant
-        guard let outgoing = endpoints[Int(host)].nextPacket(at: instant) else { return Packet.none }
-        let (kind, isNew) = kind(outgoing)
+        guard endpoints[Int(host)].nextPacket(at: instant, into: outgoing) else { return Packet.none }
+        let (kind, isNew) = kind()
         let index = packets.take(
             Packet(
-                source: host, destination: Self.host(outgoing.peer), wireBytes: UInt32(wire.bytes(of: outgoing)),
-                message: MessageLedger.index(outgoing.payload),
-                flow: UInt32(truncatingIfNeeded: outgoing.header.common.senderID.rawValue >> 1),
-                payloadBytes: UInt32(outgoing.payloadLength), priority: outgoing.priority,
+                source: host, destination: Self.host(outgoing.pointee.peer), wireBytes: UInt32(wireBytes()),
+                message: MessageLedger.index(outgoing.pointee.payload),
+                flow: UInt32(truncatingIfNeeded: outgoing.pointee.header.common.senderID.rawValue >> 1),
+                payloadBytes: UInt32(outgoing.pointee.payloadLength), priority: outgoing.pointee.priority,
                 marks: kind == .unscheduled ? [.droppable] : [], kind: kind))
         packets.extra(index, as: HomaPacketFields.self).initialize(
-            to: HomaPacketFields(header: outgoing.header, token: outgoing.payload))
-        if isNew { messages.sent(outgoing.payload, bytes: UInt32(outgoing.payloadLength)) }
-        if isOneWay { takeEvents(host, Self.noToken, at: time) }
+            to: HomaPacketFields(header: outgoing.pointee.header, token: outgoing.pointee.payload))
+        if isNew { messages.sent(outgoing.pointee.payload, bytes: UInt32(outgoing.pointee.payloadLength)) }
+        // A message may have been the last word about itself: then its record in the endpoint is free for another.
+        if isOneWay, isNew, endsMessage() { takeEvents(host, Self.noToken, at: time) }
         return index
     }
 
-    private func kind(_ packet: OutgoingPacket) -> (PacketKind, isNew: Bool) {
-        switch packet.header.body {
+    /// Of the packet in `outgoing`: what it counts as, and whether its bytes are sent for the first time.
+    @inline(__always)
+    private mutating func kind() -> (PacketKind, isNew: Bool) {
+        switch outgoing.pointee.header.body {
         case .data(let data):
             if data.isRetransmission { return (.resent, false) }
             return (Int(data.offset) < unscheduledBytes ? .unscheduled : .scheduled, true)
@@ -138,6 +145,19 @@ struct HomaTransport: ~Copyable {
         case .ack, .needAck: return (.acknowledgement, false)
         default: return (.other, false)
         }
+    }
+
+    @inline(__always)
+    private mutating func endsMessage() -> Bool {
+        guard case .data(let data) = outgoing.pointee.header.body else { return false }
+        return data.offset + data.payloadLength == data.messageLength
+    }
+
+    @inline(__always)
+    private mutating func wireBytes() -> Int {
+        outgoing.pointee.payloadLength > 0
+            ? wire.data(payload: outgoing.pointee.payloadLength)
+            : wire.control(outgoing.pointee.header.common.type)
     }
 
     mutating func expireTimers(_ host: UInt16, at now: UInt64) {
@@ -211,5 +231,24 @@ struct HomaTransport: ~Copyable {
         }
         sum.messagesDeferred = deferred
         return sum
+    }
+}
+
+/// Messages that their sender's endpoint has no room for yet, first come first served.
+private struct WaitingMessages {
+    private var messages: [UInt32] = []
+    private var served = 0
+
+    var isEmpty: Bool { served == messages.count }
+
+    var first: UInt32? { isEmpty ? nil : messages[served] }
+
+    mutating func append(_ message: UInt32) { messages.append(message) }
+
+    mutating func removeFirst() {
+        served += 1
+        guard served > 1024, served * 2 > messages.count else { return }
+        messages.removeFirst(served)
+        served = 0
     }
 }
