@@ -2,7 +2,7 @@
 
 SWIFT ?= swift
 
-.PHONY: help build test check lint format tsan demo bench netns clean
+.PHONY: help build test check lint format tsan demo bench netns lab clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,10 @@ bench: ## latency and throughput, with TCP beside it
 netns: ## checks in network namespaces; needs root
 	$(SWIFT) build -c release --product homa
 	Scripts/netns-checks.sh
+
+lab: ## checks of the emulated network; needs root
+	$(SWIFT) build -c release --product homa
+	Scripts/lab-check.sh
 
 clean: ## remove what was built
 	rm -rf .build .build-tsan

@@ -70,5 +70,7 @@ let package = Package(
             "HomaSimTests", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads", "HomaSim"]),
         tests("HomaScenariosTests", ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim", "HomaScenarios"]),
         tests("HomaBenchTests", ["HomaBase", "HomaWorkloads", "HomaBench"]),
+        tests(
+            "HomaCommandTests", ["HomaBase", "HomaBench", "HomaCore", "HomaWorkloads", "HomaCommand", argumentParser]),
     ]
 )

@@ -26,6 +26,7 @@ extension HomaNode {
             to: server.node, port: server.port, sending: request.storage, limitNanoseconds: deadline?.wholeNanoseconds)
         switch await engine.outcome(of: call) {
         case .response(let message): return HomaMessage(message)
+        case .delivered: preconditionFailure("a call ended as a one-way message does")
         case .failed(let failure):
             throw HomaError(
                 failure, peer: server, elapsed: .nanoseconds(call.elapsedNanoseconds), deadline: deadline,

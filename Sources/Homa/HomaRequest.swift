@@ -10,6 +10,9 @@ internal import HomaIO
 /// goes away unanswered, its client is told at once (error code `requestDropped`). Answering only
 /// hands the bytes over; the node sends them by itself, and a client that has gone in the meantime
 /// is no error. Use ``SharedHomaRequest`` where several owners are needed.
+///
+/// A one-way message (``HomaNode/send(_:to:deadline:)-(HomaBuffer,HomaAddress,_)``) comes as a request as well. It need
+/// not be answered; an answer goes nowhere.
 public struct HomaRequest: ~Copyable, Sendable {
     /// The request's bytes, lent from the node's receive region.
     public let message: HomaMessage
@@ -24,8 +27,12 @@ public struct HomaRequest: ~Copyable, Sendable {
     }
 
     deinit {
-        if !isAnswered { engine.decline(arrived.rpc) }
+        if !isAnswered, arrived.wantsResponse { engine.decline(arrived.rpc) }
     }
+
+    /// True for a one-way message. The first messages to a node that does not know this one yet look like requests;
+    /// their sender is content with any answer, and with none.
+    public var isOneWay: Bool { !arrived.wantsResponse }
 
     /// The node and Homa port that the request came from.
     public var client: HomaAddress { HomaAddress(node: arrived.client, port: arrived.clientPort) }

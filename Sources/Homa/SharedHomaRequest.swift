@@ -26,8 +26,11 @@ public final class SharedHomaRequest: Sendable {
     public static func sharing(_ request: consuming HomaRequest) -> SharedHomaRequest { request.share() }
 
     deinit {
-        if !isAnswered.load(ordering: .relaxed) { engine.decline(arrived.rpc) }
+        if !isAnswered.load(ordering: .relaxed), arrived.wantsResponse { engine.decline(arrived.rpc) }
     }
+
+    /// True for a one-way message; see ``HomaRequest/isOneWay``.
+    public var isOneWay: Bool { !arrived.wantsResponse }
 
     /// The node and Homa port that the request came from.
     public var client: HomaAddress { HomaAddress(node: arrived.client, port: arrived.clientPort) }

@@ -103,3 +103,20 @@ struct LoadRecorderTests {
         #expect(lines.allSatisfy { $0.contains("\"protocol\":\"tcp\"") && $0.contains("\"seed\":\"1\"") })
     }
 }
+
+@Suite("A load on several servers")
+struct LoadTargetTests {
+    @Test("requests are spread evenly and at random, and keep their sizes and times")
+    func spread() {
+        let one = LoadPlan(sizes: .w3, pace: .openLoop(perSecond: 10_000), duration: .seconds(2), seed: 7)
+        var several = one
+        several.targets = 4
+        var counts = [Int](repeating: 0, count: 4)
+        for (lone, spread) in zip(one.schedule(), several.schedule()) {
+            #expect(lone.target == 0 && lone.bytes == spread.bytes && lone.intended == spread.intended)
+            counts[spread.target] += 1
+        }
+        let mean = Double(counts.reduce(0, +)) / 4
+        #expect(counts.allSatisfy { abs(Double($0) - mean) < 0.06 * mean }, "\(counts)")
+    }
+}

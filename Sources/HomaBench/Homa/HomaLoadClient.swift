@@ -26,8 +26,14 @@ public struct HomaLoadClient: Sendable {
 
     /// Runs the plan on a node that is open already.
     public func run(_ plan: LoadPlan, on node: HomaNode, to address: HomaAddress) async -> LoadResult {
+        await Self.run(plan, on: node, to: [address])
+    }
+
+    /// Runs the plan on a node that is open already, with as many servers as the plan has targets.
+    public static func run(_ plan: LoadPlan, on node: HomaNode, to servers: [HomaAddress]) async -> LoadResult {
+        precondition(servers.count == plan.targets, "a server for each target")
         var result = await withTaskExecutorPreference(node.executor) {
-            await HomaLoadRun(plan: plan, node: node, server: address).run()
+            await HomaLoadRun(plan: plan, node: node, servers: servers).run()
         }
         result.packetsResent = node.statistics.endpoint.packetsResent
         return result

@@ -7,7 +7,7 @@ import HomaBase
 final class HomaLoadRun: @unchecked Sendable {
     private let plan: LoadPlan
     private let node: HomaNode
-    private let server: HomaAddress
+    private let servers: [HomaAddress]
     private let start: UInt64
     /// `start` on the node's clock.
     private let nodeStart: Instant
@@ -18,10 +18,10 @@ final class HomaLoadRun: @unchecked Sendable {
     /// The drain time is over: what fails now was cancelled by us.
     private var isClosing = false
 
-    init(plan: LoadPlan, node: HomaNode, server: HomaAddress) {
+    init(plan: LoadPlan, node: HomaNode, servers: [HomaAddress]) {
         self.plan = plan
         self.node = node
-        self.server = server
+        self.servers = servers
         start = MonotonicClock.now()
         nodeStart = node.now
         end = plan.window.end
@@ -93,7 +93,7 @@ final class HomaLoadRun: @unchecked Sendable {
     private func call(_ request: ScheduledRequest, intended: UInt64) async {
         let message = plan.message(for: request)
         do {
-            let reply = try await node.call(server, sending: HomaBuffer(message))
+            let reply = try await node.call(servers[request.target], sending: HomaBuffer(message))
             let intact = reply.matches(message.response)
             recorder.completed(request: message, intended: intended, now: now(), intact: intact)
         } catch {

@@ -36,16 +36,19 @@ public struct LoadPlan: Sendable, Equatable {
     public var seed: UInt64
     /// Open loop: no more requests than this are outstanding at once; later ones wait, and their waiting counts.
     public var outstandingCap: Int
-    /// Connections between the pair of hosts, for protocols that have them.
+    /// Connections to each server, for protocols that have them.
     public var connections: Int
+    /// Servers that the requests are spread over, evenly and at random.
+    public var targets: Int
     /// What latencies are compared with; nil leaves the slowdown out.
     public var baseline: SlowdownBaseline?
 
     public init(
         sizes: SizeDistribution, pace: Pace, response: Response = .echo, warmUp: Duration = .seconds(1),
         duration: Duration = .seconds(5), drain: Duration = .seconds(1), seed: UInt64 = 1,
-        outstandingCap: Int = 10_000, connections: Int = 1, baseline: SlowdownBaseline? = nil
+        outstandingCap: Int = 10_000, connections: Int = 1, targets: Int = 1, baseline: SlowdownBaseline? = nil
     ) {
+        precondition(targets >= 1, "requests go to somebody")
         self.sizes = sizes.truncated(to: HomaLimits.maximumMessageLength)
         self.pace = pace
         self.response = response
@@ -55,6 +58,7 @@ public struct LoadPlan: Sendable, Equatable {
         self.seed = seed
         self.outstandingCap = outstandingCap
         self.connections = connections
+        self.targets = targets
         self.baseline = baseline
     }
 

@@ -60,6 +60,8 @@ public struct LoadResult: Sendable {
         requestBytes += other.requestBytes
         responseBytes += other.responseBytes
         errors += other.errors
+        firstError = firstError ?? other.firstError
+        if let theirs = other.packetsResent { packetsResent = (packetsResent ?? 0) + theirs }
         unfinished += other.unfinished
         verificationFailures += other.verificationFailures
         capHits += other.capHits

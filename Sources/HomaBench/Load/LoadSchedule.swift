@@ -11,21 +11,26 @@ public struct ScheduledRequest: Sendable, Equatable {
     public var intended: UInt64
     /// Length in bytes.
     public var bytes: Int
+    /// Which of the plan's servers it goes to, from 0.
+    public var target: Int
 
-    public init(sequence: UInt64, intended: UInt64, bytes: Int) {
+    public init(sequence: UInt64, intended: UInt64, bytes: Int, target: Int = 0) {
         self.sequence = sequence
         self.intended = intended
         self.bytes = bytes
+        self.target = target
     }
 }
 
 /// The requests of a load in order, without end. Same plan, same requests.
 ///
-/// Sizes and times come from separate generators, so that a change of the rate keeps the sizes.
+/// Sizes, times and servers come from separate generators, so that a change of the rate keeps the sizes.
 public struct RequestSequence: Sendable {
     private let sizes: SizeDistribution
     private var sizeRandom: SeededRandom
     private var arrivals: PoissonArrivals?
+    private var targetRandom: SeededRandom
+    private let targets: Int
     private var time: UInt64 = 0
     private var sequence: UInt64 = 0
 
@@ -33,14 +38,19 @@ public struct RequestSequence: Sendable {
         var seeds = SeededRandom(seed: plan.seed)
         sizes = plan.sizes
         sizeRandom = SeededRandom(seed: seeds.next())
-        if case .openLoop(let rate) = plan.pace { arrivals = PoissonArrivals(perSecond: rate, seed: seeds.next()) }
+        let arrivalSeed = seeds.next()
+        if case .openLoop(let rate) = plan.pace { arrivals = PoissonArrivals(perSecond: rate, seed: arrivalSeed) }
+        targetRandom = SeededRandom(seed: seeds.next())
+        targets = plan.targets
     }
 
     /// The next request.
     public mutating func next() -> ScheduledRequest {
         time += arrivals?.nextGap() ?? 0
         defer { sequence += 1 }
-        return ScheduledRequest(sequence: sequence, intended: time, bytes: sizes.sample(using: &sizeRandom))
+        let target = targets == 1 ? 0 : Int(targetRandom.next() % UInt64(targets))
+        return ScheduledRequest(
+            sequence: sequence, intended: time, bytes: sizes.sample(using: &sizeRandom), target: target)
     }
 }
 

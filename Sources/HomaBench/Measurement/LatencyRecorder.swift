@@ -28,6 +28,16 @@ public struct LatencyRecorder: Sendable {
         sum += other.sum
     }
 
+    /// Every recorded latency in nanoseconds, to the recorder's precision, and how often it was recorded, flat:
+    /// latency, count, latency, count, …
+    var counts: [UInt64] { histogram.flatCounts }
+
+    /// Adds latencies in the form of `counts`, which came from another process. The mean is right to the
+    /// recorder's precision only.
+    mutating func add(counts: [UInt64]) {
+        histogram.add(flatCounts: counts) { sum += Double($0) * Double($1) }
+    }
+
     /// How many latencies were recorded.
     public var count: UInt64 { histogram.totalCount }
 

@@ -58,6 +58,16 @@ public struct SlowdownBins: Sendable {
         for index in histograms.indices { histograms[index].add(other.histograms[index]) }
     }
 
+    /// The recorded slowdowns of each bin, in thousandths: value, count, value, count, …
+    var counts: [[UInt64]] { histograms.map(\.flatCounts) }
+
+    /// Adds slowdowns in the form of `counts`; bins that there are not are left out.
+    mutating func add(counts: [[UInt64]]) {
+        for (index, bin) in counts.enumerated() where index < histograms.count {
+            histograms[index].add(flatCounts: bin) { _, _ in }
+        }
+    }
+
     /// Messages recorded in a bin.
     public func count(bin: Int) -> UInt64 { histograms[bin].totalCount }
 

@@ -4,7 +4,7 @@ public import HomaBase
 
 /// Carries out a `LoadPlan` over TCP, from one thread.
 ///
-/// Requests are pipelined on the plan's connections, each on the one with the fewest outstanding.
+/// Requests are pipelined on the plan's connections to their server, each on the one with the fewest outstanding.
 /// Under an open loop every request has its intended time from the schedule; it is sent then whatever has
 /// come back, and its latency counts from then. All response bytes are checked.
 ///
@@ -24,11 +24,16 @@ public struct TCPLoadClient: Sendable {
         }
     }
 
-    public let server: PeerAddress
+    /// As many as the plan has targets.
+    public let servers: [PeerAddress]
     public let options: Options
 
     public init(server: PeerAddress, options: Options = Options()) {
-        self.server = server
+        self.init(servers: [server], options: options)
+    }
+
+    public init(servers: [PeerAddress], options: Options = Options()) {
+        self.servers = servers
         self.options = options
     }
 
@@ -38,11 +43,14 @@ public struct TCPLoadClient: Sendable {
     /// count as errors (as one error when there are none); when the last one breaks, the run ends.
     public func run(_ plan: LoadPlan) throws(SocketError) -> LoadResult {
         precondition(plan.connections >= 1, "at least one connection")
+        precondition(servers.count == plan.targets, "a server for each target")
         let memory = FrameMemory()
         var connections: [TCPLoadConnection] = []
-        for _ in 0..<plan.connections {
-            connections.append(
-                TCPLoadConnection(file: try Sockets.connect(to: server, options: options.sockets), memory: memory))
+        for server in servers {
+            for _ in 0..<plan.connections {
+                connections.append(
+                    TCPLoadConnection(file: try Sockets.connect(to: server, options: options.sockets), memory: memory))
+            }
         }
         let run = try TCPLoadRun(plan: plan, connections: connections, spin: options.spin)
         return run.run()

@@ -11,6 +11,7 @@ final class TCPLoadRun {
     private static let bufferSize = 262_144
 
     private let plan: LoadPlan
+    /// The plan's connections to its first server, then those to its second, …
     private let connections: [TCPLoadConnection]
     private let byFile: [Int32: TCPLoadConnection]
     private let spin: Bool
@@ -74,20 +75,27 @@ final class TCPLoadRun {
                 nextHitCap = true
                 return
             }
-            guard let connection = leastLoaded() else { return }
             let intended = isClosedLoop ? time : next.intended
-            connection.enqueue(plan.message(for: next), intended: intended)
-            recorder.issued(intended: intended, now: time)
-            outstanding += 1
+            if let connection = leastLoaded(next.target) {
+                connection.enqueue(plan.message(for: next), intended: intended)
+                recorder.issued(intended: intended, now: time)
+                outstanding += 1
+            } else if connections.allSatisfy(\.isBroken) {
+                return
+            } else {
+                recorder.issued(intended: intended, now: time)
+                recorder.failed(why: "all connections to the server are broken")
+            }
             next = sequence.next()
             nextHitCap = false
         }
     }
 
-    /// The unbroken connection with the fewest requests outstanding.
-    private func leastLoaded() -> TCPLoadConnection? {
+    /// The unbroken connection to a server with the fewest requests outstanding.
+    private func leastLoaded(_ target: Int) -> TCPLoadConnection? {
         guard connections.count > 1 else { return connections[0].isBroken ? nil : connections[0] }
-        return connections.lazy.filter { !$0.isBroken }.min { $0.outstanding.count < $1.outstanding.count }
+        return connections[target * plan.connections..<(target + 1) * plan.connections].lazy.filter { !$0.isBroken }
+            .min { $0.outstanding.count < $1.outstanding.count }
     }
 
     // MARK: Receiving

@@ -84,7 +84,14 @@ extension Endpoint {
         let rpc = rpcs.at(slot)
         guard rpc.pointee.isClient else { return clientForgot(slot, at: now) }
         if extensions.version > 0, let failure = RPCFailure(extensions.marks) {
-            if failure == .requestDropped { storeAck(slot) }
+            if failure == .requestDropped {
+                storeAck(slot)
+                // A message that went as a call has arrived, and nobody asked for an answer.
+                if rpc.pointee.kind != .call {
+                    completeMessage(slot, at: now)
+                    return .consumed
+                }
+            }
             failCall(slot, failure, at: now)
             return .consumed
         }

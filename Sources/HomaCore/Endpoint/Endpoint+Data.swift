@@ -152,7 +152,7 @@ extension Endpoint {
         return ArrivedRequest(
             rpc: rpcs.handle(of: slot), id: rpc.pointee.id, client: peer(of: slot).pointee.address,
             clientPort: rpc.pointee.peerPort, serverPort: rpc.pointee.localPort, lease: rpc.pointee.incoming.lease,
-            length: Int(rpc.pointee.incoming.length))
+            length: Int(rpc.pointee.incoming.length), wantsResponse: rpc.pointee.kind == .call)
     }
 
     private mutating func completeCall(_ slot: UInt32, at now: Instant) {

@@ -44,11 +44,13 @@ public struct ArrivedRequest: Sendable, BitwiseCopyable {
     public var lease: BufferLease
     /// Length in bytes.
     public var length: Int
+    /// False for a one-way message, whose handle is stale.
+    public var wantsResponse: Bool
 
     @inlinable
     public init(
         rpc: RPCHandle, id: RPCID, client: PeerAddress, clientPort: UInt16, serverPort: UInt16, lease: BufferLease,
-        length: Int
+        length: Int, wantsResponse: Bool = true
     ) {
         self.rpc = rpc
         self.id = id
@@ -57,5 +59,6 @@ public struct ArrivedRequest: Sendable, BitwiseCopyable {
         self.serverPort = serverPort
         self.lease = lease
         self.length = length
+        self.wantsResponse = wantsResponse
     }
 }

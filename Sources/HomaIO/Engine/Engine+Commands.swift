@@ -71,7 +71,10 @@ extension Engine {
             length: call.buffer.count, payload: payload, cookie: cookie,
             deadline: call.limitNanoseconds.map { now.advanced(byNanoseconds: $0) } ?? .distantFuture)
         do {
-            call.phase = .running(try state.pointee.endpoint.call(request, at: now))
+            call.phase = .running(
+                call.isOneWay
+                    ? try state.pointee.endpoint.send(request, at: now)
+                    : try state.pointee.endpoint.call(request, at: now))
         } catch {
             releasePayload(payload)
             _ = state.pointee.calls.remove(cookie)

@@ -37,10 +37,12 @@ extension Engine {
             } else {
                 state.pointee.endpoint.decline(request.rpc, at: state.pointee.now)
             }
-        case .messageArrived(let message):
-            // No socket takes one-way messages: the buffers go back with this value.
-            _ = ReceivedMessage(region: region, lease: message.lease, count: message.length)
-        case .messageSent: break
+        case .messageArrived(let request):
+            // Where nobody takes it, the buffers go back with this value.
+            let message = ReceivedMessage(region: region, lease: request.lease, count: request.length)
+            state.pointee.ports[request.serverPort]?.deliver(request, message)
+        case .messageSent(_, let cookie):
+            state.pointee.calls.remove(cookie)?.finish(.delivered, at: state.pointee.now)
         case .payloadReleased(let token): releasePayload(token)
         case .requestAbandoned: state.pointee.counters.abandonedRequests &+= 1
         case .peerAdded(let peer): learnMaximumPacket(for: peer)

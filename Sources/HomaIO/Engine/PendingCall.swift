@@ -3,7 +3,7 @@
 public import HomaBase
 public import HomaCore
 
-/// One call of the application, from its start to its outcome.
+/// One call or one-way message of the application, from its start to its outcome.
 ///
 /// Made by the caller's task; from then on only the engine thread touches what can change.
 public final class PendingCall: @unchecked Sendable {
@@ -20,6 +20,8 @@ public final class PendingCall: @unchecked Sendable {
     let buffer: OutgoingBuffer
     /// Nanoseconds from the start to the deadline; nil: none.
     let limitNanoseconds: UInt64?
+    /// No response is wanted.
+    let isOneWay: Bool
     var continuation: UnsafeContinuation<CallOutcome, Never>?
     var phase = Phase.waiting
     /// When the engine took it over.
@@ -27,8 +29,12 @@ public final class PendingCall: @unchecked Sendable {
     /// How long the call took; meaningful once it has ended.
     public internal(set) var elapsedNanoseconds: UInt64 = 0
 
-    public init(to destination: PeerAddress, port: UInt16, sending buffer: OutgoingBuffer, limitNanoseconds: UInt64?) {
+    public init(
+        to destination: PeerAddress, port: UInt16, sending buffer: OutgoingBuffer, limitNanoseconds: UInt64?,
+        isOneWay: Bool = false
+    ) {
         self.destination = destination
+        self.isOneWay = isOneWay
         serverPort = port
         self.buffer = buffer
         self.limitNanoseconds = limitNanoseconds
@@ -47,6 +53,8 @@ public final class PendingCall: @unchecked Sendable {
 /// How a call ended.
 public enum CallOutcome: Sendable {
     case response(ReceivedMessage)
+    /// A one-way message has arrived.
+    case delivered
     case failed(RPCFailure)
     /// The endpoint could not take it.
     case rejected(EndpointError)

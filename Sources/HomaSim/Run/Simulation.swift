@@ -106,7 +106,7 @@ public struct Simulation: ~Copyable {
         let expected = load.messagesPerSecond.map { UInt64(Double(count) / $0 * 1e12) }
         let measured = length.duration?.picoseconds ?? expected ?? 1_000_000_000
         let longest = idle.picoseconds(bytes: scenario.traffic.effectiveSizes.maximum, from: 0, to: 1)
-        warmUp = script.isEmpty ? (length.warmUp?.picoseconds ?? max(measured / 5, 5 * longest)) : 0
+        warmUp = script.isEmpty ? (length.warmUp?.picoseconds ?? max(measured / 5, 10 * longest)) : 0
         result = SimulationResult(scenario: scenario)
         plan()
     }

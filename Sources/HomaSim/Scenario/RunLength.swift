@@ -9,15 +9,16 @@ public struct RunLength: Equatable, Sendable {
     public var messages: Int?
     /// Simulated time measured; when given, `messages` is ignored.
     public var duration: Duration?
-    /// Simulated time before measurement begins. Nil: a fifth of the expected measured time, and at least five times
-    /// what the longest message needs on an idle network. Under high load with very long messages (W4 and W5 at
-    /// 80 %) the messages that wait go on increasing for longer than that; 100 and 250 ms are better at 10 Gb/s.
+    /// Simulated time before measurement begins. Nil: a fifth of the expected measured time, and at least ten times
+    /// what the longest message needs on an idle network (W4 85 ms, W5 246 ms at 10 Gb/s): under high load the messages
+    /// that wait go on increasing for about that long.
     public var warmUp: Duration?
     /// How long after the last measured message began the run may go on; what is incomplete then is counted as such.
+    /// Half a second lets all but a few of W5's longest messages end at 80 % load and 10 Gb/s.
     public var drain: Duration
 
     public init(
-        messages: Int? = nil, duration: Duration? = nil, warmUp: Duration? = nil, drain: Duration = .milliseconds(100)
+        messages: Int? = nil, duration: Duration? = nil, warmUp: Duration? = nil, drain: Duration = .milliseconds(500)
     ) {
         self.messages = messages
         self.duration = duration

@@ -86,6 +86,18 @@ struct MessageTests {
         #expect(host.said() == ["ACK +1"])
     }
 
+    @Test("a message that went as a call has arrived also when the application drops it unanswered")
+    func fallbackDropped() throws {
+        let host = try LoneHost()
+        _ = try Self.send(host, length: 100)
+        host.receive(
+            .rpcUnknown, id: 1001, from: LoneHost.server, extensions: HeaderExtension(marks: .requestDropped))
+        let events = host.events()
+        #expect(Self.ends(events) == [1])
+        #expect(!events.contains { if case .callFailed = $0 { true } else { false } })
+        #expect(host.endpoint.rpcCount == 0)
+    }
+
     @Test("a message stays what it was when its first packet left")
     func decided() throws {
         let host = try LoneHost()

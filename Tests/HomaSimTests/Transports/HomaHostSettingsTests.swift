@@ -41,6 +41,14 @@ import Testing
         #expect(HomaHostSettings.endpoint(for: scenario(.w2, own), own).overcommitment == 5)
     }
 
+    @Test(arguments: CutoffSource.allCases)
+    func `cutoffs are learned only if the scenario says so`(source: CutoffSource) {
+        let homa = HomaTransportConfiguration(preset: .default, cutoffs: source)
+        let endpoint = HomaHostSettings.endpoint(for: scenario(.w3, homa), homa)
+        #expect(endpoint.learnsCutoffs == (source == .learned))
+        #expect(endpoint.assumesPeersAlike == (source != .learned))
+    }
+
     @Test func `timers and acknowledgements go with the chance of loss`() {
         let preset = HomaTransportConfiguration(preset: .sigcomm2018)
         var one = scenario(.w4, preset)

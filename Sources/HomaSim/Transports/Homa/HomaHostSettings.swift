@@ -53,6 +53,7 @@ enum HomaHostSettings {
         endpoint.linkRate = nil
         // Hosts have known each other for long.
         endpoint.assumesPeersAlike = homa.cutoffs != .learned
+        endpoint.learnsCutoffs = homa.cutoffs == .learned
         endpoint.maximumPeers = max(16, scenario.topology.hostCount)
         if endpoint.maximumRPCs == base.maximumRPCs { endpoint.maximumRPCs = 4096 }
         endpoint.maximumMessageBytes = max(

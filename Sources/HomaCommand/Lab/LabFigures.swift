@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBench
+
+/// One figure of a measurement in a lab: its name in records, its unit there, and how people are shown it.
+struct LabFigure: Sendable {
+    let measure: String
+    let unit: String
+    let label: String
+    /// Shown is the value divided by this.
+    let scale: Double
+    let decimals: Int
+    let value: @Sendable (LabMeasurement) -> Double?
+
+    func show(_ value: Double?) -> String { value.map { fixed($0 / scale, decimals) } ?? "–" }
+
+    static let all: [LabFigure] = rates + latencies + slowdowns + troubles
+
+    private static let rates = [
+        LabFigure("achieved_rate", "rpc/s", "achieved (requests/s)") { $0.load.achievedRate },
+        LabFigure("goodput", "bit/s", "goodput, requests and responses (Mb/s)", 1e6, 1) {
+            $0.load.requestGoodput + $0.load.responseGoodput
+        },
+    ]
+
+    private static let latencies =
+        [50, 99, 99.9].map { percent in
+            let name = percent == 99.9 ? "p99.9" : "p\(Int(percent))"
+            return LabFigure("short_latency_\(name)", "ns", "short messages, \(name) (µs)", 1000, 0) {
+                $0.load.shortLatency.count > 0 ? Double($0.load.shortLatency.percentile(percent)) : nil
+            }
+        } + [
+            LabFigure("latency_p99", "ns", "all messages, p99 (µs)", 1000, 0) {
+                $0.load.latency.count > 0 ? Double($0.load.latency.percentile(99)) : nil
+            }
+        ]
+
+    private static let slowdowns = [50.0, 99].map { percent in
+        LabFigure("slowdown_p\(Int(percent))", "ratio", "slowdown, all messages, p\(Int(percent))", 1, 2) {
+            $0.load.slowdown?.percentile(percent)
+        }
+    }
+
+    private static let troubles = [
+        LabFigure("errors", "count", "failed") { Double($0.load.errors) },
+        LabFigure("unfinished", "count", "unfinished") { Double($0.load.unfinished) },
+        LabFigure("verification_failures", "count", "responses with wrong bytes") {
+            Double($0.load.verificationFailures)
+        },
+        LabFigure("packets_resent", "packets", "packets sent again") { Double($0.resent) },
+        LabFigure("switch_drops", "packets", "dropped at the switch, queue full") {
+            Double($0.counters.switchQueues.drops)
+        },
+        LabFigure("host_queue_drops", "packets", "dropped at a host's own queue") { Double($0.counters.hostDrops) },
+        LabFigure("lost_on_purpose", "packets", "lost on purpose") { Double($0.counters.lost) },
+        LabFigure("receive_buffer_errors", "packets", "RcvbufErrors") { Double($0.receiveBufferErrors) },
+        LabFigure("softnet_drops", "packets", "softnet drops") { Double($0.counters.softnetDrops) },
+    ]
+
+    private init(
+        _ measure: String, _ unit: String, _ label: String, _ scale: Double = 1, _ decimals: Int = 0,
+        _ value: @escaping @Sendable (LabMeasurement) -> Double?
+    ) {
+        self.measure = measure
+        self.unit = unit
+        self.label = label
+        self.scale = scale
+        self.decimals = decimals
+        self.value = value
+    }
+}
+
+/// One protocol's measurements, a round each.
+struct LabSeries {
+    let name: String
+    let rounds: [LabMeasurement]
+
+    func median(_ figure: LabFigure) -> Double? {
+        let values = rounds.compactMap(figure.value)
+        return values.count == rounds.count ? Self.median(values) : nil
+    }
+
+    /// The median over the rounds of another protocol's figure divided by this one's in the same round.
+    func ratio(of other: LabSeries, _ figure: LabFigure) -> Double? {
+        let ratios = zip(rounds, other.rounds).compactMap { mine, theirs -> Double? in
+            guard let one = figure.value(mine), let another = figure.value(theirs), one > 0 else { return nil }
+            return another / one
+        }
+        return ratios.count == rounds.count ? Self.median(ratios) : nil
+    }
+
+    /// With an even number of values the mean of the two in the middle.
+    static func median(_ values: [Double]) -> Double? {
+        let sorted = values.sorted()
+        guard !sorted.isEmpty else { return nil }
+        let middle = sorted.count / 2
+        return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+    }
+}
+
+extension LabSeries: ThresholdSubject {
+    /// Medians over the rounds; failures are added up.
+    func value(of quantity: Threshold.Quantity) -> Double? {
+        let values = rounds.compactMap { $0.load.value(of: quantity) }
+        guard values.count == rounds.count else { return nil }
+        return quantity == .errors ? values.reduce(0, +) : Self.median(values)
+    }
+}

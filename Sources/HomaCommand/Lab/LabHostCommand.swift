@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Dispatch
+import Foundation
+import Glibc
+import Homa
+import HomaBase
+import HomaBench
+import HomaBuffers
+import HomaCore
+import Logging
+
+/// One host's part in `homa lab run`: serves the other hosts and calls them, from the same node, as a host does.
+///
+/// Reads a ``LabJob`` from standard input, says `ready` when it serves, waits for another line, carries out its load,
+/// prints a ``LabHostReport`` and goes on serving the others until its standard input ends. So it ends whatever
+/// becomes of the process that started it.
+struct LabHostCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "host", abstract: "One host's part in 'homa lab run', which starts it.", shouldDisplay: false)
+
+    func run() async throws {
+        try await orCouldNotRun {
+            guard let line = await nextLine() else { return }
+            let job = try JSONDecoder().decode(LabJob.self, from: Data(line.utf8))
+            let plan = try job.plan()
+            switch job.carrier {
+            case "homa": try await runHoma(job, plan)
+            default: try await runTCP(job, plan)
+            }
+        }
+    }
+
+    private func runHoma(_ job: LabJob, _ plan: LoadPlan) async throws {
+        var configuration = HomaConfiguration()
+        configuration.udpPort = job.port
+        configuration.endpoint = try job.settings.configuration()
+        configuration.spin = job.spinNanoseconds.map { .for(.nanoseconds($0)) } ?? .forever
+        configuration.usesSegmentationOffload = job.usesOffloads
+        configuration.usesReceiveOffload = job.usesOffloads
+        configuration.logger.logLevel = .warning
+        try await withHomaNode(configuration) { node in
+            let socket = try node.openSocket(port: job.port)
+            let servers = try job.targets.map { try HomaAddress($0) }
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { try? await socket.serveInline { HomaEcho.answer($0) } }
+                guard await getReady() else { return group.cancelAll() }
+                let before = HostNetworkCounters.now()
+                let result = await HomaLoadClient.run(plan, on: node, to: servers)
+                report(result, since: before, counters: homaCounters(node.statistics))
+                await waitForEndOfInput()
+                group.cancelAll()
+            }
+        }
+    }
+
+    private func runTCP(_ job: LabJob, _ plan: LoadPlan) async throws {
+        let spins = job.spinNanoseconds == nil
+        var options = TCPEchoServer.Options()
+        options.spin = spins
+        let server = try TCPEchoServer(listeningOn: [PeerAddress(high: 0, low: 0, port: job.port)], options: options)
+        defer { server.stop() }
+        let client = TCPLoadClient(servers: try job.targets.map { try resolve($0) }, options: .init(spin: spins))
+        guard await getReady() else { return }
+        let before = HostNetworkCounters.now()
+        // A thread of its own: it blocks for the whole run.
+        let result = try await onOwnThread { try client.run(plan) }
+        report(result, since: before, counters: [:])
+        await waitForEndOfInput()
+    }
+
+    /// True when the load is to begin, false when nobody waits for it any more.
+    private func getReady() async -> Bool {
+        writeAll("ready\n", to: STDOUT_FILENO)
+        return await nextLine() != nil
+    }
+
+    private func report(_ result: LoadResult, since before: HostNetworkCounters, counters: [String: UInt64]) {
+        let now = HostNetworkCounters.now()
+        let report = LabHostReport(
+            tally: LoadTally(result), receiveBufferErrors: now.receiveBufferErrors &- before.receiveBufferErrors,
+            segmentsResent: now.segmentsResent &- before.segmentsResent, counters: counters)
+        guard let line = try? JSONEncoder().encode(report) else { return }
+        writeAll(String(decoding: line, as: UTF8.self) + "\n", to: STDOUT_FILENO)
+    }
+
+    private func homaCounters(_ statistics: HomaStatistics) -> [String: UInt64] {
+        var counters = [
+            "packets_resent": statistics.endpoint.packetsResent, "buffer_stalls": statistics.endpoint.bufferStalls,
+        ]
+        for reason in DropReason.allCases where statistics.endpoint.drops(for: reason) > 0 {
+            counters["dropped: \(reason)"] = statistics.endpoint.drops(for: reason)
+        }
+        return counters
+    }
+
+    // MARK: Input
+
+    private func nextLine() async -> String? { await onOwnQueue { readLine(strippingNewline: true) } }
+
+    private func waitForEndOfInput() async { await onOwnQueue { while readLine() != nil {} } }
+}
+
+/// Runs something that blocks where it keeps nobody else waiting.
+private func onOwnQueue<R: Sendable>(_ body: @escaping @Sendable () -> R) async -> R {
+    await withCheckedContinuation { continuation in
+        DispatchQueue.global().async { continuation.resume(returning: body()) }
+    }
+}
+
+private func onOwnThread<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
+    try await withCheckedThrowingContinuation { continuation in
+        Thread { continuation.resume(with: Result { try body() }) }.start()
+    }
+}

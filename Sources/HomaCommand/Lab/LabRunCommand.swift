@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import HomaBase
+import HomaBench
+import HomaWorkloads
+
+struct LabRunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Measure in a lab: every host calls every other one.",
+        discussion: """
+            In each host one process serves and calls, with requests at the times a Poisson process gives. Every \
+            response is compared with what was sent. The load counts requests and responses, as each host's link \
+            carries both.
+
+            Example: homa lab run --workload w4 --load 0.8 --compare --rounds 5
+            """)
+
+    @OptionGroup var lab: LabNameOption
+    @OptionGroup var load: LabLoadOptions
+    @OptionGroup var node: LabNodeOptions
+    @OptionGroup var thresholds: ThresholdOptions
+
+    @Option(name: .customLong("protocol"), help: "homa or tcp.")
+    var carrier: ProtocolChoice = .homa
+
+    @Flag(help: "Run Homa and TCP in turns and compare medians.")
+    var compare = false
+
+    @Option(help: "Runs of each protocol, 1 … 100 (default 1, with --compare 3).")
+    var rounds: Int?
+
+    @Option(help: "With --compare: status 1 unless TCP's p99 of short messages is at least so many times Homa's.")
+    var ratio: Double?
+
+    @Option(help: "Hosts that take part, the first ones; all by default.")
+    var hosts: Int?
+
+    @Flag(name: .customLong("ipv6"), help: "Use the hosts' IPv6 addresses.")
+    var usesIPv6 = false
+
+    @Flag(help: "One JSON object per line.")
+    var json = false
+
+    mutating func validate() throws {
+        guard carrier != .udp else { throw ValidationError("--protocol udp is for homa ping") }
+        if let rounds, !(1...100).contains(rounds) { throw ValidationError("--rounds \(rounds): must be 1 … 100") }
+        guard ratio == nil || compare else { throw ValidationError("--ratio is for --compare") }
+        _ = try thresholds.parsed()
+    }
+
+    func run() async throws {
+        try await orCouldNotRun {
+            try SystemTools.requireRoot(to: "run processes in network namespaces")
+            try SystemTools.requireAll()
+            Interruption.catchSignals()
+            let state = try LabStore().load(lab.name)
+            guard state.isComplete else {
+                throw LabError("lab '\(lab.name)' was never completed; 'homa lab down' removes it")
+            }
+            let count = hosts ?? state.description.hosts
+            guard (2...state.description.hosts).contains(count) else {
+                throw ValidationError("--hosts \(count): must be 2 … \(state.description.hosts), the lab's hosts")
+            }
+            let environment = RunEnvironment.current(mtu: state.description.mtu)
+            warnIfDebug(environment)
+            let series = try measure(state, hosts: count)
+            let report = LabReport(description: state.description, series: series, load: load.load, hosts: count)
+            if json {
+                for record in report.records(environment) { print(record.jsonLine) }
+            } else {
+                print(environment.summary)
+                print(report.render())
+            }
+            try judge(series)
+        }
+    }
+
+    /// The protocols in turns, so that a noisy moment of the machine hits both.
+    private func measure(_ state: LabState, hosts: Int) throws -> [LabSeries] {
+        let carriers: [ProtocolChoice] = compare ? [.homa, .tcp] : [carrier]
+        var rounds: [[LabMeasurement]] = carriers.map { _ in [] }
+        let count = self.rounds ?? (compare ? 3 : 1)
+        for round in 1...count {
+            for (index, carrier) in carriers.enumerated() {
+                note("\(carrier.rawValue), round \(round) of \(count)")
+                let job = try load.job(carrier, state.description, node: node, seed: load.seed &+ UInt64(round - 1))
+                let run = LabRun(state: state, job: job, hosts: hosts, usesIPv6: usesIPv6)
+                rounds[index].append(try run.measure())
+            }
+        }
+        return zip(carriers, rounds).map { LabSeries(name: $0 == .homa ? "Homa" : "TCP", rounds: $1) }
+    }
+
+    /// Wrong bytes are never acceptable; a run without any response is none. Thresholds are for the first protocol.
+    private func judge(_ series: [LabSeries]) throws {
+        for one in series {
+            for measurement in one.rounds {
+                if let why = measurement.load.firstError { note("\(one.name): the first failure: \(why)") }
+                if measurement.counters.softnetDrops + measurement.receiveBufferErrors > 0 {
+                    note("\(one.name): packets were dropped in the hosts; the machine is too slow for this load")
+                }
+            }
+            guard one.rounds.allSatisfy({ $0.load.verificationFailures == 0 }) else {
+                note("\(one.name): responses had wrong bytes")
+                throw ExitCode.thresholdMissed
+            }
+            guard one.rounds.allSatisfy({ $0.load.completed > 0 }) else {
+                throw LabError("\(one.name): no request was answered")
+            }
+        }
+        try thresholds.check(series[0])
+        guard let ratio, let figure = LabFigure.all.first(where: { $0.measure == "short_latency_p99" }) else { return }
+        let measured = series[0].ratio(of: series[1], figure)
+        note("ratio \(measured.map { fixed($0, 2) } ?? "not measured"), demanded \(fixed(ratio, 2))")
+        if !((measured ?? 0) >= ratio) { throw ExitCode.thresholdMissed }
+    }
+}
+
+/// What every host offers to the others.
+struct LabLoadOptions: ParsableArguments {
+    @Option(help: "w1 … w5, or a message size such as 100 or 500K.")
+    var workload = "w4"
+
+    @Option(help: "Payload, requests and responses, as a fraction of the links' rate.")
+    var load = 0.5
+
+    @Option(help: "Bytes of each response; by default the request is echoed.")
+    var responseSize: ByteCount?
+
+    @Option(name: .customLong("for"), help: "Time measured.")
+    var duration = TimeSpan(.seconds(10))
+
+    @Option(help: "Time before anything is measured.")
+    var warmUp = TimeSpan(.seconds(1))
+
+    @Option(help: "How long to wait for the last responses before they count as unfinished.")
+    var drain = TimeSpan(.seconds(5))
+
+    @Option(help: "Decides sizes, arrival times, targets and contents; each round adds one.")
+    var seed: UInt64 = 1
+
+    @Option(help: "Connections between each pair of hosts and direction, for TCP.")
+    var connections = 1
+
+    @Option(help: "Most requests of a host outstanding at once; later ones wait, and their waiting counts.")
+    var cap = 10_000
+
+    func validate() throws {
+        guard load > 0, load <= 2 else { throw ValidationError("--load \(load): must be above 0, at most 2") }
+        guard (1...100).contains(connections) else {
+            throw ValidationError("--connections \(connections): must be 1 … 100")
+        }
+        guard (1...1_000_000).contains(cap) else { throw ValidationError("--cap \(cap): must be 1 … 1000000") }
+        if let responseSize, !(1...HomaLimits.maximumMessageLength).contains(responseSize.bytes) {
+            throw ValidationError("--response-size \(responseSize): must be 1 … \(HomaLimits.maximumMessageLength)")
+        }
+        for (name, span, least) in [("for", duration, 0.01), ("warm-up", warmUp, 0), ("drain", drain, 0)] {
+            guard (least...3600).contains(span.duration / .seconds(1)) else {
+                throw ValidationError("--\(name) \(span): must be \(least) … 3600 s")
+            }
+        }
+        _ = try usage { try Workload.named(workload) }
+    }
+
+    func job(
+        _ carrier: ProtocolChoice, _ lab: LabDescription, node: LabNodeOptions, seed: UInt64
+    ) throws -> LabJob {
+        let sizes = try Workload.named(workload).sizes
+        let rate = LabJob.requestsPerSecond(
+            load: load, rate: lab.rate, sizes: sizes, responseBytes: responseSize?.bytes)
+        return LabJob(
+            carrier: carrier.rawValue, port: node.port, targets: [], workload: workload, requestsPerSecond: rate,
+            responseBytes: responseSize?.bytes, warmUpNanoseconds: warmUp.nanoseconds,
+            durationNanoseconds: duration.nanoseconds, drainNanoseconds: drain.nanoseconds, seed: seed, cap: cap,
+            connections: connections,
+            baseline: LabBaseline(
+                rttNanoseconds: UInt64(node.baselineRtt.nanoseconds), bitsPerSecond: lab.bitsPerSecond),
+            spinNanoseconds: node.spin.duration.map { TimeSpan($0).nanoseconds }, settings: node.settings(in: lab),
+            usesOffloads: lab.offloads)
+    }
+}
+
+/// How the hosts' processes are set up.
+struct LabNodeOptions: ParsableArguments {
+    @Option(help: "How long an idle engine looks for work before it sleeps, e.g. 50us; all hosts share the cores.")
+    var spin = SpinTime(.zero)
+
+    @Option(help: "Homa settings to start from: link (derived from the links), default, linux2026 or sigcomm2018.")
+    var settings = "link"
+
+    @Option(help: "Change one Homa setting, as NAME=VALUE with a name of docs/tuning.md. May be repeated.")
+    var set: [String] = []
+
+    @Flag(help: "Do not tell Homa's pacer the rate of the links.")
+    var unpaced = false
+
+    @Option(help: "Round trip of a minimal message on the idle path, for the slowdown.")
+    var baselineRtt = TimeSpan(.microseconds(100))
+
+    @Option(help: "Port that every host serves, 1 … 32767.")
+    var port: UInt16 = 4000
+
+    func validate() throws {
+        guard (1...32_767).contains(port) else { throw ValidationError("--port \(port): must be 1 … 32767") }
+        guard baselineRtt.nanoseconds > 0 else { throw ValidationError("--baseline-rtt must be above 0") }
+        _ = try usage { try settings(in: LabDescription()).configuration() }
+    }
+
+    func settings(in lab: LabDescription) -> LabSettings {
+        LabSettings(
+            base: settings, changes: set, bitsPerSecond: lab.bitsPerSecond, mtu: lab.mtu, isPaced: !unpaced)
+    }
+}
+
+extension TimeSpan {
+    var nanoseconds: Int64 { Int64(duration.wholeNanoseconds) }
+}
