@@ -97,9 +97,10 @@ struct TrafficSource: ~Copyable {
 /// How often senders begin a message so that the busiest host link carries the load asked for.
 ///
 /// Load counts every byte on the wire: frames of the data with headers and gaps, and one grant for each packet that
-/// is sent with a grant (of TCP: the acknowledgements), which the same link carries for messages that come in. For the five published workloads in
-/// the frames of the SIGCOMM 2018 simulations the share of application data is taken from those simulations
-/// (0.657, 0.796, 0.887, 0.898 and 0.898 for W1 to W5), so that "80 %" means what it meant there.
+/// is sent with a grant (of TCP: the acknowledgements), which the same link carries for messages that come in.
+/// For the five published workloads in the frames of the SIGCOMM 2018 simulations the share of application data is
+/// taken from those simulations (0.657, 0.796, 0.887, 0.898 and 0.898 for W1 to W5), so that "80 %" means what it meant
+/// there.
 struct OfferedLoad {
     /// Per sender; nil in a closed loop.
     let meanGapPicoseconds: Double?

@@ -51,8 +51,8 @@ public struct TCPConfiguration: Equatable, Sendable {
     public var dctcpGain: Double
     /// Data bytes (of frames, as on the wire) that wait in a host's queue to the network card, beyond which connections
     /// keep theirs back. Connections fill it in turn, so this is a fair queue with a card's ring behind it, as
-    /// `fq` and byte queue limits make; acknowledgements wait behind no more than this. 0: the card asks a connection when
-    /// it falls idle. At most 16 MiB.
+    /// `fq` and byte queue limits make; acknowledgements wait behind no more than this. 0: the card asks a
+    /// connection when it falls idle. At most 16 MiB.
     public var hostQueueBytes: Int
     /// Segments that a connection sends before it is another's turn; 1 is the fairest, segmentation offload makes
     /// it up to 44. 1 … 64.

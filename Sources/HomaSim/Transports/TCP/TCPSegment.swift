@@ -21,8 +21,8 @@ struct TCPSegment: BitwiseCopyable {
     var echoesMarks = false
     /// It answers data that had come before (RFC 2883).
     var reportsDuplicate = false
-    /// How many segments the connection had sent before this one; in an acknowledgement: the greatest such number that has
-    /// arrived. Not on the wire, but every sender knows it, as it keeps when it has sent what is reported.
+    /// How many segments the connection had sent before this one; in an acknowledgement: the greatest such number
+    /// that has arrived. Not on the wire, but every sender knows it, as it keeps when it has sent what is reported.
     var order: UInt32
     /// First byte of data, or the next byte that the receiver expects.
     var sequence: UInt64

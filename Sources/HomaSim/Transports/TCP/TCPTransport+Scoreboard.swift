@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a sender knows about the bytes between the first unacknowledged one and the first that it has not sent (RFC 6675).
+/// What a sender knows about the bytes between the first unacknowledged one and the first not sent (RFC 6675).
 extension TCPTransport {
     /// Duplicate acknowledgements, ranges, or full segments above it (and one byte) that tell that a segment is lost.
     static var duplicateThreshold: Int { 3 }
@@ -58,8 +58,8 @@ extension TCPTransport {
         return nil
     }
 
-    /// Retransmissions are lost as well when three segments that were sent after them have arrived, as RFC 8985 finds them
-    /// by time; RFC 6675 would wait for the retransmission timer.
+    /// Retransmissions are lost as well when three segments that were sent after them have arrived, as RFC 8985 finds
+    /// them by time; RFC 6675 would wait for the retransmission timer.
     mutating func findLostRepeats(_ sender: UnsafeMutablePointer<TCPSender>, arrived order: UInt32) {
         while sender.pointee.repeats.first != RangePool.none {
             let node = sender.pointee.repeats.first

@@ -191,7 +191,7 @@ extension TCPTransport {
         if sender.pointee.deadline == .max { startTimer(connection, at: now) }
     }
 
-    /// Windows that are not used do not grow. A round is as long as in Linux: until what is under way now is acknowledged.
+    /// Windows that are not used do not grow. A round ends, as in Linux, when what is under way now is acknowledged.
     @inline(__always)
     private func noteUse(_ sender: UnsafeMutablePointer<TCPSender>, isLimited: Bool) {
         let underWay = sender.pointee.underWay

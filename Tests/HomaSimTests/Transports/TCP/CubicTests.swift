@@ -78,7 +78,7 @@ import Testing
         let after = cubic.grown(from: 71, by: 1, roundTrip: 1_000_000_000, at: .milliseconds(6000))
         #expect(after == same.grown(from: 71, by: 1, roundTrip: 1_000_000_000, at: .milliseconds(1000)))
         cubic.skip(.milliseconds(7000), at: .milliseconds(6001))
-        #expect(cubic.grown(from: 71, by: 1, roundTrip: 1_000_000_000, at: .milliseconds(6001)) > 71)
+        #expect(cubic.grown(from: 71, by: 1, roundTrip: 1_000_000_000, at: .milliseconds(6001)) >= 71)
     }
 
     @Test(arguments: [0.001, 1, 8, 27, 750, 1e9]) func `cube roots are right`(value: Double) {

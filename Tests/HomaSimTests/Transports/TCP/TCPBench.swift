@@ -14,26 +14,17 @@ struct TCPBench: ~Copyable {
         var isRepeat: Bool
     }
 
-    private enum What {
-        case arrival(UInt32)
-        case free(UInt16)
-        case timer(UInt16)
-    }
-
-    private struct Event {
-        var time: UInt64
-        var order: Int
-        var what: What
-    }
-
     let packets: PacketStore
     let messages: MessageLedger
     var transport: TCPTransport
     private let delay: UInt64
     private let picosecondsPerKiB: UInt64
-    private var events: [Event] = []
-    private var order = 0
+    /// Payloads: a host whose wire falls idle, a host's timer (beyond the hosts), a packet (beyond those).
+    private var events = EventQueue(slotPicoseconds: 1_000_000)
+    private let hosts: UInt32
     private var busyUntil: [UInt64]
+    /// When each host's timer event is due.
+    private var timers: [UInt64]
     private(set) var now: UInt64 = 0
     /// Data packets that have left, in order, lost ones included.
     private(set) var departures: [Departure] = []
@@ -59,7 +50,9 @@ struct TCPBench: ~Copyable {
         transport = TCPTransport(scenario, tcp, packets: packets, messages: messages)
         self.delay = delay.picoseconds
         picosecondsPerKiB = Port.picosecondsPerKiB(bitsPerSecond: rate.bitsPerSecond)
+        self.hosts = UInt32(hosts)
         busyUntil = Array(repeating: 0, count: hosts)
+        timers = Array(repeating: .max, count: hosts)
     }
 
     deinit {
@@ -81,36 +74,35 @@ struct TCPBench: ~Copyable {
 
     /// Lets time pass.
     mutating func run(until limit: UInt64) {
-        while let first = events.last, first.time <= limit {
-            events.removeLast()
-            now = first.time
-            switch first.what {
-            case .arrival(let packet):
-                let host = packets.at(packet).pointee.destination
-                transport.receive(packet, at: host, now: now)
-                wake(host)
-            case .free(let host): wake(host)
-            case .timer(let host):
-                transport.expireTimers(host, at: now)
-                wake(host)
-            }
+        events.push(limit, .max)
+        while true {
+            let event = events.pop()
+            guard event.payload != .max else { break }
+            now = event.time
+            step(event.payload)
             settle()
         }
         now = limit
     }
 
+    private mutating func step(_ what: UInt32) {
+        var host = UInt16(truncatingIfNeeded: what % hosts)
+        if what >= 2 * hosts {
+            let packet = what - 2 * hosts
+            host = packets.at(packet).pointee.destination
+            transport.receive(packet, at: host, now: now)
+        } else if what >= hosts {
+            // One that was set for later than what came up since.
+            guard timers[Int(host)] == now else { return }
+            timers[Int(host)] = .max
+            transport.expireTimers(host, at: now)
+        }
+        wake(host)
+    }
+
     mutating func run(for duration: Duration) { run(until: now + duration.picoseconds) }
 
     func delivery(of message: UInt32) -> UInt64? { deliveries.first { $0.message == message }?.time }
-
-    private mutating func plan(_ time: UInt64, _ what: What) {
-        order += 1
-        let event = Event(time: time, order: order, what: what)
-        // The next one is last.
-        var place = events.count
-        while place > 0, events[place - 1].time <= time { place -= 1 }
-        events.insert(event, at: place)
-    }
 
     private mutating func wake(_ host: UInt16) {
         while busyUntil[Int(host)] <= now {
@@ -118,11 +110,13 @@ struct TCPBench: ~Copyable {
             guard packet != Packet.none else { break }
             let end = now + (UInt64(packets.at(packet).pointee.wireBytes) * picosecondsPerKiB + 1023) >> 10
             busyUntil[Int(host)] = end
-            plan(end, .free(host))
+            events.push(end, UInt32(host))
             depart(packet, end)
         }
         let due = transport.deadline(host)
-        if due != .max { plan(max(due, now), .timer(host)) }
+        guard due < timers[Int(host)] else { return }
+        timers[Int(host)] = due
+        events.push(due, hosts + UInt32(host))
     }
 
     private mutating func depart(_ packet: UInt32, _ end: UInt64) {
@@ -136,7 +130,7 @@ struct TCPBench: ~Copyable {
             if lost.contains(place) { return packets.give(packet) }
             if let markEvery, place % markEvery == 0 { packets.at(packet).pointee.marks.insert(.congested) }
         }
-        plan(end + delay, .arrival(packet))
+        events.push(end + delay, 2 * hosts + packet)
     }
 
     private mutating func settle() {
