@@ -19,6 +19,8 @@ struct TCPBench: ~Copyable {
     var transport: TCPTransport
     private let delay: UInt64
     private let picosecondsPerKiB: UInt64
+    /// A payload, which has 24 bits, that ends `run(until:)`.
+    private static let end: UInt32 = 0xFF_FFFF
     /// Payloads: a host whose wire falls idle, a host's timer (beyond the hosts), a packet (beyond those).
     private var events = EventQueue(slotPicoseconds: 1_000_000)
     private let hosts: UInt32
@@ -74,10 +76,10 @@ struct TCPBench: ~Copyable {
 
     /// Lets time pass.
     mutating func run(until limit: UInt64) {
-        events.push(limit, .max)
+        events.push(limit, Self.end)
         while true {
             let event = events.pop()
-            guard event.payload != .max else { break }
+            guard event.payload != Self.end else { break }
             now = event.time
             step(event.payload)
             settle()
