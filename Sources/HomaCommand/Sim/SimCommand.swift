@@ -19,6 +19,6 @@ struct SimCommand: ParsableCommand {
             """,
         subcommands: [
             SimRunCommand.self, SimSweepCommand.self, SimMergeCommand.self, SimPresetsCommand.self,
-            SimChipsCommand.self,
+            SimChipsCommand.self, SimBenchCommand.self,
         ])
 }

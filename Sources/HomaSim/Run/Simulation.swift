@@ -156,6 +156,12 @@ public struct Simulation: ~Copyable {
         return isFinished
     }
 
+    /// True while the protocol core of some host is at work: what a sampling profiler wants to know. Valid as long as
+    /// the simulation; nil when the hosts run another transport.
+    public var isInProtocolCore: UnsafePointer<Bool>? {
+        mutating get { transport.isInCore }
+    }
+
     /// How far the run is.
     public var progress: SimulationProgress {
         mutating get {

@@ -141,6 +141,11 @@ struct TransportHosts: ~Copyable {
         kind == .tcp ? tcp!.statistics() : nil
     }
 
+    /// True while the protocol core is at work; nil when the transport is another.
+    var isInCore: UnsafePointer<Bool>? {
+        mutating get { kind == .homa ? homa!.coreFlag() : nil }
+    }
+
     mutating func homaStatistics() -> HomaHostStatistics? {
         kind == .homa ? homa!.statistics() : nil
     }

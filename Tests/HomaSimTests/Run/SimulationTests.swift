@@ -31,6 +31,16 @@ import Testing
         return result
     }
 
+    @Test func `between two slices no host is in the protocol core, and the oracle has none`() throws {
+        var homa = try Simulation(scenario())
+        let found = homa.isInProtocolCore
+        let flag = try #require(found)
+        while !homa.run(until: 1000) { #expect(flag.pointee == false) }
+        var oracle = try Simulation(scenario { $0.transport = .srptOracle })
+        let none = oracle.isInProtocolCore
+        #expect(none == nil)
+    }
+
     private func message(_ source: UInt16, _ destination: UInt16, _ bytes: Int, at start: UInt64 = 0)
         -> Simulation.ScriptedMessage
     {

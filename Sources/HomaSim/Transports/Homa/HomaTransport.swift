@@ -28,6 +28,8 @@ struct HomaTransport: ~Copyable {
     private let unscheduledBytes: Int
     private let isOneWay: Bool
     private var deferred: UInt64 = 0
+    /// True while the protocol core is at work, for whoever samples where time goes.
+    private let isInCore: UnsafeMutablePointer<Bool>
 
     init(
         _ scenario: Scenario, _ homa: HomaTransportConfiguration, packets: PacketStore, messages: MessageLedger
@@ -39,6 +41,8 @@ struct HomaTransport: ~Copyable {
         let settings = HomaHostSettings.endpoint(for: scenario, homa)
         wire = settings.wireSizes
         unscheduledBytes = settings.unscheduledBytes
+        isInCore = .allocate(capacity: 1)
+        isInCore.initialize(to: false)
         endpoints = .allocate(capacity: hosts)
         waiting = .allocate(capacity: hosts)
         outgoing = .allocate(capacity: 1)
@@ -60,6 +64,7 @@ struct HomaTransport: ~Copyable {
     deinit {
         endpoints.deinitialize(count: hosts)
         endpoints.deallocate()
+        isInCore.deallocate()
         waiting.deinitialize(count: hosts)
         waiting.deallocate()
         outgoing.deallocate()
@@ -88,6 +93,8 @@ struct HomaTransport: ~Copyable {
             destination: Self.address(record.pointee.destination), serverPort: Self.serverPort,
             clientPort: Self.clientPort, length: Int(record.pointee.bytes), payload: token, cookie: token)
         let instant = SimulatedTime(picoseconds: now).instant
+        isInCore.pointee = true
+        defer { isInCore.pointee = false }
         do {
             if isOneWay {
                 _ = try endpoints[host].send(request, at: instant)
@@ -107,7 +114,9 @@ struct HomaTransport: ~Copyable {
         let source = Self.address(packet.pointee.source)
         let extra = packets.extra(index, as: HomaPacketFields.self)
         let instant = SimulatedTime(picoseconds: now).instant
+        isInCore.pointee = true
         _ = endpoints[Int(host)].receive(extra.pointee.header, from: source, at: instant)
+        isInCore.pointee = false
         let token = extra.pointee.token
         packets.give(index)
         takeEvents(host, token, at: now)
@@ -116,7 +125,10 @@ struct HomaTransport: ~Copyable {
     /// The packet that the host's network card is to send now, or `Packet.none`.
     mutating func nextPacket(_ host: UInt16, at time: UInt64) -> UInt32 {
         let instant = SimulatedTime(picoseconds: time).instant
-        guard endpoints[Int(host)].nextPacket(at: instant, into: outgoing) else { return Packet.none }
+        isInCore.pointee = true
+        let hasPacket = endpoints[Int(host)].nextPacket(at: instant, into: outgoing)
+        isInCore.pointee = false
+        guard hasPacket else { return Packet.none }
         let (kind, isNew) = kind()
         let index = packets.take(
             Packet(
@@ -161,7 +173,9 @@ struct HomaTransport: ~Copyable {
     }
 
     mutating func expireTimers(_ host: UInt16, at now: UInt64) {
+        isInCore.pointee = true
         endpoints[Int(host)].expireTimers(at: SimulatedTime(picoseconds: now).instant)
+        isInCore.pointee = false
         takeEvents(host, Self.noToken, at: now)
     }
 
@@ -213,6 +227,8 @@ struct HomaTransport: ~Copyable {
     }
 
     // MARK: Figures
+
+    mutating func coreFlag() -> UnsafePointer<Bool> { UnsafePointer(isInCore) }
 
     mutating func statistics() -> HomaHostStatistics {
         var sum = HomaHostStatistics()
