@@ -66,6 +66,10 @@ struct homa_incoming {
 // Receives without blocking; the number of slots filled.
 int homa_receive(int fd, struct homa_incoming *slots, unsigned count);
 
+// Receives one datagram or train without blocking into `count` pieces; the slot's own memory is used only as
+// far as a piece names it. 1, or an error.
+int homa_receive_scattered(int fd, const struct iovec *pieces, unsigned count, struct homa_incoming *slot);
+
 #define HOMA_ERROR_PAYLOAD_LIMIT 64
 
 // One entry of a socket's error queue. Fields are the kernel's sock_extended_err.

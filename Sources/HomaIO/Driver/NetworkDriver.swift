@@ -41,7 +41,8 @@ struct NetworkDriver: ~Copyable {
     }
 
     /// The UDP driver, for what only that one does.
-    private var udp: UnsafeMutablePointer<UDPDriver>? {
+    @inline(__always)
+    var udp: UnsafeMutablePointer<UDPDriver>? {
         if case .udp(let driver) = choice { driver } else { nil }
     }
 }
@@ -87,6 +88,10 @@ extension NetworkDriver {
         case .packet(let driver): driver.pointee.datagram(index)
         }
     }
+
+    /// True when the last ``receive()`` went by a ``ScatterPlan``.
+    @inline(__always)
+    var isScattered: Bool { udp?.pointee.isScattered ?? false }
 
     @inline(__always)
     var queuedPackets: Int {

@@ -42,5 +42,7 @@ struct EngineState: ~Copyable {
     /// Set once the engine has begun to stop.
     var isClosed = false
     var counters = EngineStatistics()
+    /// What the driver's plan is for, while it has one.
+    var expected: ExpectedTrain?
     let clientPort: UInt16
 }

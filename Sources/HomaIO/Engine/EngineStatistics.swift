@@ -14,6 +14,14 @@ public struct EngineStatistics: Sendable {
     public var pool = PoolStatistics()
     /// Received packets that are not Homa packets, by `WireError.code`.
     public var malformedPackets = InlineArray<32, UInt64>(repeating: 0)
+    /// Payload that the kernel wrote straight into the region.
+    public var bytesInPlace: UInt64 = 0
+    /// Payload that was received elsewhere and copied into the region.
+    public var bytesCopied: UInt64 = 0
+    /// Trains received straight into the region.
+    public var trainsInPlace: UInt64 = 0
+    /// Trains that were planned for in the region and turned out to be others.
+    public var trainsMisplaced: UInt64 = 0
     /// Rounds of the engine's loop.
     public var rounds: UInt64 = 0
     /// Times the engine slept for lack of work.

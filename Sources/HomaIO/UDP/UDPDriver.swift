@@ -28,6 +28,10 @@ public struct UDPDriver: ~Copyable, @unchecked Sendable {
     let options: UDPSocketOptions
     var sendQueue: SendQueue
     var receiveRing: ReceiveRing
+    /// While armed, what is received next goes there.
+    var scatter = ScatterPlan()
+    /// Where the datagram of the last ``receive()`` lies: as the plan says, instead of in its slot.
+    var isScattered = false
     var deniedPeers = GSODenials()
     var reports = LocalReports()
 
