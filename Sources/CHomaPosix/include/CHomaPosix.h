@@ -118,6 +118,16 @@ int homa_memory_file(const char *name, size_t length);
 // 1 when `fd` can never become shorter, so that reading a mapping of it cannot fault.
 int homa_is_sealed(int fd);
 
+// A name that one process of a network namespace has while the descriptor is open; -EADDRINUSE when another has it.
+int homa_claim(const char *name);
+
+// 1 when somebody has the name.
+int homa_is_claimed(const char *name);
+
+// Answers a packet of an IP protocol with an ICMP error: nobody has its port. For IPv4 `packet` begins with the IP
+// header, for IPv6 behind it; at most 256 bytes of it are quoted. Opens a socket for the moment: not for hot paths.
+int homa_send_port_unreachable(const struct homa_address *sender, const void *packet, size_t count, int protocol);
+
 // Lets the calling thread run on one core only.
 int homa_pin_thread(unsigned core);
 
