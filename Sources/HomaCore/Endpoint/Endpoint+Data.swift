@@ -18,7 +18,10 @@ extension Endpoint {
         let known = findPeer(address)
         guard let peer = findOrAddPeer(address, at: now) else { return .dropped(.tooManyPeers) }
         if known == nil { noteNew(header.extensions, from: peer) }
-        if hasFinished(header, data, peer: peer, at: now) { return .dropped(.finishedBefore) }
+        if hasFinished(header, data, peer: peer, at: now) {
+            // A probe has nothing to say about a message that is complete.
+            return data.payloadLength == 0 ? .consumed : .dropped(.finishedBefore)
+        }
         // What comes in one packet holds nothing up.
         if data.payloadLength < data.messageLength, hasItsFill(peer) { return .dropped(.distrustedPeer) }
         guard peers.at(peer).pointee.serverRPCs < tuning.serverRPCsPerPeer,

@@ -6,11 +6,11 @@ import HomaWire
 /// Unscheduled packets that are known to be lost before any timer tells (`probesUnscheduled`).
 ///
 /// The sender sends its unscheduled bytes at once, whether or not the network has room for them. The probe that follows
-/// them is never dropped for want of room for unscheduled packets, so it tells the receiver, once for each message, what
-/// has been sent. Bytes missing then no longer count as under way. They take part in granting: of the messages granted
-/// to, those with lost bytes are asked for these first, by RESEND, and under the limits that hold for grants.
+/// them is not dropped as early as they are, so it tells the receiver, once for each message, what has been sent. Bytes
+/// missing then no longer count as under way. They take part in granting: of the messages granted to, those with lost
+/// bytes are asked for these first, by RESEND, and under the limits that hold for grants.
 ///
-/// A packet that took another path and comes after the probe is no loss; if it has been asked for by then it comes twice.
+/// A packet that took another path and comes after the probe is no loss; if it was asked for before, it comes twice.
 extension Endpoint {
     // MARK: At the sender
 

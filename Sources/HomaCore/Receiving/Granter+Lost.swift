@@ -33,7 +33,7 @@ extension Granter {
         markDue()
     }
 
-    /// How many lost bytes of an active message may be asked for now, in whole packets; nil: none.
+    /// How many lost bytes of an active message may now be asked for, in whole packets; nil: none.
     mutating func lostAllowance(for slot: UInt32) -> UInt32? {
         let message = at(slot)
         let lost = Int(message.pointee.incoming.lost)

@@ -66,8 +66,8 @@ struct IncomingMessage: BitwiseCopyable {
     /// Neither are bytes under way, nor are any missing that have been asked for; with gaps, bytes beyond the grant may
     /// have come, and do not make up for those missing.
     var waitsForGrant: Bool { received + lost >= granted && received + lost == end }
-    /// Wants a place among those granted to. Lost bytes keep theirs until they have come: a burst that was lost must not
-    /// come again as a burst, as short messages would if their place were free once all was asked for.
+    /// Wants a place among those granted to. Lost bytes keep it until they have come: a burst that was lost must not
+    /// come again as a burst, as many short messages would if places were free once all was asked for.
     var needsGrants: Bool { buffers == .held && (granted < length || missing > 0) }
 }
 

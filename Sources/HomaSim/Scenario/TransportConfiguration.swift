@@ -64,7 +64,7 @@ public struct HomaTransportConfiguration: Equatable, Sendable {
     public var scheduledLevels: Int?
 
     /// Homa with Aeolus (Hu et al., SIGCOMM 2020): the endpoint's `probesUnscheduled`. Switches then drop unscheduled
-    /// packets early: those that find four full packets in their output port, unless the scenario sets another threshold.
+    /// packets early: those that find four full packets in their output port, if the scenario sets no threshold.
     public var isAeolus: Bool {
         get { endpoint.probesUnscheduled }
         set { endpoint.probesUnscheduled = newValue }

@@ -103,6 +103,19 @@ import Testing
         #expect(receiver.incomingBytes == 0)
     }
 
+    @Test func `a probe after its message is complete changes nothing`() throws {
+        var sender = try Self.endpoint()
+        var receiver = try Self.endpoint()
+        _ = try sender.send(Self.message(2000), at: .zero)
+        let packets = Self.drain(&sender)
+        for packet in packets { _ = receiver.receive(packet.header, from: Self.sender, at: .zero) }
+        #expect(receiver.receive(packets[2].header, from: Self.sender, at: .zero) == .consumed)
+        #expect(receiver.rpcCount == 0)
+        #expect(receiver.statistics.bytesFoundLost == 0)
+        #expect(receiver.statistics.drops(for: .finishedBefore) == 0)
+        #expect(Self.asked(Self.drain(&receiver)).isEmpty)
+    }
+
     @Test func `a message of which only the probe came is asked for from the start`() throws {
         var sender = try Self.endpoint()
         var receiver = try Self.endpoint()

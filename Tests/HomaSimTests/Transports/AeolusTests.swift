@@ -111,6 +111,7 @@ import Testing
         let (with, without) = (try one(true), try one(false))
         #expect(with.homa?.bytesFoundLost == 0)
         #expect(with.homa?.packetsResent == 0)
+        #expect(with.homa?.packetsRefused == 0)
         // One for each message, apart from the last ones when the run ends.
         func ratio(_ one: UInt64, _ other: UInt64) -> Double { Double(one) / Double(other) }
         #expect(abs(ratio(packets("probe", with), packets("acknowledgement", with)) - 1) < 0.01)
