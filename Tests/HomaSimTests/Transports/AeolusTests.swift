@@ -20,6 +20,7 @@ import Testing
         var scenario = Scenario(
             topology: topology, transport: .homa(homa),
             traffic: TrafficConfiguration(sizes: .fixed(1442), load: 0.5),
+            measurement: MeasurementConfiguration(ideal: .transport),
             length: RunLength(messages: 300, drain: .seconds(2)), seed: 11)
         change(&scenario)
         return scenario
