@@ -45,6 +45,8 @@ enum PacketKind: UInt8, CaseIterable {
     case resendRequest
     case acknowledgement
     case other
+    case data
+    case probe
 
     var name: String {
         switch self {
@@ -55,6 +57,8 @@ enum PacketKind: UInt8, CaseIterable {
         case .resendRequest: "resend_request"
         case .acknowledgement: "acknowledgement"
         case .other: "other"
+        case .data: "data"
+        case .probe: "probe"
         }
     }
 }
