@@ -99,6 +99,9 @@ int homa_poll_create(int socket_fd, int event_fd);
 // Watches another socket as well, until it is closed.
 int homa_poll_add(int poll_fd, int socket_fd);
 
+// Does not watch it any more.
+int homa_poll_remove(int poll_fd, int socket_fd);
+
 // Starts or stops reporting HOMA_POLL_WRITABLE.
 int homa_poll_set_writable(int poll_fd, int socket_fd, int wants_writable);
 

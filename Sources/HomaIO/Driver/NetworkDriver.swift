@@ -150,10 +150,10 @@ extension NetworkDriver {
         }
     }
 
-    mutating func flush() -> FlushResult {
+    mutating func flush(at now: Instant) -> FlushResult {
         switch choice {
         case .udp(let driver): driver.pointee.flush()
-        case .packet(let driver): driver.pointee.flush()
+        case .packet(let driver): driver.pointee.flush(at: now)
         case .raw(let driver): driver.pointee.flush()
         }
     }

@@ -44,7 +44,7 @@ extension Engine {
     }
 
     private func flush() {
-        let result = state.pointee.driver.flush()
+        let result = state.pointee.driver.flush(at: state.pointee.now)
         state.pointee.backlog = result.remainder
         if state.pointee.driver.mayHaveErrors { takeNetworkErrors() }
     }

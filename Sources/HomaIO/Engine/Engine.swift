@@ -28,6 +28,8 @@ public final class Engine: @unchecked Sendable {
     private let threadID = Atomic<UInt>(0)
     let state: UnsafeMutablePointer<EngineState>
     let clock = MonotonicClock.process
+    /// Sockets watched only while the engine sleeps: to be watched costs the kernel time for every packet.
+    let receiveDescriptors: [Int32]
     /// Keeps the first identifier from being another node's as well.
     private let identifierClaim: HostClaim?
 
@@ -38,7 +40,7 @@ public final class Engine: @unchecked Sendable {
         self.configuration = configuration
         var driver = try NetworkDriver(configuration)
         let poller = try Poller(socketDescriptor: driver.fileDescriptor)
-        for descriptor in driver.receiveDescriptors { try poller.watchAlso(descriptor) }
+        receiveDescriptors = driver.receiveDescriptors
         let signal = EngineSignal(waker: poller.waker)
         let region = try ReceiveRegion(
             configuration: configuration.pool, backing: configuration.backing, signal: signal)
