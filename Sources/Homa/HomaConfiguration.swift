@@ -29,6 +29,15 @@ public struct HomaConfiguration: Sendable {
         case packet
     }
 
+    /// What Homa's packets are in.
+    public enum Carriage: Sendable, Equatable {
+        /// UDP datagrams, from and to the node's UDP port. The default.
+        case udp
+        /// IP packets of protocol 146, like those of the Linux kernel module; needs `CAP_NET_RAW`. There is no UDP
+        /// port, and a host's nodes share the Homa ports.
+        case ip146
+    }
+
     /// What the receive region is made of.
     public enum RegionBacking: Sendable, Equatable {
         /// Private memory. The default.
@@ -42,7 +51,9 @@ public struct HomaConfiguration: Sendable {
     /// The numeric IP address to bind, such as `10.0.0.1` or `::1`; nil, the default: all of the host,
     /// IPv6 and IPv4 with one socket.
     public var bindAddress: String?
-    /// What carries the packets; default: a UDP socket.
+    /// What the packets are in; default: UDP. Both sides must agree.
+    public var carriage = Carriage.udp
+    /// What carries the packets; default: a socket. `packet` is for UDP only.
     public var driver = Driver.socket
     /// The protocol's knobs.
     public var endpoint = EndpointConfiguration()

@@ -34,7 +34,8 @@ private func dropRecords(_ statistics: HomaStatistics) -> [ResultRecord] {
     let network = statistics.network
     records += [
         ("frame: malformed", network.malformedFrames), ("frame: bad checksum", network.badChecksums),
-        ("frame: foreign", network.foreignFrames), ("receive buffer full", network.receiveOverflows),
+        ("frame: foreign", network.foreignFrames), ("refused", network.refusedPackets),
+        ("receive buffer full", network.receiveOverflows),
         ("truncated", network.truncated), ("too big", network.droppedTooBig),
         ("forbidden", network.droppedForbidden), ("unreachable", network.droppedUnreachable),
         ("other send error", network.droppedOther),

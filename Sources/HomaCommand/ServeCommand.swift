@@ -36,7 +36,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     mutating func validate() throws {
         guard carrier == .homa || node.isDefault else {
-            throw ValidationError("--driver, --region, --mtu and --preset are for --protocol homa")
+            throw ValidationError("--driver, --carriage, --region, --mtu and --preset are for --protocol homa")
         }
     }
 

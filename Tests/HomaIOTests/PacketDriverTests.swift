@@ -78,6 +78,8 @@ struct PacketDriverTests {
         }
         let first = collect(&receiver, 64)
         #expect(first.count == 64)
+        let rest = receiver.receive()
+        #expect(rest == 0, "and this gives the frames back")
         sender.queue(pattern(200, count: 50), to: receiver.localAddress)
         _ = sender.flush()
         #expect(collect(&receiver, 1).map(\.bytes) == [pattern(200, count: 50)])

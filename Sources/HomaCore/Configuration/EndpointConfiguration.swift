@@ -60,6 +60,14 @@ public struct EndpointConfiguration: Equatable, Sendable {
     /// our extensions, and its cutoffs are these. For simulations of equal hosts.
     public var assumesPeersAlike = false
 
+    // MARK: Lost unscheduled packets
+
+    /// The unscheduled bytes of a message are followed by a probe: a DATA packet without payload. Whatever of them has
+    /// not come before it is taken for lost, and asked for under the same limits as grants, before anything is granted
+    /// and without waiting for a timer. For networks that drop unscheduled packets early (Hu et al., *Aeolus*, SIGCOMM
+    /// 2020). Only for an endpoint without a pool, as no carriage has such packets; needs `acknowledgesMessages`.
+    public var probesUnscheduled = false
+
     // MARK: Granting
 
     /// Most messages granted to at the same time, 1 … 64 (overcommitment).
@@ -130,6 +138,9 @@ public struct EndpointConfiguration: Equatable, Sendable {
     public var maximumRPCs = 16_384
     /// Most requests from one peer being received, served or answered at once.
     public var maximumServerRPCsPerPeer = 8_192
+    /// Most calls and one-way messages to one peer under way at once; further ones wait until they may begin. Less than
+    /// its `maximumServerRPCsPerPeer`, so that no request is refused for want of room.
+    public var maximumCallsPerPeer = 4_096
     /// Requests that a peer may begin and not finish, beyond those it finished, before it is distrusted.
     /// Only a host that failed, or means harm, comes to that.
     public var brokenRequestLimit = 8

@@ -18,6 +18,11 @@ extension EndpointConfiguration {
         try check("grantOldestShare", grantOldestShare, 0...0.5)
         try check("linkRate (bits per second)", Int(clamping: linkRate?.bitsPerSecond ?? 1), 1...Int.max)
         try check("pacerBypassBytes", pacerBypassBytes, 0...longest)
+        if probesUnscheduled, bpageSize != nil || !acknowledgesMessages {
+            throw ConfigurationError(
+                setting: "probesUnscheduled", value: "true",
+                permitted: "false, or an endpoint without a pool that acknowledges messages")
+        }
         try checkGrants()
         try checkPriorities()
         try checkTimers()
@@ -81,6 +86,7 @@ extension EndpointConfiguration {
     private func checkLimits() throws(ConfigurationError) {
         try check("maximumRPCs", maximumRPCs, 1...(1 << 20))
         try check("maximumServerRPCsPerPeer", maximumServerRPCsPerPeer, 1...(1 << 20))
+        try check("maximumCallsPerPeer", maximumCallsPerPeer, 1...(1 << 20))
         try check("brokenRequestLimit", brokenRequestLimit, 1...1024)
         try check("distrustedRequests", distrustedRequests, 1...(1 << 20))
         try check("maximumPeers", maximumPeers, 1...(1 << 20))

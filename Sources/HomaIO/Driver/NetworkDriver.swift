@@ -10,6 +10,7 @@ struct NetworkDriver: ~Copyable {
     private enum Choice {
         case udp(UnsafeMutablePointer<UDPDriver>)
         case packet(UnsafeMutablePointer<PacketDriver>)
+        case raw(UnsafeMutablePointer<RawDriver>)
     }
 
     private let choice: Choice
@@ -26,6 +27,11 @@ struct NetworkDriver: ~Copyable {
             let place = UnsafeMutablePointer<PacketDriver>.allocate(capacity: 1)
             place.initialize(to: driver)
             choice = .packet(place)
+        case .raw:
+            let driver = try RawDriver(configuration.socket)
+            let place = UnsafeMutablePointer<RawDriver>.allocate(capacity: 1)
+            place.initialize(to: driver)
+            choice = .raw(place)
         }
     }
 
@@ -35,6 +41,9 @@ struct NetworkDriver: ~Copyable {
             driver.deinitialize(count: 1)
             driver.deallocate()
         case .packet(let driver):
+            driver.deinitialize(count: 1)
+            driver.deallocate()
+        case .raw(let driver):
             driver.deinitialize(count: 1)
             driver.deallocate()
         }
@@ -53,6 +62,7 @@ extension NetworkDriver {
         switch choice {
         case .udp(let driver): driver.pointee.localAddress
         case .packet(let driver): driver.pointee.localAddress
+        case .raw(let driver): driver.pointee.localAddress
         }
     }
 
@@ -60,6 +70,7 @@ extension NetworkDriver {
         switch choice {
         case .udp(let driver): driver.pointee.fileDescriptor
         case .packet(let driver): driver.pointee.fileDescriptor
+        case .raw(let driver): driver.pointee.fileDescriptor
         }
     }
 
@@ -68,6 +79,7 @@ extension NetworkDriver {
         switch choice {
         case .udp: []
         case .packet(let driver): driver.pointee.receiveDescriptors
+        case .raw(let driver): driver.pointee.receiveDescriptors
         }
     }
 
@@ -78,6 +90,7 @@ extension NetworkDriver {
         switch choice {
         case .udp(let driver): driver.pointee.receive()
         case .packet(let driver): driver.pointee.receive()
+        case .raw(let driver): driver.pointee.receive()
         }
     }
 
@@ -86,6 +99,7 @@ extension NetworkDriver {
         switch choice {
         case .udp(let driver): driver.pointee.datagram(index)
         case .packet(let driver): driver.pointee.datagram(index)
+        case .raw(let driver): driver.pointee.datagram(index)
         }
     }
 
@@ -98,6 +112,7 @@ extension NetworkDriver {
         switch choice {
         case .udp(let driver): driver.pointee.queuedPackets
         case .packet(let driver): driver.pointee.queuedPackets
+        case .raw(let driver): driver.pointee.queuedPackets
         }
     }
 
@@ -106,6 +121,7 @@ extension NetworkDriver {
         switch choice {
         case .udp(let driver): driver.pointee.isFull
         case .packet(let driver): driver.pointee.isFull
+        case .raw(let driver): driver.pointee.isFull
         }
     }
 
@@ -114,6 +130,7 @@ extension NetworkDriver {
         switch choice {
         case .udp(let driver): driver.pointee.reserveHeader()
         case .packet(let driver): driver.pointee.reserveHeader()
+        case .raw(let driver): driver.pointee.reserveHeader()
         }
     }
 
@@ -131,13 +148,18 @@ extension NetworkDriver {
             driver.pointee.append(
                 headerByteCount: headerByteCount, payload: payload, payloadByteCount: payloadByteCount, to: peer,
                 priority: priority)
+        case .raw(let driver):
+            driver.pointee.append(
+                headerByteCount: headerByteCount, payload: payload, payloadByteCount: payloadByteCount, to: peer,
+                priority: priority)
         }
     }
 
-    mutating func flush() -> FlushResult {
+    mutating func flush(at now: Instant) -> FlushResult {
         switch choice {
         case .udp(let driver): driver.pointee.flush()
-        case .packet(let driver): driver.pointee.flush()
+        case .packet(let driver): driver.pointee.flush(at: now)
+        case .raw(let driver): driver.pointee.flush()
         }
     }
 
@@ -145,6 +167,7 @@ extension NetworkDriver {
         switch choice {
         case .udp(let driver): driver.pointee.mayHaveErrors
         case .packet(let driver): driver.pointee.mayHaveErrors
+        case .raw(let driver): driver.pointee.mayHaveErrors
         }
     }
 
@@ -152,6 +175,7 @@ extension NetworkDriver {
         switch choice {
         case .udp(let driver): driver.pointee.nextError()
         case .packet(let driver): driver.pointee.nextError()
+        case .raw(let driver): driver.pointee.nextError()
         }
     }
 
@@ -159,6 +183,7 @@ extension NetworkDriver {
         switch choice {
         case .udp(let driver): driver.pointee.statistics
         case .packet(let driver): driver.pointee.statistics
+        case .raw(let driver): driver.pointee.statistics
         }
     }
 
@@ -166,6 +191,7 @@ extension NetworkDriver {
         switch choice {
         case .udp(let driver): driver.pointee.isUsingGSO
         case .packet(let driver): driver.pointee.isUsingGSO
+        case .raw: false
         }
     }
 
@@ -174,6 +200,7 @@ extension NetworkDriver {
         switch choice {
         case .udp(let driver): driver.pointee.isUsingGRO
         case .packet: true
+        case .raw: false
         }
     }
 }
@@ -186,4 +213,26 @@ extension NetworkDriver {
     mutating func connectToBusiestPeer() -> Int32? { udp?.pointee.connectToBusiestPeer() }
 
     mutating func disconnect() { udp?.pointee.disconnect() }
+}
+
+/// Homa ports, which a host's nodes share where there is no other port.
+extension NetworkDriver {
+    /// True when peers have no UDP port and are named by their Homa port.
+    var sharesPorts: Bool { if case .raw = choice { true } else { false } }
+
+    /// Takes a Homa port for this node where nodes share them.
+    ///
+    /// - Throws: `EADDRINUSE` when another node of this host has it.
+    mutating func open(_ port: UInt16) throws(SystemError) {
+        if case .raw(let driver) = choice { try driver.pointee.open(port) }
+    }
+
+    /// Gives a Homa port up.
+    mutating func close(_ port: UInt16) { if case .raw(let driver) = choice { driver.pointee.close(port) } }
+
+    /// Bytes of IP and UDP headers in front of a Homa packet to `peer`.
+    func headerBytes(to peer: PeerAddress) -> Int {
+        let network = peer.isIPv4 ? 20 : 40
+        return sharesPorts ? network : network + 8
+    }
 }

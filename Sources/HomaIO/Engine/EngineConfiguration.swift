@@ -19,6 +19,8 @@ public struct EngineConfiguration: Sendable {
         case udp
         /// Rings of a packet socket: ``PacketDriver``.
         case packet
+        /// IP protocol 146, without UDP: ``RawDriver``.
+        case raw
     }
 
     /// The protocol's knobs.

@@ -35,9 +35,10 @@ extension PacketDriver {
 
     /// Sends what is queued: into frames, and one system call for all of them; trains longer than a frame by a call
     /// each; what the rings cannot send through the socket.
-    public mutating func flush() -> FlushResult {
+    ///
+    /// - Parameter now: the time on ``MonotonicClock/process``, some milliseconds old at most.
+    public mutating func flush(at now: Instant = MonotonicClock.process.now()) -> FlushResult {
         var result = FlushResult()
-        let now = MonotonicClock.process.now()
         while sendQueue.firstTrain < sendQueue.trainEnd, result.remainder == .none {
             let path = paths.path(to: sendQueue.trains[sendQueue.firstTrain].peer, at: now)
             let isPartlyGone = sendQueue.trains[sendQueue.firstTrain].isSingly

@@ -66,6 +66,11 @@ struct PacketReceiver: ~Copyable {
                 }
                 longCount += 1
             }
+            if description.is_cut != 0 && !isLong {
+                // The socket's buffer had no room for the whole of it.
+                statistics.receiveOverflows += 1
+                continue
+            }
             if let datagram = datagram(description, &locals, &statistics) {
                 output[count] = datagram
                 count += 1

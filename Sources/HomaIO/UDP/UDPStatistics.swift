@@ -45,12 +45,14 @@ public struct UDPStatistics: Equatable, Sendable {
     /// Receive calls that failed for good.
     public var receiveFailures: UInt64 = 0
 
-    /// Packet rings: received frames with headers that are cut short or contradict each other.
+    /// Packet rings and raw sockets: received frames with headers that are cut short or contradict each other.
     public var malformedFrames: UInt64 = 0
     /// Packet rings: received frames with a wrong checksum.
     public var badChecksums: UInt64 = 0
-    /// Packet rings: received frames that are not for this node, or that nobody can answer.
+    /// Packet rings and raw sockets: received frames that are not for this node, or that nobody can answer.
     public var foreignFrames: UInt64 = 0
+    /// Raw sockets: packets to ports that no node of this host has, answered with "port unreachable".
+    public var refusedPackets: UInt64 = 0
     /// Packet rings: packets that the kernel had to send instead.
     public var sentThroughSocket: UInt64 = 0
 
@@ -71,7 +73,8 @@ public struct UDPStatistics: Equatable, Sendable {
             \.sentPackets, \.sentBytes, \.sendCalls, \.sentTrains, \.gsoFallbacks, \.sendBufferFull, \.deviceQueueFull,
             \.pendingErrors, \.droppedTooBig, \.droppedForbidden, \.droppedUnreachable, \.droppedOther, \.connections,
             \.receivedPackets, \.receivedBytes, \.receivedDatagrams, \.receiveBatches, \.truncated, \.receiveOverflows,
-            \.receiveFailures, \.malformedFrames, \.badChecksums, \.foreignFrames, \.sentThroughSocket, \.errorReports,
+            \.receiveFailures, \.malformedFrames, \.badChecksums, \.foreignFrames, \.refusedPackets,
+            \.sentThroughSocket, \.errorReports,
             \.malformedErrorReports,
         ]
     }
