@@ -69,7 +69,7 @@ enum RandomScenario {
         var dcpim = DCPIMConfiguration()
         dcpim.rounds = whole(1...16, &random)
         dcpim.channels = whole(1...64, &random)
-        dcpim.roundTripsPerRound = 1 + random.nextUnit()
+        dcpim.roundTripsPerRound = maybe(&random) { 1 + $0.nextUnit() }
         dcpim.dataPhaseRatio = 1 + random.nextUnit() * 9
         dcpim.shortestFirstRounds = whole(0...16, &random)
         dcpim.shortMessageBytes = maybe(&random) { whole(0...1_000_000, &$0) }

@@ -8,7 +8,9 @@ extension DCPIMConfiguration {
         self.init()
         rounds = reader.integer("rounds", 1...16, default: rounds)
         channels = reader.integer("channels", 1...64, default: channels)
-        roundTripsPerRound = reader.number("round_trips_per_round", 1...100, default: roundTripsPerRound)
+        if let given = reader.value("round_trips_per_round"), given != .null {
+            roundTripsPerRound = reader.number("round_trips_per_round", 1...100, default: 1)
+        }
         dataPhaseRatio = reader.number("data_phase_ratio", 1...100, default: dataPhaseRatio)
         shortestFirstRounds = reader.integer("shortest_first_rounds", 0...16, default: shortestFirstRounds)
         shortMessageBytes = reader.integerOrNull("short_message_bytes", 0...1 << 30, default: shortMessageBytes)
@@ -23,7 +25,7 @@ extension DCPIMConfiguration {
     var json: JSONValue {
         .object([
             .init("kind", .string("dcpim")), .init("rounds", .integer(rounds)), .init("channels", .integer(channels)),
-            .init("round_trips_per_round", .double(roundTripsPerRound)),
+            .init("round_trips_per_round", roundTripsPerRound.map { .double($0) } ?? .null),
             .init("data_phase_ratio", .double(dataPhaseRatio)),
             .init("shortest_first_rounds", .integer(shortestFirstRounds)),
             .init("short_message_bytes", JSONValue(shortMessageBytes)), .init("window_bytes", JSONValue(windowBytes)),

@@ -18,8 +18,10 @@ public struct DCPIMConfiguration: Equatable, Sendable {
     public var rounds: Int
     /// Equal parts of a host's link that are matched independently (k). 1 … 64.
     public var channels: Int
-    /// Length of a round in round trips of a control packet on an idle network (β). 1 … 100.
-    public var roundTripsPerRound: Double
+    /// Length of a round in round trips of a control packet on an idle network (β). 1 … 100. Nil: the published 1.3,
+    /// or more where links are slow: at least 1.15 round trips of a full packet, because a control packet may have to
+    /// wait for one on every link, and what comes too late for its round is lost to it.
+    public var roundTripsPerRound: Double?
     /// Length of a data phase in matching phases (α). While data are sent the next phase is matched, so 1 wastes
     /// nothing. 1 … 100.
     public var dataPhaseRatio: Double
@@ -45,7 +47,7 @@ public struct DCPIMConfiguration: Equatable, Sendable {
     public init() {
         rounds = 4
         channels = 4
-        roundTripsPerRound = 1.3
+        roundTripsPerRound = nil
         dataPhaseRatio = 1
         shortestFirstRounds = 1
         shortMessageBytes = nil

@@ -210,6 +210,19 @@ struct DCPIMTransport: ~Copyable {
 
     // MARK: Figures
 
+    /// Receiver, sender and channels of every pair that is matched in this data phase, in order; for tests.
+    func pairChannels() -> [[Int]] {
+        (0..<pairCount).filter { pairs[$0].channels > 0 }
+            .map { [Int(pairs[$0].receiver), Int(pairs[$0].sender), pairs[$0].channels] }
+            .sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
+    /// Packets received of each message under way; for tests.
+    func receivedPackets() -> [UInt32] { (0..<fresh).filter { records[$0].sequence > 0 }.map { records[$0].received } }
+
+    /// Messages that a sender or a receiver still remembers.
+    func recordsInUse() -> Int { (0..<fresh).count { records[$0].sequence > 0 } }
+
     mutating func statistics() -> DCPIMHostStatistics {
         var sum = counters
         sum.round = Duration(picoseconds: tuning.clock.roundLength)

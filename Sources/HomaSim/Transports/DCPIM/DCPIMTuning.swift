@@ -35,13 +35,15 @@ struct DCPIMTuning {
         let idle = IdleNetwork(topology, frame: frame)
         let last = topology.hostCount - 1
         let control = 2 * idle.picoseconds(bytes: 1, from: 0, to: last)
+        // One packet out and one as long back: so the published simulations reckon.
+        let roundTrip = 2 * idle.picoseconds(bytes: frame.payloadBytes, from: 0, to: last)
+        let round = dcpim.roundTripsPerRound.map { $0 * Double(control) }
         clock = MatchingClock(
-            rounds: dcpim.rounds, roundLength: UInt64((Double(control) * dcpim.roundTripsPerRound).rounded()),
+            rounds: dcpim.rounds,
+            roundLength: UInt64((round ?? max(1.3 * Double(control), 1.15 * Double(roundTrip))).rounded()),
             dataPhaseRatio: dcpim.dataPhaseRatio)
         let rate = Port.picosecondsPerKiB(bitsPerSecond: topology.hostRate.bitsPerSecond)
         packetTime = (UInt64(frame.fullWireBytes) * rate + 1023) >> 10
-        // One packet out and one as long back: so the published simulations reckon.
-        let roundTrip = 2 * idle.picoseconds(bytes: frame.payloadBytes, from: 0, to: last)
         let full = frame.payloadBytes
         let product = Int((roundTrip + packetTime - 1) / packetTime)
         shortPackets = dcpim.shortMessageBytes.map { $0 / full } ?? product
