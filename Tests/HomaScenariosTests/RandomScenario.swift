@@ -28,7 +28,7 @@ enum RandomScenario {
                 perPort: chance(0.5, &random), ideal: IdealFrames.allCases.pick(&random)),
             length: RunLength(
                 messages: maybe(&random) { whole(1...1_000_000, &$0) }, duration: maybe(&random) { time(&$0) },
-                warmUp: maybe(&random) { time(&$0) }, drain: time(&random)),
+                warmUp: maybe(&random) { time(&$0) }, drain: time(&random), loadsDrain: chance(0.5, &random)),
             seed: random.next())
     }
 

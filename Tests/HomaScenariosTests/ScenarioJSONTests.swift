@@ -161,7 +161,7 @@ struct ScenarioJSONTests {
             names(TrafficConfiguration(sizes: .w1)) == [
                 "sizes", "sizesTruncatedTo", "load", "allowsOverload", "pattern", "arrivals", "mode", "activeHosts",
             ])
-        #expect(names(RunLength()) == ["messages", "duration", "warmUp", "drain"])
+        #expect(names(RunLength()) == ["messages", "duration", "warmUp", "drain", "loadsDrain"])
         #expect(
             names(MeasurementConfiguration()) == ["sizeBins", "occupancySeriesInterval", "perPort", "ideal"])
         let scenario = Scenario(

@@ -160,8 +160,7 @@ extension TierResult {
                         .object([
                             .init("priority", .integer($0.priority)), .init("packets", .integer($0.packets)),
                             .init("wire_bytes", .integer($0.wireBytes)),
-                            .init("max_queue_bytes", .integer($0.maximumQueueBytes)),
-                            .init("mean_queue_bytes", .double($0.meanQueueBytes)),
+                            .init("queue", $0.queue.json),
                         ])
                     })),
         ])

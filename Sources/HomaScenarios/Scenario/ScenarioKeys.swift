@@ -36,6 +36,6 @@ public enum ScenarioKeys {
         "outstanding", "mode", "response_bytes", "active_hosts",
     ]
     static let workload = ["name", "rows"]
-    static let length = ["messages", "duration_ms", "warm_up_ms", "drain_ms"]
+    static let length = ["messages", "duration_ms", "warm_up_ms", "drain_ms", "load_during_drain"]
     static let measurement = ["size_bins", "occupancy_series_us", "per_port", "ideal"]
 }

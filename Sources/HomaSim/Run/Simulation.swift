@@ -85,7 +85,7 @@ public struct Simulation: ~Copyable {
         traffic = TrafficSource(scenario, load: load)
         meter = MessageMeter(sizes: scenario.traffic.effectiveSizes, bins: scenario.measurement.sizeBins)
         sampler = SwitchSampler(switches: network.switchCount)
-        let frames = scenario.measurement.ideal == .udp ? FrameFormat.udp : transport.frame
+        let frames = scenario.idealFrames == .udp ? FrameFormat.udp : transport.frame
         idle = IdleNetwork(scenario.topology, frame: frames)
         if case .rpc(let bytes) = scenario.traffic.mode {
             (isRPC, responseBytes) = (true, bytes)
