@@ -81,24 +81,29 @@ import Testing
         #expect(utilisation(try run(one)) > 0.95 * 1538 / 1622)
     }
 
-    @Test func `more rounds match more of a saturated network`() throws {
-        func saturated(rounds: Int) throws -> Double {
+    @Test func `rounds match as much of a saturated network as theory says`() throws {
+        /// Of all channels, those that were matched; and of the downlinks' time, that in which they were busy.
+        func saturated(rounds: Int) throws -> (matched: Double, busy: Double) {
             let one = scenario(hosts: 16) { one, dcpim in
-                one.traffic = TrafficConfiguration(sizes: .fixed(300_000), arrivals: .closed(outstanding: 8))
-                one.length = RunLength(duration: .milliseconds(10), warmUp: .milliseconds(4), drain: .milliseconds(50))
+                one.traffic = TrafficConfiguration(sizes: .fixed(1_000_000), arrivals: .closed(outstanding: 64))
+                one.length = RunLength(duration: .milliseconds(6), warmUp: .milliseconds(2), drain: .milliseconds(1))
                 dcpim.rounds = rounds
                 dcpim.channels = 1
                 // All phases of one length, so that only the matching differs.
                 dcpim.dataPhaseRatio = 4 / Double(rounds)
                 dcpim.shortestFirstRounds = 0
             }
-            return utilisation(try run(one))
+            let result = try run(one)
+            let statistics = try #require(result.dcpim)
+            let phases = result.simulatedTime / statistics.dataPhase
+            return (Double(statistics.channelsMatched) / (16 * phases), utilisation(result))
         }
         let (one, two, four) = (try saturated(rounds: 1), try saturated(rounds: 2), try saturated(rounds: 4))
-        // One round of random requests to random hosts leaves about e⁻¹ of the receivers unmatched.
-        #expect(one > 0.5 && one < 0.75)
-        #expect(two > one + 0.1)
-        #expect(four > two && four > 0.85)
+        // A sender grants to one of the 15 others at random; a receiver is left out by all with (1 - 1/15)¹⁵ = 0.355.
+        #expect(abs(one.matched - 0.644) < 0.03)
+        #expect(two.matched > 0.84 && two.matched < 0.93)
+        #expect(four.matched > 0.96)
+        #expect(one.busy < 0.75 && two.busy > 0.8 && four.busy > 0.95)
     }
 
     // MARK: Loss
