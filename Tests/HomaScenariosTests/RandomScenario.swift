@@ -125,7 +125,9 @@ enum RandomScenario {
             name: "own", rows: [.init(bytes: 1, cumulative: 0), .init(bytes: whole(1...1000, &random), cumulative: 1)])
         let overload = chance(0.3, &random)
         return TrafficConfiguration(
-            sizes: [.w1, .w2, .w3, .w4, .w5, .imc10, .webSearch, .dataMining, .fixed(whole(1...1_000_000, &random)), own].pick(&random),
+            sizes: [
+                .w1, .w2, .w3, .w4, .w5, .imc10, .webSearch, .dataMining, .fixed(whole(1...1_000_000, &random)), own,
+            ].pick(&random),
             sizesTruncatedTo: maybe(&random) { whole(1...1_000_000, &$0) },
             load: max(1e-6, random.nextUnit()) * (overload ? 100 : 1), allowsOverload: overload,
             pattern: [

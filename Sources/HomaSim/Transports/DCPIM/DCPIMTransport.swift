@@ -60,26 +60,36 @@ struct DCPIMTransport: ~Copyable {
         table.initialize(repeating: DCPIMPair.none, count: count * count)
         pairs = .allocate(capacity: pairCapacity)
         hosts = .allocate(capacity: count)
-        shorts = .allocate(capacity: count)
-        tokened = .allocate(capacity: count)
-        timers = .allocate(capacity: count)
-        requests = .allocate(capacity: count)
-        grants = .allocate(capacity: count)
-        wanting = .allocate(capacity: count)
-        matched = .allocate(capacity: count)
-        nextMatched = .allocate(capacity: count)
+        shorts = Self.timers(count)
+        tokened = Self.numbers(count)
+        timers = Self.timers(count)
+        requests = Self.offers(count)
+        grants = Self.offers(count)
+        wanting = Self.numbers(count)
+        matched = Self.numbers(count)
+        nextMatched = Self.numbers(count)
         for host in 0..<count {
             var seeds = SeededRandom(seed: scenario.seed &* 0xD129_0D3B_3A5B_9F1D ^ 0x6463_5049_4D ^ UInt64(host) << 24)
             (hosts + host).initialize(to: DCPIMHost(random: SeededRandom(seed: seeds.next())))
-            (shorts + host).initialize(to: LazyTimers())
-            (tokened + host).initialize(to: NumberList())
-            (timers + host).initialize(to: LazyTimers())
-            (requests + host).initialize(to: OfferList())
-            (grants + host).initialize(to: OfferList())
-            (wanting + host).initialize(to: NumberList())
-            (matched + host).initialize(to: NumberList())
-            (nextMatched + host).initialize(to: NumberList())
         }
+    }
+
+    private static func timers(_ count: Int) -> UnsafeMutablePointer<LazyTimers> {
+        let lists = UnsafeMutablePointer<LazyTimers>.allocate(capacity: count)
+        for host in 0..<count { (lists + host).initialize(to: LazyTimers()) }
+        return lists
+    }
+
+    private static func numbers(_ count: Int) -> UnsafeMutablePointer<NumberList> {
+        let lists = UnsafeMutablePointer<NumberList>.allocate(capacity: count)
+        for host in 0..<count { (lists + host).initialize(to: NumberList()) }
+        return lists
+    }
+
+    private static func offers(_ count: Int) -> UnsafeMutablePointer<OfferList> {
+        let lists = UnsafeMutablePointer<OfferList>.allocate(capacity: count)
+        for host in 0..<count { (lists + host).initialize(to: OfferList()) }
+        return lists
     }
 
     deinit {
