@@ -18,8 +18,8 @@ extension SizeDistribution {
             (267, 0.9), (1187, 0.95), (2107, 1),
         ])
 
-    /// The web search cluster of the DCTCP paper (Alizadeh et al., SIGCOMM 2010), as pFabric's authors tabulated it. Mean
-    /// 1.7 MB.
+    /// The web search cluster of the DCTCP paper (Alizadeh et al., SIGCOMM 2010), as pFabric's authors tabulated it.
+    /// Mean 1.7 MB.
     public static let webSearch = packets(
         "websearch",
         [

@@ -33,8 +33,8 @@ public struct Workload: Sendable, Equatable {
     /// All that have a name.
     public static let all: [Workload] = published + fabric
 
-    /// Finds a workload by name: `w1` … `w5`, `imc10`, `websearch`, `datamining`, or a fixed size in bytes such as `100`, `64K` or `1M`
-    /// (powers of 1000). Upper and lower case are the same.
+    /// Finds a workload by name: `w1` … `w5`, `imc10`, `websearch`, `datamining`, or a fixed size in bytes such as
+    /// `100`, `64K` or `1M` (powers of 1000). Upper and lower case are the same.
     public static func named(_ name: String) throws(WorkloadError) -> Workload {
         let key = name.lowercased()
         if let found = all.first(where: { $0.name == key }) { return found }
@@ -63,7 +63,8 @@ public enum WorkloadError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .unknown(let name):
-            "unknown workload '\(name)': use w1, w2, w3, w4, w5, imc10, websearch, datamining, or a message size such as 100, 64K or 1M"
+            "unknown workload '\(name)': use w1, w2, w3, w4, w5, imc10, websearch, datamining, "
+                + "or a message size such as 100, 64K or 1M"
         }
     }
 }

@@ -24,7 +24,7 @@ struct DCPIMPair: BitwiseCopyable {
     /// When to send the next; `UInt64.max`: when something happens.
     var due = UInt64.max
 
-    /// Channels that tokens are sent for now.
+    /// Channels that tokens may be sent for at this moment.
     @inline(__always)
     var width: Int { channels + idleChannels }
 }

@@ -125,7 +125,7 @@ import Testing
     // MARK: Tokens
 
     @Test func `tokens are paced by the channels and stop at the window`() {
-        // Nine packets need one channel of four: a token every fourth packet time. The window of a channel has 2 packets.
+        // Nine packets need one channel of four: a token every fourth packet time. A channel's window has 2 packets.
         var bench = DCPIMBench(
             settings {
                 $0.shortMessageBytes = 0
