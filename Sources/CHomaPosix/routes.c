@@ -212,7 +212,8 @@ int homa_local_addresses(struct homa_address *result, unsigned capacity) {
     unsigned count = 0;
     for (struct ifaddrs *entry = list; entry != NULL && count < capacity; entry = entry->ifa_next) {
         if (entry->ifa_addr == NULL) continue;
-        size_t length = entry->ifa_addr->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+        int is_v4 = entry->ifa_addr->sa_family == AF_INET;
+        size_t length = is_v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
         if (homa_load_address(entry->ifa_addr, length, &result[count]) < 0) continue;
         result[count].scope = 0;
         result[count].port = 0;

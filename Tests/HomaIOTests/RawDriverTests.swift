@@ -6,8 +6,8 @@ import Testing
 
 @testable import HomaIO
 
-/// On the loopback device; two hosts are in Scripts/netns-checks.sh. One after the other, since all raw sockets of a host
-/// see all packets.
+/// On the loopback device; two hosts are in Scripts/netns-checks.sh. One after the other, since all raw sockets of a
+/// host see all packets.
 @Suite(.serialized)
 struct RawDriverTests {
     /// A GRANT as in docs/protocol.md: from port 4000 to port 0x8000.

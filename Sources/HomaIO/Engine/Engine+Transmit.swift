@@ -58,7 +58,8 @@ extension Engine {
         }
     }
 
-    /// An IP packet of `mtu` bytes holds the IP header (20 or 40 bytes), the UDP header (8) if any, and the Homa packet.
+    /// An IP packet of `mtu` bytes holds the IP header (20 or 40 bytes), the UDP header (8) if any, and the
+    /// Homa packet.
     func setMaximumPacket(mtu: Int, for peer: PeerAddress) {
         let headers = state.pointee.driver.headerBytes(to: peer)
         state.pointee.endpoint.setMaximumPacket(bytes: mtu - headers, for: peer)
