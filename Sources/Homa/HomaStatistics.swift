@@ -17,6 +17,13 @@ public struct HomaStatistics: Sendable {
     public let poolConfiguration: PoolConfiguration
     /// Received packets that are not Homa packets, by reason; reasons that never occurred are left out.
     public let malformedPackets: [String: UInt64]
+    /// Received payload that the kernel wrote straight into the region, and payload that was received elsewhere and
+    /// copied there once.
+    public let bytesInPlace: UInt64
+    public let bytesCopied: UInt64
+    /// Joined packets received straight into the region, and those that were expected there and were others.
+    public let trainsInPlace: UInt64
+    public let trainsMisplaced: UInt64
     /// Rounds of the node's loop, times its thread slept, and parts of tasks it ran.
     public let rounds: UInt64
     public let sleeps: UInt64
@@ -46,6 +53,10 @@ public struct HomaStatistics: Sendable {
             malformed[error.name] = statistics.malformed(error)
         }
         malformedPackets = malformed
+        bytesInPlace = statistics.bytesInPlace
+        bytesCopied = statistics.bytesCopied
+        trainsInPlace = statistics.trainsInPlace
+        trainsMisplaced = statistics.trainsMisplaced
         rounds = statistics.rounds
         sleeps = statistics.sleeps
         jobs = statistics.jobs

@@ -12,6 +12,9 @@ func counterRecords(_ statistics: HomaStatistics) -> [ResultRecord] {
     let figures: [(String, Double, String)] = [
         ("bpages_high_water", Double(pool.highWaterMark), "bpages"),
         ("bpages_touched", Double(pool.pagesTouched), "bpages"),
+        ("bytes_in_place", Double(statistics.bytesInPlace), "B"),
+        ("bytes_copied", Double(statistics.bytesCopied), "B"),
+        ("trains_misplaced", Double(statistics.trainsMisplaced), "trains"),
         ("buffer_stalls", Double(endpoint.bufferStalls), "messages"),
         ("requests_evicted", Double(endpoint.requestsEvicted), "rpc"),
         ("packets_resent", Double(endpoint.packetsResent), "packets"),
