@@ -18,6 +18,7 @@ extension Engine {
             advanceClock()
             if state.pointee.isQuiet && nothingIsDue { return idle() }
         }
+        meetNeighbours()
         if signal.takeReturns() {
             state.pointee.endpoint.buffersReturned(at: state.pointee.now)
             didWork = true
@@ -32,7 +33,8 @@ extension Engine {
         }
         // Answers and calls that the application has just made leave before the next look at the socket.
         if transmit() { didWork = true }
-        region.pool.surrenderIfAsked(shard: 0, at: state.pointee.now)
+        region.pool.surrenderIfAsked(shard: shard.index, at: state.pointee.now)
+        tellNeighbours()
         if didWork {
             noteWork()
         } else {
@@ -106,7 +108,7 @@ extension Engine {
 
     private func sleep(untilNetworkOr deadline: Instant) {
         guard signal.prepareToSleep() else { return }
-        region.pool.park(shard: 0)
+        region.pool.park(shard: shard.index)
         state.pointee.counters.sleeps &+= 1
         var limit = deadline
         if state.pointee.backlog == .retryLater {
@@ -117,7 +119,7 @@ extension Engine {
         let events = try? state.pointee.poller.wait(until: limit, clock: clock)
         for descriptor in receiveDescriptors { state.pointee.poller.unwatch(descriptor) }
         signal.awake()
-        region.pool.unpark(shard: 0)
+        region.pool.unpark(shard: shard.index)
         if let events, events.contains(.error) {
             advanceClock()
             takeNetworkErrors()

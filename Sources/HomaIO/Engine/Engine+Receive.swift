@@ -48,7 +48,7 @@ extension Engine {
 
     /// Feeds one packet to the protocol and puts its payload where that says: the only copy in user space.
     @inline(__always)
-    private func takePacket(_ packet: UnsafeRawBufferPointer, from peer: PeerAddress) {
+    func takePacket(_ packet: UnsafeRawBufferPointer, from peer: PeerAddress) {
         let header: PacketHeader
         do {
             header = try PacketHeader.parse(packet)
@@ -56,6 +56,7 @@ extension Engine {
             state.pointee.counters.malformedPackets[error.code] &+= 1
             return
         }
+        guard isOurs(header.common) else { return passOn(packet, header.common, from: peer) }
         switch state.pointee.endpoint.receive(header, from: peer, at: state.pointee.now) {
         case .store(let place):
             let source = packet.baseAddress! + header.byteCount

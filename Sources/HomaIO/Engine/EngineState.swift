@@ -44,5 +44,7 @@ struct EngineState: ~Copyable {
     var counters = EngineStatistics()
     /// What the driver's plan is for, while it has one.
     var expected: ExpectedTrain?
+    /// Version of the cutoffs that the other shards were told of.
+    var toldCutoffs: UInt16 = 0
     let clientPort: UInt16
 }

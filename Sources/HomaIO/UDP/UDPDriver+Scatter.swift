@@ -35,7 +35,8 @@ extension UDPDriver {
             guard length == ScatterPlan.headerByteCount + payload,
                 let header = try? PacketHeader.parse(scatter.header(packet, packetByteCount: length)),
                 case .data(let data) = header.body, header.common.senderID.peer == forecast.id,
-                data.offset == offset, Int(data.payloadLength) == payload, header.byteCount == ScatterPlan.headerByteCount
+                data.offset == offset, Int(data.payloadLength) == payload,
+                header.byteCount == ScatterPlan.headerByteCount
             else { return false }
             offset += UInt32(payload)
             start += length
