@@ -27,6 +27,11 @@ extension HomaConfiguration {
         result.socket.gso = usesSegmentationOffload ? .automatic : .off
         result.socket.gro = usesReceiveOffload ? .automatic : .off
         result.backing = try backing()
+        result.receiveMode =
+            switch receiveMode {
+            case .bpages: .bpages
+            case .copyAfterComplete: .copyAfterComplete
+            }
         result.spinNanoseconds = spin.nanoseconds
         result.fixedMTU = mtu
         result.core = core
