@@ -17,13 +17,14 @@ extension NodeOptions {
         if let region { configuration.pool = PoolConfiguration(regionLength: region.bytes) }
         configuration.spin = spin.duration.map { .for($0) } ?? .forever
         configuration.mtu = mtu
+        configuration.receiveMode = receiveMode == .bpages ? .bpages : .copyAfterComplete
         configuration.logger.logLevel = .warning
         return configuration
     }
 }
 
 extension BenchCommand {
-    func measureHoma(_ plan: LoadPlan) async throws -> LoadResult {
+    func measureHoma(_ plan: LoadPlan, _ server: String) async throws -> LoadResult {
         try await HomaLoadClient(server: server, configuration: node.configuration()).run(plan)
     }
 }

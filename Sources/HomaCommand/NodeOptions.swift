@@ -17,6 +17,12 @@ enum Preset: String, ExpressibleByArgument, CaseIterable, Sendable {
     }
 }
 
+/// When messages come to where the application reads them.
+enum ReceiveModeChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
+    case bpages
+    case copyAfterComplete = "copy-after-complete"
+}
+
 /// Options of every command that opens a Homa node.
 struct NodeOptions: ParsableArguments {
     @Option(help: "How long an idle engine looks for work before it sleeps, e.g. 50us, 0s or forever.")
@@ -34,7 +40,15 @@ struct NodeOptions: ParsableArguments {
     @Option(help: "Link rate for the pacer, e.g. 10Gbit; off by default.")
     var link: LinkRate?
 
-    var isDefault: Bool { region == nil && mtu == nil && preset == .default }
+    @Option(help: "bpages, or copy-after-complete: every message is copied once more when it is complete.")
+    var receiveMode: ReceiveModeChoice = .bpages
+
+    @Flag(
+        name: .customLong("write-each"),
+        help: "For --protocol tcp: a write for every request and response, instead of gathering those that are due.")
+    var writesEach = false
+
+    var isDefault: Bool { region == nil && mtu == nil && preset == .default && receiveMode == .bpages }
 
     func validate() throws {
         if let mtu, !(576...65_535).contains(mtu) {
