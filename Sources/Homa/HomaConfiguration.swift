@@ -21,6 +21,23 @@ public struct HomaConfiguration: Sendable {
         public static func `for`(_ duration: Duration) -> Spin { Spin(nanoseconds: duration.wholeNanoseconds) }
     }
 
+    /// What carries the node's packets. On the wire there is no difference.
+    public enum Driver: Sendable, Equatable {
+        /// A UDP socket, without any privilege. The default.
+        case socket
+        /// Rings of a packet socket, past the kernel's IP and UDP layers: shorter round trips, for `CAP_NET_RAW`.
+        case packet
+    }
+
+    /// What Homa's packets are in.
+    public enum Carriage: Sendable, Equatable {
+        /// UDP datagrams, from and to the node's UDP port. The default.
+        case udp
+        /// IP packets of protocol 146, like those of the Linux kernel module; needs `CAP_NET_RAW`. There is no UDP
+        /// port, and a host's nodes share the Homa ports.
+        case ip146
+    }
+
     /// What the receive region is made of.
     public enum RegionBacking: Sendable, Equatable {
         /// Private memory. The default.
@@ -44,6 +61,10 @@ public struct HomaConfiguration: Sendable {
     /// The numeric IP address to bind, such as `10.0.0.1` or `::1`; nil, the default: all of the host,
     /// IPv6 and IPv4 with one socket.
     public var bindAddress: String?
+    /// What the packets are in; default: UDP. Both sides must agree.
+    public var carriage = Carriage.udp
+    /// What carries the packets; default: a socket. `packet` is for UDP only.
+    public var driver = Driver.socket
     /// The protocol's knobs.
     public var endpoint = EndpointConfiguration()
     /// The receive region; by default 64 MB, of which only what is used takes memory. `shards` must be 1.

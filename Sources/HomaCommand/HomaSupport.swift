@@ -12,6 +12,8 @@ extension NodeOptions {
         var configuration = HomaConfiguration()
         configuration.udpPort = udpPort
         configuration.bindAddress = bind
+        configuration.driver = driver == .packet ? .packet : .socket
+        configuration.carriage = carriage == .ip146 ? .ip146 : .udp
         configuration.endpoint = preset.configuration
         configuration.endpoint.linkRate = link?.rate
         if let region { configuration.pool = PoolConfiguration(regionLength: region.bytes) }
@@ -32,7 +34,8 @@ extension BenchCommand {
 extension ServeCommand {
     func serveHoma() async throws {
         try await withHomaNode(node.configuration(udpPort: port, bind: bind)) { node in
-            let port = node.udpPort
+            // Over IP protocol 146 there is no UDP port, and the Homa port is the one asked for.
+            let port = self.node.carriage == .ip146 ? self.port : node.udpPort
             // A free UDP port may lie above the server ports; then clients must name this one.
             let socket = try node.openSocket(port: port < HomaLimits.firstClientPort ? port : Self.fallbackPort)
             announce(port)

@@ -38,7 +38,8 @@ struct ServeCommand: AsyncParsableCommand {
 
     mutating func validate() throws {
         guard carrier == .homa || node.isDefault else {
-            throw ValidationError("--region, --mtu, --preset and --receive-mode are for --protocol homa")
+            throw ValidationError(
+                "--driver, --carriage, --region, --mtu, --preset and --receive-mode are for --protocol homa")
         }
         guard carrier == .tcp || !node.writesEach else { throw ValidationError("--write-each is for --protocol tcp") }
     }

@@ -104,7 +104,7 @@ extension SuiteFigure {
         ].compactMap { name, step in rounds.samples[step].map { (name, $0) } }
         let best = rivals.min { median($0.values) < median($1.values) } ?? ("none", [])
         let all = rivals.map { "\($0.name) \(fixed(median($0.values), 1)) ns" }.joined(separator: ", ")
-        let absent = rounds.absences.values.sorted().joined(separator: ", ")
+        let absent = SuiteMeasure.poolVsMalloc.steps.compactMap { rounds.absences[$0] }.joined(separator: ", ")
         return Result(
             values: zip(best.values, own).map { $0 / $1 }, rival: best.name, own: own, rivals: best.values,
             remark: absent.isEmpty ? all : "\(all); \(absent), so the best of them may be missing")
