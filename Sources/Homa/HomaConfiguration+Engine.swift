@@ -33,6 +33,11 @@ extension HomaConfiguration {
         result.socket.gro = usesReceiveOffload ? .automatic : .off
         result.driver = try engineDriver()
         result.backing = try backing()
+        result.receiveMode =
+            switch receiveMode {
+            case .bpages: .bpages
+            case .copyAfterComplete: .copyAfterComplete
+            }
         result.spinNanoseconds = spin.nanoseconds
         result.fixedMTU = mtu
         result.core = core

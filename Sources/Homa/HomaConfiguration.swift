@@ -46,6 +46,16 @@ public struct HomaConfiguration: Sendable {
         case memoryFile(name: String)
     }
 
+    /// When the bytes of a message come to where the application reads them.
+    public enum ReceiveMode: Sendable, Equatable {
+        /// As its packets arrive, straight into the bpages that ``HomaMessage`` shows. The default.
+        case bpages
+        /// When it is complete: collected in the region first, then copied in one go into contiguous memory of its
+        /// own. Slower for long messages; every message is contiguous, and messages that are kept do not use up the
+        /// region, so there is no back-pressure.
+        case copyAfterComplete
+    }
+
     /// The node's UDP port; 0, the default, takes a free one.
     public var udpPort: UInt16 = 0
     /// The numeric IP address to bind, such as `10.0.0.1` or `::1`; nil, the default: all of the host,
@@ -84,6 +94,8 @@ public struct HomaConfiguration: Sendable {
     public var core: Int?
     /// What the receive region is made of.
     public var regionBacking = RegionBacking.anonymous
+    /// When the bytes of a message come to where the application reads them; default `bpages`.
+    public var receiveMode = ReceiveMode.bpages
     /// Where the node tells what it does: its start and end and its sockets at `debug`, trouble at
     /// `warning`; nothing per packet or RPC.
     public var logger = Logger(label: "homa")

@@ -20,13 +20,14 @@ extension NodeOptions {
         configuration.spin = spin.duration.map { .for($0) } ?? .forever
         configuration.mtu = mtu
         configuration.shards = shards
+        configuration.receiveMode = receiveMode == .bpages ? .bpages : .copyAfterComplete
         configuration.logger.logLevel = .warning
         return configuration
     }
 }
 
 extension BenchCommand {
-    func measureHoma(_ plan: LoadPlan) async throws -> LoadResult {
+    func measureHoma(_ plan: LoadPlan, _ server: String) async throws -> LoadResult {
         try await HomaLoadClient(server: server, configuration: node.configuration()).run(plan)
     }
 }

@@ -17,6 +17,12 @@ enum Preset: String, ExpressibleByArgument, CaseIterable, Sendable {
     }
 }
 
+/// When messages come to where the application reads them.
+enum ReceiveModeChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
+    case bpages
+    case copyAfterComplete = "copy-after-complete"
+}
+
 /// What carries a node's packets.
 enum DriverChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
     case socket, packet
@@ -53,8 +59,17 @@ struct NodeOptions: ParsableArguments {
     @Option(help: "Link rate for the pacer, e.g. 10Gbit; off by default.")
     var link: LinkRate?
 
+    @Option(help: "bpages, or copy-after-complete: every message is copied once more when it is complete.")
+    var receiveMode: ReceiveModeChoice = .bpages
+
+    @Flag(
+        name: .customLong("write-each"),
+        help: "For --protocol tcp: a write for every request and response, instead of gathering those that are due.")
+    var writesEach = false
+
     var isDefault: Bool {
-        region == nil && shards == 1 && mtu == nil && preset == .default && driver == .socket && carriage == .udp
+        region == nil && shards == 1 && mtu == nil && preset == .default && receiveMode == .bpages
+            && driver == .socket && carriage == .udp
     }
 
     func validate() throws {

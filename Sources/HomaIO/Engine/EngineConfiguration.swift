@@ -35,6 +35,8 @@ public struct EngineConfiguration: Sendable {
     public var packetRings = PacketRingOptions()
     /// What the region is made of.
     public var backing = Backing.anonymous
+    /// When messages are put where the application reads them.
+    public var receiveMode = ReceiveMode.bpages
     /// Nanoseconds without work before the engine sleeps; 0: at once, `UInt64.max`: never.
     public var spinNanoseconds: UInt64 = 50_000
     /// Longest IP packet to send, in bytes with IP and UDP headers; nil: ask the system for each peer.
