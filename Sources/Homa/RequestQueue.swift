@@ -9,7 +9,7 @@ struct QueuedRequest: Sendable {
     let arrived: ArrivedRequest
     let message: ReceivedMessage
     /// The shard that it came to.
-    unowned let engine: Engine
+    let engine: Engine
 }
 
 /// Requests of one socket between the engine thread and the application.

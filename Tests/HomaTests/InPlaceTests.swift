@@ -31,8 +31,7 @@ extension LoopbackTests {
         /// expected; every byte of every message is checked. Packets of two sizes, as paths of two MTUs have.
         @Test("messages that come in between are taken for what they are", arguments: [1400, 4000, 8972])
         func between(packetBytes: Int) async throws {
-            var configuration = loopback()
-            configuration.endpoint.packetBytesCap = packetBytes
+            let configuration = loopback(packetBytes: packetBytes)
             try await withEcho(configuration) { server, address in
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for client in 0..<3 { group.addTask { try await run(client, configuration, address) } }
@@ -42,6 +41,13 @@ extension LoopbackTests {
                 #expect(statistics.trainsInPlace > 0)
                 #expect(statistics.trainsMisplaced > 0)
             }
+        }
+
+        private func loopback(packetBytes: Int) -> HomaConfiguration {
+            var configuration = HomaConfiguration()
+            configuration.bindAddress = "127.0.0.1"
+            configuration.endpoint.packetBytesCap = packetBytes
+            return configuration
         }
 
         private func run(_ number: Int, _ configuration: HomaConfiguration, _ address: HomaAddress) async throws {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HomaBase
+internal import HomaBuffers
 internal import HomaCore
 internal import HomaWire
 
