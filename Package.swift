@@ -48,12 +48,15 @@ let package = Package(
         house("HomaWorkloads", ["HomaBase"]),
         house("HomaSim", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads"]),
         house("HomaScenarios", ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim"]),
+        house(
+            "HomaExperiments",
+            ["HomaBase", "HomaBuffers", "HomaCore", "HomaWorkloads", "HomaSim", "HomaScenarios"]),
         house("HomaBench", ["HomaBase", "HomaWorkloads", "Homa", histogram]),
         house(
             "HomaCommand",
             [
                 "HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaIO", "Homa", "HomaBench", "HomaWorkloads",
-                "HomaSim", "HomaScenarios",
+                "HomaSim", "HomaScenarios", "HomaExperiments",
                 argumentParser, logging,
             ]),
         .executableTarget(name: "homa", dependencies: ["HomaCommand", argumentParser], swiftSettings: settings),
@@ -69,6 +72,9 @@ let package = Package(
         tests(
             "HomaSimTests", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads", "HomaSim"]),
         tests("HomaScenariosTests", ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim", "HomaScenarios"]),
+        tests(
+            "HomaExperimentsTests",
+            ["HomaBase", "HomaBuffers", "HomaWorkloads", "HomaSim", "HomaScenarios", "HomaExperiments"]),
         tests("HomaBenchTests", ["HomaBase", "HomaWorkloads", "HomaBench"]),
         tests(
             "HomaCommandTests", ["HomaBase", "HomaBench", "HomaCore", "HomaWorkloads", "HomaCommand", argumentParser]),
