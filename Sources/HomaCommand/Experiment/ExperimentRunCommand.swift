@@ -150,7 +150,7 @@ struct ExperimentTable {
             for claim in report.findings.claims {
                 text += """
                       \(claim.claim)
-                        published \(claim.published.text), ours \(claim.ours.text) \(claim.unit), \
+                        published \(claim.published.text), ours \(claim.ours.text)\(claim.unit.isEmpty ? "" : " " + claim.unit), \
                     \(claim.tolerance.text): \(claim.verdict.rawValue)
                         \(claim.why)
 

@@ -24,7 +24,7 @@ private enum SharingStudy {
     static let steps = [0.4, 0.5, 0.6, 0.7, 0.8, 1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 7]
 
     static func evaluate(_ laboratory: inout Laboratory) throws -> Findings {
-        let each = laboratory.choose(quick: 300, full: 5_000)
+        let each = laboratory.choose(quick: 800, full: 8_000)
         var held: [(ports: Double, outcome: Outcome)] = []
         for ports in [2, 5, 10, 20, 40, 80, 128] {
             // Smaller switches run longer, so that each sees as many messages as it may take to find its worst moment.
@@ -33,7 +33,7 @@ private enum SharingStudy {
             held.append((Double(ports), try laboratory.run(recipe)))
         }
         var cut: [(ports: Double, bytes: Double)] = []
-        let base = Setup.cluster("w4", load: 0.8, messages: each * 40)
+        let base = Setup.cluster("w4", load: 0.8, messages: laboratory.choose(quick: 400, full: 5_000) * 40)
         let unlimited = try laboratory.run(base.unlimited())
         for ports in laboratory.choose(quick: [1, 4, 10, 40], full: [1, 2, 4, 8, 10, 20, 40]) {
             cut.append((Double(ports), try smallest(base, ports: ports, unlimited, &laboratory)))

@@ -11,7 +11,8 @@ extension Experiment {
         method: """
             144 hosts at 10 Gb/s, 80 % load, unlimited buffers; for each workload the longest queue by tier, and the \
             most that one leaf held in all its downlinks and in all its ports at the same moment. The quick form \
-            leaves W1 and W5 out and warms up for 20 ms.
+            leaves W1 and W5 out and warms up for 30 ms; it permits a factor of 2 for its
+            shorter runs, the full form 1.5.
             """
     ) { laboratory in
         try PortQueueStudy.evaluate(&laboratory)
@@ -27,7 +28,7 @@ private enum PortQueueStudy {
 
     static func evaluate(_ laboratory: inout Laboratory) throws -> Findings {
         let isQuick = laboratory.scale == .quick
-        let short = ["w2": 60_000, "w3": 60_000, "w4": 3_000]
+        let short = ["w2": 100_000, "w3": 80_000, "w4": 8_000]
         var findings = Findings()
         var table = DataTable(
             "Longest queues and occupancy of a leaf",
@@ -39,7 +40,7 @@ private enum PortQueueStudy {
         for row in published where !isQuick || short[row.0] != nil {
             let outcome = try laboratory.run(
                 Setup.sigcomm(
-                    row.0, load: 0.8, messages: isQuick ? short[row.0] : nil, warmUpMilliseconds: isQuick ? 20 : nil))
+                    row.0, load: 0.8, messages: isQuick ? short[row.0] : nil, warmUpMilliseconds: isQuick ? 30 : nil))
             table.add(
                 .text(row.0.uppercased()), .number(row.down), .number(outcome.queueBytes / 1000), .number(row.up),
                 .number(outcome.tier("leaf_uplink", "queue.max_bytes") / 1000), .number(row.back),
@@ -48,13 +49,13 @@ private enum PortQueueStudy {
                 .number(outcome.switches("leaf", "total.max_bytes") / 1000),
                 .number(outcome.switches("leaf", "total.max_us")))
         }
-        findings.claims = claims(table)
+        findings.claims = claims(table, .factor(laboratory.choose(quick: 2, full: 1.5)))
         findings.tables = [table]
         findings.charts = [chart(table)]
         return findings
     }
 
-    private static func claims(_ table: DataTable) -> [Claim] {
+    private static func claims(_ table: DataTable, _ tolerance: Tolerance) -> [Claim] {
         func column(_ place: Int) -> [Double] { table.rows.map { number($0[place]) } }
         let down = column(2)
         let leaf = column(8)
@@ -62,13 +63,13 @@ private enum PortQueueStudy {
         var claims = table.rows.map { row in
             Claim(
                 "Longest queue to a host under \(row[0].text)", source: Setup.sigcomm + ", table 1",
-                published: row[1], ours: number(row[2]), unit: "KB", tolerance: .factor(1.5),
+                published: row[1], ours: number(row[2]), unit: "KB", tolerance: tolerance,
                 reason: "a maximum belongs to a run's length, which was not published")
         }
         claims += [
             Claim(
                 "Longest queue of any port of the 2018 simulations", source: Setup.seedBuffers,
-                published: .number(146), ours: down.max() ?? .nan, unit: "KB", tolerance: .factor(1.5)),
+                published: .number(146), ours: down.max() ?? .nan, unit: "KB", tolerance: tolerance),
             Claim(
                 "The longest queue varies more than so many times over the workloads", source: Setup.seedBuffers,
                 published: .number(2), ours: (down.max() ?? .nan) / (down.min() ?? .nan), unit: "ratio",

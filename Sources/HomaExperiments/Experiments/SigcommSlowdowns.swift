@@ -36,7 +36,13 @@ extension Experiment {
             findings.claims.append(
                 Claim(
                     "Mean slowdown of \(name) under an all-knowing scheduler", source: Setup.sigcomm,
-                    published: .number(row.oracle), ours: oracle.mean, unit: "ratio", tolerance: .share(0.1)))
+                    published: .number(row.oracle), ours: oracle.mean, unit: "ratio", tolerance: .share(0.1),
+                    reason: "the published scheduler's rules are not known in full; it gives values below 1 elsewhere, "
+                        + "so its least times are others than ours"))
+            findings.claims.append(
+                Claim(
+                    "No protocol beats it: its mean over Homa's, \(name)", source: Setup.sigcomm, published: .number(1),
+                    ours: oracle.mean / homa.mean, unit: "ratio", tolerance: .atMost(1)))
             table.add(
                 .text(name), .number(row.mean), .number(homa.mean), .number(row.p99), .number(homa.shortP99),
                 .number(oracle.mean))
