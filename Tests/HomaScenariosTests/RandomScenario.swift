@@ -20,7 +20,7 @@ enum RandomScenario {
         let topology = topology(&random)
         return Scenario(
             name: ["unnamed", "w4-80", "ä \"q\" \\ \n"].pick(&random), topology: topology,
-            transport: chance(0.2, &random) ? .srptOracle : .homa(homa(&random)),
+            transport: transport(&random),
             traffic: traffic(hosts: topology.hostCount, &random),
             measurement: MeasurementConfiguration(
                 sizeBins: whole(1...100, &random),
@@ -28,7 +28,7 @@ enum RandomScenario {
                 perPort: chance(0.5, &random), ideal: IdealFrames.allCases.pick(&random)),
             length: RunLength(
                 messages: maybe(&random) { whole(1...1_000_000, &$0) }, duration: maybe(&random) { time(&$0) },
-                warmUp: maybe(&random) { time(&$0) }, drain: time(&random)),
+                warmUp: maybe(&random) { time(&$0) }, drain: time(&random), loadsDrain: chance(0.5, &random)),
             seed: random.next())
     }
 
@@ -57,6 +57,31 @@ enum RandomScenario {
             reservedBytesPerQueue: [0, 1000].pick(&random),
             ecnThresholdBytes: maybe(&random) { whole(0...1_000_000, &$0) },
             selectiveDropThresholdBytes: maybe(&random) { whole(0...1_000_000, &$0) })
+    }
+
+    private static func transport(_ random: inout SeededRandom) -> TransportConfiguration {
+        if chance(0.2, &random) { return .srptOracle }
+        return chance(0.3, &random) ? .tcp(tcp(&random)) : .homa(homa(&random))
+    }
+
+    private static func tcp(_ random: inout SeededRandom) -> TCPConfiguration {
+        var tcp = TCPConfiguration(congestionControl: TCPCongestionControl.allCases.pick(&random))
+        tcp.connectionsPerPair = whole(1...256, &random)
+        tcp.initialWindowSegments = whole(1...1000, &random)
+        tcp.minimumRTO = .nanoseconds(whole(1000...1_000_000_000, &random))
+        tcp.maximumRTO = tcp.minimumRTO + .nanoseconds(whole(0...1_000_000_000, &random))
+        tcp.delayedAck = maybe(&random) { .nanoseconds(whole(0...999, &$0)) }
+        tcp.segmentsPerAck = whole(1...64, &random)
+        tcp.acknowledgesMessageEnds = chance(0.5, &random)
+        tcp.receiveWindowBytes = whole(2920...1_000_000_000, &random)
+        tcp.restartsAfterIdle = chance(0.5, &random)
+        tcp.hyStart = chance(0.5, &random)
+        tcp.tailLossProbe = maybe(&random) { .nanoseconds(whole(0...1_000_000_000, &$0)) }
+        tcp.dctcpGain = [0.0625, 0.1, 1].pick(&random)
+        tcp.hostQueueBytes = whole(0...1_000_000, &random)
+        tcp.segmentsPerTurn = whole(1...64, &random)
+        tcp.keepsPaths = chance(0.5, &random)
+        return tcp
     }
 
     private static func homa(_ random: inout SeededRandom) -> HomaTransportConfiguration {

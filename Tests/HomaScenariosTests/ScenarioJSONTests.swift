@@ -59,6 +59,33 @@ struct ScenarioJSONTests {
         #expect(other.transport.homa?.endpoint.window == 10_000)
     }
 
+    @Test("TCP and DCTCP by name, with defaults, and with every setting under one key")
+    func tcp() throws {
+        let tcp = try Scenario(parsing: #"{"transport": "tcp"}"#)
+        #expect(tcp.transport == .tcp(TCPConfiguration(congestionControl: .cubic)))
+        #expect(tcp.json["transport"]?.members?.map(\.key) == ScenarioKeys.tcp)
+        #expect(Mirror(reflecting: TCPConfiguration()).children.count == ScenarioKeys.tcp.count - 1)
+        let dctcp = try Scenario(
+            parsing: #"{"transport": {"kind": "dctcp", "minimum_rto_us": 10000, "connections_per_pair": 4}}"#)
+        guard case .tcp(let settings) = dctcp.transport else {
+            Issue.record("no TCP")
+            return
+        }
+        #expect(settings.congestionControl == .dctcp)
+        #expect(settings.minimumRTO == .milliseconds(10))
+        #expect(settings.effectiveDelayedAck == .milliseconds(2))
+        #expect(settings.connectionsPerPair == 4)
+        #expect(throws: ScenarioFileError.self) {
+            try Scenario(parsing: #"{"transport": {"kind": "dctcp", "congestion_control": "cubic"}}"#)
+        }
+        #expect(throws: ScenarioFileError.self) {
+            try Scenario(parsing: #"{"transport": {"kind": "tcp", "delayed_ack_us": 200000}}"#)
+        }
+        #expect(throws: ScenarioFileError.self) {
+            try Scenario(parsing: #"{"transport": {"overcommitment": 8, "kind": "tcp"}}"#)
+        }
+    }
+
     @Test("a switch with memory and no policy shares it; a chip brings its memory")
     func switches() throws {
         let shared = try Scenario(parsing: #"{"topology": {"leaf": {"buffer_bytes": 1e6}}}"#)
@@ -115,7 +142,7 @@ struct ScenarioJSONTests {
             names(TrafficConfiguration(sizes: .w1)) == [
                 "sizes", "sizesTruncatedTo", "load", "allowsOverload", "pattern", "arrivals", "mode", "activeHosts",
             ])
-        #expect(names(RunLength()) == ["messages", "duration", "warmUp", "drain"])
+        #expect(names(RunLength()) == ["messages", "duration", "warmUp", "drain", "loadsDrain"])
         #expect(
             names(MeasurementConfiguration()) == ["sizeBins", "occupancySeriesInterval", "perPort", "ideal"])
         let scenario = Scenario(

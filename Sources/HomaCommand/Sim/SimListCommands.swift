@@ -49,7 +49,7 @@ struct SimPresetsCommand: ParsableCommand {
             ])
         }
         print(scenarios.render() + "\n\n" + topologies.render() + "\n")
-        print("transports: homa, srpt-oracle")
+        print("transports: homa, tcp, dctcp, srpt-oracle")
         print("settings of homa (--preset): \(HomaPreset.allCases.map(\.rawValue).joined(separator: ", "))")
         print("workloads: \(Workload.published.map(\.name).joined(separator: ", ")), or a size in bytes")
     }

@@ -11,6 +11,7 @@ extension SimulationResult {
         .object(
             headline + messageDetails + networkDetails + [
                 .init("conservation", conservation.json), .init("homa", homa.map { JSONValue(counters: $0) } ?? .null),
+                .init("tcp", tcp?.json ?? .null),
                 .init("endpoint_in_use", scenario.endpointInUse.map { JSONValue(settings: $0) } ?? .null),
                 .init("scenario", scenario.json),
             ])
@@ -159,8 +160,7 @@ extension TierResult {
                         .object([
                             .init("priority", .integer($0.priority)), .init("packets", .integer($0.packets)),
                             .init("wire_bytes", .integer($0.wireBytes)),
-                            .init("max_queue_bytes", .integer($0.maximumQueueBytes)),
-                            .init("mean_queue_bytes", .double($0.meanQueueBytes)),
+                            .init("queue", $0.queue.json),
                         ])
                     })),
         ])

@@ -32,7 +32,7 @@ public struct BuiltInScenario: Sendable {
             text: #"""
                 {"name": "sigcomm2018-w\#(number)", "topology": "fabric-10g",
                  "transport": {"kind": "homa", "preset": "sigcomm2018"},
-                 "traffic": {"workload": "w\#(number)", "load": 0.8}, "measurement": {"ideal": "udp"}}
+                 "traffic": {"workload": "w\#(number)", "load": 0.8}}
                 """#)
     }
 

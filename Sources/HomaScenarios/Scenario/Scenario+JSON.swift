@@ -101,13 +101,15 @@ extension RunLength {
             messages: reader.integerOrNull("messages", 1...(1 << 40), default: nil),
             duration: reader.durationOrNull("duration_ms", .milliseconds, default: nil),
             warmUp: reader.durationOrNull("warm_up_ms", .milliseconds, default: nil),
-            drain: reader.duration("drain_ms", .milliseconds, default: RunLength().drain))
+            drain: reader.duration("drain_ms", .milliseconds, default: RunLength().drain),
+            loadsDrain: reader.flag("load_during_drain", default: RunLength().loadsDrain))
     }
 
     var json: JSONValue {
         .object([
             .init("messages", JSONValue(messages)), .init("duration_ms", JSONValue(duration, .milliseconds)),
             .init("warm_up_ms", JSONValue(warmUp, .milliseconds)), .init("drain_ms", JSONValue(drain, .milliseconds)),
+            .init("load_during_drain", .bool(loadsDrain)),
         ])
     }
 }
@@ -119,7 +121,7 @@ extension MeasurementConfiguration {
             sizeBins: reader.integer("size_bins", 1...100, default: MeasurementConfiguration().sizeBins),
             occupancySeriesInterval: reader.durationOrNull("occupancy_series_us", .microseconds, default: nil),
             perPort: reader.flag("per_port", default: false),
-            ideal: reader.choice("ideal", IdealFrames.allCases.map { ($0.rawValue, $0) }, default: .transport))
+            ideal: reader.choice("ideal", IdealFrames.allCases.map { ($0.rawValue, $0) }, default: .automatic))
     }
 
     var json: JSONValue {

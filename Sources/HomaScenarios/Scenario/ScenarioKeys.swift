@@ -19,11 +19,18 @@ public enum ScenarioKeys {
         "ecn_threshold_bytes", "selective_drop_threshold_bytes",
     ]
     static let transport = ["kind", "preset", "scheduled_levels", "cutoffs"] + EndpointField.all.map(\.key)
+    /// Keys of `transport` whose kind is `tcp` or `dctcp`.
+    public static let tcp = [
+        "kind", "congestion_control", "connections_per_pair", "initial_window_segments", "minimum_rto_us",
+        "maximum_rto_us", "delayed_ack_us", "segments_per_ack", "acknowledges_message_ends", "receive_window_bytes",
+        "restarts_after_idle", "hystart", "tail_loss_probe_us", "dctcp_gain", "host_queue_bytes", "segments_per_turn",
+        "keeps_paths",
+    ]
     static let traffic = [
         "workload", "truncated_to_bytes", "load", "allow_overload", "pattern", "senders", "receivers", "arrivals",
         "outstanding", "mode", "response_bytes", "active_hosts",
     ]
     static let workload = ["name", "rows"]
-    static let length = ["messages", "duration_ms", "warm_up_ms", "drain_ms"]
+    static let length = ["messages", "duration_ms", "warm_up_ms", "drain_ms", "load_during_drain"]
     static let measurement = ["size_bins", "occupancy_series_us", "per_port", "ideal"]
 }

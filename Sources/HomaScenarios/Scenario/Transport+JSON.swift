@@ -6,7 +6,7 @@ import HomaWorkloads
 
 extension TransportConfiguration {
     /// What `kind` may be.
-    static let kinds = ["homa", "srpt-oracle"]
+    static let kinds = ["homa", "tcp", "dctcp", "srpt-oracle"]
 
     /// From a kind's name or an object.
     /// - Parameter traffic: the published settings of `sigcomm2018` depend on its workload.
@@ -22,6 +22,11 @@ extension TransportConfiguration {
             self = .srptOracle
             return
         }
+        if name == "tcp" || name == "dctcp" {
+            let reader = ObjectReader(object, path: "transport", keys: ScenarioKeys.tcp, problems: problems)
+            self = .tcp(TCPConfiguration(reader, kind: name))
+            return
+        }
         guard name == "homa" else {
             _ = ObjectReader(object, path: "transport", keys: ["kind"], problems: problems)
             self = .srptOracle
@@ -32,6 +37,7 @@ extension TransportConfiguration {
     }
 
     var json: JSONValue {
+        if case .tcp(let tcp) = self { return tcp.json(kind: kind) }
         guard case .homa(let homa) = self else { return .object([.init("kind", .string(kind))]) }
         let own: [JSONValue.Member] = [
             .init("kind", .string(kind)), .init("preset", .string(homa.preset.rawValue)),

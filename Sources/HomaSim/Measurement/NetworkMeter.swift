@@ -9,6 +9,7 @@ extension Network {
         wasted = 0
         for host in 0..<hosts { wantNoted[host] = now }
         for tier in 0..<4 { tierOccupancy[tier].clear() }
+        for level in 0..<32 { priorityOccupancy[level].clear() }
         for index in 0..<portCount {
             let port = ports + index
             port.pointee.area = 0
@@ -20,6 +21,7 @@ extension Network {
             port.pointee.drops = 0
             for queue in index << 3..<index << 3 + 8 {
                 queues[queue].area = 0
+                queues[queue].lastChange = now
                 queues[queue].packets = 0
                 queues[queue].wireBytes = 0
                 queues[queue].maximumBytes = queues[queue].bytes
@@ -36,7 +38,12 @@ extension Network {
     /// Fills in tiers, ports and wasted bandwidth for the time since `beginMeasurement`.
     mutating func fill(_ result: inout SimulationResult, at now: UInt64, perPort: Bool) {
         for number in 0..<switchCount { advanceAll(of: switches + number, to: now) }
-        for index in 0..<portCount { noteOccupancy(ports + index, at: now) }
+        for index in 0..<portCount {
+            noteOccupancy(ports + index, at: now)
+            for priority in 0..<8 {
+                noteOccupancy(queues + (index << 3 + priority), of: ports + index, UInt8(priority), at: now)
+            }
+        }
         for host in 0..<hosts where !ports[hosts + host].isSending { noteUse(ports + (hosts + host), at: now) }
         let elapsed = Double(max(1, now - measuredSince))
         result.measuredTime = Duration(picoseconds: now - measuredSince)
@@ -73,22 +80,25 @@ extension Network {
         }
         queue.fillPercentiles(tierOccupancy[Int(tier.rawValue)])
         var priorities: [PriorityResult] = []
-        for priority in 0..<8 { priorities.append(priorityResult(priority, members, elapsed: elapsed)) }
+        for priority in 0..<8 { priorities.append(priorityResult(tier, priority, members, elapsed: elapsed)) }
         return TierResult(
             name: tier.name, ports: members.count, queue: queue, utilisation: utilisation,
             maximumUtilisation: maximumUtilisation, priorities: priorities)
     }
 
-    private func priorityResult(_ priority: Int, _ members: [Int], elapsed: Double) -> PriorityResult {
-        var result = PriorityResult(
-            priority: priority, packets: 0, wireBytes: 0, maximumQueueBytes: 0, meanQueueBytes: 0)
+    private func priorityResult(
+        _ tier: Tier, _ priority: Int, _ members: [Int], elapsed: Double
+    ) -> PriorityResult {
+        var result = PriorityResult(priority: priority)
+        result.queue.bitsPerSecond = bitsPerSecond(members[0])
         for index in members {
             let queue = queues[index << 3 + priority]
             result.packets += queue.packets
             result.wireBytes += queue.wireBytes
-            result.maximumQueueBytes = max(result.maximumQueueBytes, queue.maximumBytes)
-            result.meanQueueBytes += queue.area / elapsed / Double(members.count)
+            result.queue.maximumBytes = max(result.queue.maximumBytes, queue.maximumBytes)
+            result.queue.meanBytes += queue.area / elapsed / Double(members.count)
         }
+        result.queue.fillPercentiles(priorityOccupancy[Int(tier.rawValue) << 3 + priority])
         return result
     }
 

@@ -46,6 +46,7 @@ extension Network {
     ) {
         let queue = queues + (portIndex << 3 + Int(priority))
         let before = queue.pointee.bytes
+        noteOccupancy(queue, of: port, priority, at: now)
         queue.pointee.bytes = before + charge
         if before + charge > queue.pointee.maximumBytes { queue.pointee.maximumBytes = before + charge }
         if owner.pointee.isLimited {
@@ -76,6 +77,7 @@ extension Network {
         let charge = Int(port.pointee.sendingCharge)
         let queue = queues + (portIndex << 3 + Int(port.pointee.sendingPriority))
         let before = queue.pointee.bytes
+        noteOccupancy(queue, of: port, port.pointee.sendingPriority, at: time)
         queue.pointee.bytes = before - charge
         if owner.pointee.isLimited {
             let reserve = owner.pointee.reserve
@@ -105,6 +107,20 @@ extension Network {
         port.pointee.area += Double(port.pointee.queuedBytes) * Double(elapsed)
         tierOccupancy[Int(port.pointee.tier.rawValue)].add(UInt64(port.pointee.queuedBytes), weight: elapsed)
         port.pointee.lastChange = time
+    }
+
+    /// The same for one priority of the port.
+    @inline(__always)
+    mutating func noteOccupancy(
+        _ queue: UnsafeMutablePointer<PriorityQueue>, of port: UnsafeMutablePointer<Port>, _ priority: UInt8,
+        at time: UInt64
+    ) {
+        let elapsed = time &- queue.pointee.lastChange
+        guard elapsed > 0 else { return }
+        queue.pointee.area += Double(queue.pointee.bytes) * Double(elapsed)
+        let level = Int(port.pointee.tier.rawValue) << 3 + Int(priority)
+        priorityOccupancy[level].add(UInt64(queue.pointee.bytes), weight: elapsed)
+        queue.pointee.lastChange = time
     }
 
     @inline(__always)

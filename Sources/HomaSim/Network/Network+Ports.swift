@@ -49,7 +49,6 @@ extension Network {
         let queue = queues + (portIndex << 3 + Int(packet.pointee.priority))
         queue.pointee.packets &+= 1
         queue.pointee.wireBytes &+= UInt64(packet.pointee.wireBytes)
-        queue.pointee.area += Double(packet.pointee.charge) * Double(end &- packet.pointee.time)
         packet.pointee.time = cutThrough ? cutThroughArrival(packet, port, start: time) : end &+ port.pointee.delay
         packet.pointee.next = Packet.none
         hops &+= 1

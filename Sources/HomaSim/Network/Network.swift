@@ -24,6 +24,8 @@ struct Network: ~Copyable {
     let leafOf: UnsafeMutablePointer<UInt16>
     /// Of one port of a tier, over all its ports, by time.
     let tierOccupancy: InlineArray<4, LogHistogram>
+    /// By tier, then priority.
+    let priorityOccupancy: InlineArray<32, LogHistogram>
     /// Messages per host with bytes not sent yet, and the last time anything about its downlink was taken down.
     let wanting: UnsafeMutablePointer<UInt32>
     let wantNoted: UnsafeMutablePointer<UInt64>
@@ -64,6 +66,7 @@ struct Network: ~Copyable {
         leafOf = .allocate(capacity: hosts)
         for host in 0..<hosts { leafOf[host] = UInt16(host / hostsPerLeaf) }
         tierOccupancy = InlineArray { _ in LogHistogram(precision: 6, bits: 40) }
+        priorityOccupancy = InlineArray { _ in LogHistogram(precision: 6, bits: 32) }
         wanting = .allocate(capacity: hosts)
         wanting.initialize(repeating: 0, count: hosts)
         wantNoted = .allocate(capacity: hosts)
@@ -93,6 +96,7 @@ struct Network: ~Copyable {
         wanting.deallocate()
         wantNoted.deallocate()
         for tier in 0..<4 { tierOccupancy[tier].destroy() }
+        for level in 0..<32 { priorityOccupancy[level].destroy() }
     }
 
     // MARK: Numbers of ports

@@ -45,6 +45,7 @@ enum PacketKind: UInt8, CaseIterable {
     case resendRequest
     case acknowledgement
     case other
+    case data
 
     var name: String {
         switch self {
@@ -55,6 +56,7 @@ enum PacketKind: UInt8, CaseIterable {
         case .resendRequest: "resend_request"
         case .acknowledgement: "acknowledgement"
         case .other: "other"
+        case .data: "data"
         }
     }
 }

@@ -88,6 +88,7 @@ struct PriorityQueue: BitwiseCopyable {
     var maximumBytes = 0
     /// Bytes × picoseconds.
     var area = 0.0
+    var lastChange: UInt64 = 0
     var packets: UInt64 = 0
     var wireBytes: UInt64 = 0
 }

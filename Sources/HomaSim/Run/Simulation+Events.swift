@@ -120,6 +120,7 @@ extension Simulation {
     // MARK: Messages
 
     private mutating func arrival(_ sender: Int) {
+        guard !measurementEnded || scenario.length.loadsDrain else { return }
         begin(from: UInt16(sender), to: traffic.destination(from: sender), bytes: traffic.size(from: sender))
         let gap = traffic.gap(of: sender)
         if gap != .max { network.events.push(now + gap, arrivalBase + UInt32(sender)) }

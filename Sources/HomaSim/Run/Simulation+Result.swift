@@ -17,6 +17,7 @@ extension Simulation {
         result.events = eventCount
         result.simulatedTime = Duration(picoseconds: now)
         result.homa = transport.homaStatistics()
+        result.tcp = transport.tcpStatistics()
         fillPackets()
         result.failure = failure()
         return result

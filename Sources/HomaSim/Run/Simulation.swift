@@ -61,9 +61,9 @@ public struct Simulation: ~Copyable {
     var measuredFailed = 0
     var sent: UInt64 = 0
     var received: UInt64 = 0
-    var kindPackets = InlineArray<7, UInt64>(repeating: 0)
-    var kindWireBytes = InlineArray<7, UInt64>(repeating: 0)
-    var kindPayload = InlineArray<7, UInt64>(repeating: 0)
+    var kindPackets = InlineArray<8, UInt64>(repeating: 0)
+    var kindWireBytes = InlineArray<8, UInt64>(repeating: 0)
+    var kindPayload = InlineArray<8, UInt64>(repeating: 0)
     var result: SimulationResult
 
     /// Makes everything ready for the first event.
@@ -72,17 +72,20 @@ public struct Simulation: ~Copyable {
     /// With a script its messages are all there is, every one of them measured.
     init(_ scenario: Scenario, script: [ScriptedMessage]) throws(ScenarioError) {
         try scenario.validated()
+        let scenario = scenario.resolved
         self.scenario = scenario
         self.script = script
         packets = PacketStore(extraStride: TransportHosts.extraStride(scenario.transport))
         messages = MessageLedger()
         network = Network(scenario, packets: packets)
         transport = TransportHosts(scenario, packets: packets, messages: messages)
-        let load = OfferedLoad(scenario, frame: transport.frame, unscheduledBytes: transport.unscheduledBytes)
+        let load = OfferedLoad(
+            scenario, frame: transport.frame, unscheduledBytes: transport.unscheduledBytes,
+            packetsPerAcknowledgement: transport.packetsPerAcknowledgement)
         traffic = TrafficSource(scenario, load: load)
         meter = MessageMeter(sizes: scenario.traffic.effectiveSizes, bins: scenario.measurement.sizeBins)
         sampler = SwitchSampler(switches: network.switchCount)
-        let frames = scenario.measurement.ideal == .udp ? FrameFormat.udp : transport.frame
+        let frames = scenario.idealFrames == .udp ? FrameFormat.udp : transport.frame
         idle = IdleNetwork(scenario.topology, frame: frames)
         if case .rpc(let bytes) = scenario.traffic.mode {
             (isRPC, responseBytes) = (true, bytes)

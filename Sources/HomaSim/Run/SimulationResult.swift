@@ -56,6 +56,8 @@ public struct SimulationResult: Equatable, Sendable {
     public var measuredTime: Duration = .zero
     /// Sum over all Homa hosts; nil with other transports.
     public var homa: HomaHostStatistics?
+    /// Sum over all TCP hosts; nil with other transports.
+    public var tcp: TCPHostStatistics?
 
     public init(scenario: Scenario) { self.scenario = scenario }
 
@@ -137,13 +139,11 @@ public struct OccupancySummary: Equatable, Sendable {
 public struct PriorityResult: Equatable, Sendable {
     /// 0 … 7; 7 goes first.
     public var priority: Int
-    public var packets: UInt64
+    public var packets: UInt64 = 0
     /// Bytes on the wire.
-    public var wireBytes: UInt64
-    /// Longest queue of this level at any port.
-    public var maximumQueueBytes: Int
-    /// Mean queue of this level per port.
-    public var meanQueueBytes: Double
+    public var wireBytes: UInt64 = 0
+    /// What waits at this level at one port: the maximum over all ports; mean and percentiles over time and ports.
+    public var queue = OccupancySummary()
 }
 
 /// All links of one kind.

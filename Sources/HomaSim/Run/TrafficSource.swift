@@ -97,16 +97,17 @@ struct TrafficSource: ~Copyable {
 /// How often senders begin a message so that the busiest host link carries the load asked for.
 ///
 /// Load counts every byte on the wire: frames of the data with headers and gaps, and one grant for each packet that
-/// is sent with a grant, which the same link carries for messages that come in. For the five published workloads in
-/// the frames of the SIGCOMM 2018 simulations the share of application data is taken from those simulations
-/// (0.657, 0.796, 0.887, 0.898 and 0.898 for W1 to W5), so that "80 %" means what it meant there.
+/// is sent with a grant (of TCP: the acknowledgements), which the same link carries for messages that come in.
+/// For the five published workloads in the frames of the SIGCOMM 2018 simulations the share of application data is
+/// taken from those simulations (0.657, 0.796, 0.887, 0.898 and 0.898 for W1 to W5), so that "80 %" means what it meant
+/// there.
 struct OfferedLoad {
     /// Per sender; nil in a closed loop.
     let meanGapPicoseconds: Double?
     /// Messages per second of all senders together; nil in a closed loop.
     let messagesPerSecond: Double?
 
-    init(_ scenario: Scenario, frame: FrameFormat, unscheduledBytes: Int) {
+    init(_ scenario: Scenario, frame: FrameFormat, unscheduledBytes: Int, packetsPerAcknowledgement: Int? = nil) {
         let traffic = scenario.traffic
         if case .closed = traffic.arrivals {
             meanGapPicoseconds = nil
@@ -114,7 +115,9 @@ struct OfferedLoad {
             return
         }
         let sizes = traffic.effectiveSizes
-        var wire = Self.wireBytes(sizes, frame: frame, unscheduledBytes: unscheduledBytes)
+        var wire = Self.wireBytes(
+            sizes, frame: frame, unscheduledBytes: unscheduledBytes,
+            packetsPerAcknowledgement: packetsPerAcknowledgement)
         if let share = Self.publishedShare(sizes.name, frame), traffic.sizesTruncatedTo == nil {
             wire = sizes.mean / share
         }
@@ -143,15 +146,19 @@ struct OfferedLoad {
         }
     }
 
-    /// Mean bytes on the wire per message, grants included; by 4000 points of the distribution.
-    static func wireBytes(_ sizes: SizeDistribution, frame: FrameFormat, unscheduledBytes: Int) -> Double {
+    /// Mean bytes on the wire per message, grants or acknowledgements included; by 4000 points of the distribution.
+    static func wireBytes(
+        _ sizes: SizeDistribution, frame: FrameFormat, unscheduledBytes: Int, packetsPerAcknowledgement: Int?
+    ) -> Double {
         let points = 4000
         var sum = 0.0
         for point in 0..<points {
             let bytes = sizes.quantile((Double(point) + 0.5) / Double(points))
             let scheduled = max(0, bytes - unscheduledBytes)
             sum += Double(frame.wireBytes(message: bytes))
-            sum += Double((scheduled + frame.payloadBytes - 1) / frame.payloadBytes * frame.minimumWireBytes)
+            var control = (scheduled + frame.payloadBytes - 1) / frame.payloadBytes
+            if let count = packetsPerAcknowledgement { control = (frame.packets(of: bytes) + count - 1) / count }
+            sum += Double(control * frame.minimumWireBytes)
         }
         return sum / Double(points)
     }

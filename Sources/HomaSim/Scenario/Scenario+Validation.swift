@@ -66,6 +66,7 @@ extension Scenario {
         switch transport {
         case .homa(let homa): stored = HomaFrame(homa).largestStoredBytes
         case .srptOracle: stored = FrameFormat.sigcomm2018.storedBytes(wire: FrameFormat.sigcomm2018.fullWireBytes)
+        case .tcp: stored = FrameFormat.tcp.storedBytes(wire: FrameFormat.tcp.fullWireBytes)
         }
         return (stored + cells - 1) / cells * cells
     }
@@ -94,6 +95,7 @@ extension Scenario {
     }
 
     private func checkTransport() throws(ScenarioError) {
+        if case .tcp(let tcp) = transport { return try checkTCP(tcp) }
         guard case .homa(let homa) = transport else { return }
         try check("transport.scheduled_levels", homa.scheduledLevels ?? 1, 1...7)
         do {
@@ -115,7 +117,7 @@ extension Scenario {
             .nanoseconds(10) ... .seconds(3600))
     }
 
-    private func check<T: Comparable>(_ field: String, _ value: T, _ range: ClosedRange<T>) throws(ScenarioError) {
+    func check<T: Comparable>(_ field: String, _ value: T, _ range: ClosedRange<T>) throws(ScenarioError) {
         guard range.contains(value) else {
             throw ScenarioError(
                 field: field, value: "\(value)", permitted: "\(range.lowerBound) … \(range.upperBound)")

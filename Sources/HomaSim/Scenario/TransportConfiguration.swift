@@ -9,12 +9,15 @@ public enum TransportConfiguration: Equatable, Sendable {
     case homa(HomaTransportConfiguration)
     /// No protocol: the schedule of an all-knowing scheduler. See ``SRPTOracle``.
     case srptOracle
+    /// TCP with one of its congestion controls.
+    case tcp(TCPConfiguration)
 
     /// As scenario files call it.
     public var kind: String {
         switch self {
         case .homa: "homa"
         case .srptOracle: "srpt-oracle"
+        case .tcp(let tcp): tcp.congestionControl == .dctcp ? "dctcp" : "tcp"
         }
     }
 }

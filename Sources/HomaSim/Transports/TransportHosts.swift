@@ -26,15 +26,20 @@ struct TransportHosts: ~Copyable {
     private enum Kind {
         case homa
         case oracle
+        case tcp
     }
 
     private let kind: Kind
     private var homa: HomaTransport?
     private var oracle: SRPTOracle?
+    var tcp: TCPTransport?
     /// Sizes of the transport's data packets.
     let frame: FrameFormat
     /// Bytes of a message that are sent without a grant, for reckoning the load.
     let unscheduledBytes: Int
+    /// Packets of data for which the receiver sends one packet without any, for reckoning the load; nil: as
+    /// `unscheduledBytes` says.
+    let packetsPerAcknowledgement: Int?
     /// The transport answers requests itself.
     let answersItself: Bool
 
@@ -43,6 +48,7 @@ struct TransportHosts: ~Copyable {
         switch transport {
         case .homa: MemoryLayout<HomaPacketFields>.stride
         case .srptOracle: 0
+        case .tcp: MemoryLayout<TCPSegment>.stride
         }
     }
 
@@ -52,15 +58,28 @@ struct TransportHosts: ~Copyable {
             kind = .homa
             homa = HomaTransport(scenario, settings, packets: packets, messages: messages)
             oracle = nil
+            tcp = nil
             frame = HomaFrame(settings).format
             unscheduledBytes = settings.endpoint.unscheduledBytes
+            packetsPerAcknowledgement = nil
             answersItself = true
         case .srptOracle:
             kind = .oracle
             homa = nil
             oracle = SRPTOracle(scenario, messages: messages)
+            tcp = nil
             frame = .sigcomm2018
             unscheduledBytes = .max
+            packetsPerAcknowledgement = nil
+            answersItself = false
+        case .tcp(let settings):
+            kind = .tcp
+            homa = nil
+            oracle = nil
+            tcp = TCPTransport(scenario, settings, packets: packets, messages: messages)
+            frame = .tcp
+            unscheduledBytes = .max
+            packetsPerAcknowledgement = settings.segmentsPerAck
             answersItself = false
         }
     }
@@ -70,6 +89,7 @@ struct TransportHosts: ~Copyable {
         switch kind {
         case .homa: homa!.start(message, at: now)
         case .oracle: oracle!.start(message, at: now)
+        case .tcp: tcp!.start(message, at: now)
         }
     }
 
@@ -78,6 +98,7 @@ struct TransportHosts: ~Copyable {
         switch kind {
         case .homa: homa!.receive(packet, at: host, now: now)
         case .oracle: preconditionFailure("the oracle sends no packets")
+        case .tcp: tcp!.receive(packet, at: host, now: now)
         }
     }
 
@@ -86,6 +107,7 @@ struct TransportHosts: ~Copyable {
         switch kind {
         case .homa: homa!.nextPacket(host, at: now)
         case .oracle: Packet.none
+        case .tcp: tcp!.nextPacket(host, at: now)
         }
     }
 
@@ -94,6 +116,7 @@ struct TransportHosts: ~Copyable {
         switch kind {
         case .homa: homa!.deadline(host)
         case .oracle: oracle!.deadline(host)
+        case .tcp: tcp!.deadline(host)
         }
     }
 
@@ -102,15 +125,20 @@ struct TransportHosts: ~Copyable {
         switch kind {
         case .homa: homa!.expireTimers(host, at: now)
         case .oracle: oracle!.expireTimers(host, at: now)
+        case .tcp: tcp!.expireTimers(host, at: now)
         }
     }
 
     @inline(__always)
     mutating func nextWake() -> UInt16? {
         switch kind {
-        case .homa: nil
+        case .homa, .tcp: nil
         case .oracle: oracle!.nextWake()
         }
+    }
+
+    mutating func tcpStatistics() -> TCPHostStatistics? {
+        kind == .tcp ? tcp!.statistics() : nil
     }
 
     /// True while the protocol core is at work; nil when the transport is another.

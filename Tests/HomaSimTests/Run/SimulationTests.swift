@@ -17,6 +17,7 @@ import Testing
         var scenario = Scenario(
             topology: topology, transport: .homa(HomaTransportConfiguration(preset: .sigcomm2018)),
             traffic: TrafficConfiguration(sizes: .fixed(bytes), load: 0.5), length: RunLength(messages: 300), seed: 11)
+        scenario.measurement.ideal = .transport
         change(&scenario)
         return scenario
     }
@@ -227,6 +228,58 @@ import Testing
         let result = simulation.finish()
         #expect(result.conservation.holds)
         #expect(result.failure == nil)
+    }
+
+    @Test func `a packet that vanishes without a drop is missed in the books`() throws {
+        var simulation = try Simulation(scenario(), script: [message(1, 2, 20_000, at: 0)])
+        var lost = Packet.none
+        while lost == Packet.none, !simulation.run(until: 1) { lost = takeFromLink(&simulation) }
+        #expect(lost != Packet.none)
+        while !simulation.run(until: 1000) {}
+        let result = simulation.finish()
+        #expect(result.conservation.holds == false)
+        let failure = try #require(result.failure)
+        #expect(failure.contains("packets do not add up"))
+        #expect(failure.contains("seed 11"))
+    }
+
+    /// Takes the second packet on some link away, as only a fault of the simulator could.
+    private func takeFromLink(_ simulation: inout Simulation) -> UInt32 {
+        for index in 0..<simulation.network.portCount {
+            let port = simulation.network.ports + index
+            guard port.pointee.flightHead != port.pointee.flightTail else { continue }
+            let first = simulation.packets.at(port.pointee.flightHead)
+            let second = first.pointee.next
+            first.pointee.next = simulation.packets.at(second).pointee.next
+            if first.pointee.next == Packet.none { port.pointee.flightTail = port.pointee.flightHead }
+            return second
+        }
+        return Packet.none
+    }
+
+    @Test func `a run that falls silent with messages unfinished says so and how to replay it`() throws {
+        var simulation = try Simulation(scenario(), script: [message(1, 2, 20_000, at: 0)])
+        _ = simulation.run(until: 3)
+        while simulation.network.events.count > 0 { _ = simulation.network.events.pop() }
+        let isOver = simulation.run(until: 1)
+        #expect(isOver)
+        let result = simulation.finish()
+        #expect(result.conservation.holds)
+        let failure = try #require(result.failure)
+        #expect(failure.contains("nothing left to happen"))
+        #expect(failure.contains("1 messages are incomplete"))
+        #expect(failure.contains("seed 11"))
+    }
+
+    @Test func `load goes on during the drain only if wanted`() throws {
+        func packets(loadsDrain: Bool) throws -> UInt64 {
+            let result = try run(
+                scenario(bytes: 200_000) { $0.length = RunLength(messages: 50, loadsDrain: loadsDrain) })
+            #expect(result.messages == 50)
+            return result.conservation.sent
+        }
+        let (quiet, loaded) = try (packets(loadsDrain: false), packets(loadsDrain: true))
+        #expect(quiet < loaded)
     }
 
     // MARK: Paths
