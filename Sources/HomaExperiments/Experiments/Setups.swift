@@ -8,7 +8,7 @@ enum Setup {
         Recipe(
             """
             {"topology": {"preset": "cluster-25g"}, "transport": {"kind": "homa", "preset": "linux2026", \
-            "maximum_packet_bytes": 8972}, "traffic": {"truncated_to_bytes": 1000000}, "length": {"drain_ms": 100}}
+            "maximum_packet_bytes": 8972}, "traffic": {"truncated_to_bytes": 1000000}, "length": {"drain_ms": 1000}}
             """
         ).with("workload", workload).with("load", load).with("messages", messages)
     }
@@ -39,14 +39,16 @@ enum Setup {
     static let seedRegions = "Ousterhout, Kernel-Managed User Buffers in Homa (Netdev 0x17)"
     static let notes = "HomaModule, notes on buffer usage (August 2023)"
     static let sigcomm = "Homa, SIGCOMM 2018"
+    static let aeolus = "Aeolus, SIGCOMM 2020"
 }
 
 extension Experiment {
     /// Every experiment, in the order of the report.
     public static let all: [Experiment] =
         [
-            .sigcommSlowdowns, .switchOccupancy, .smallestPool, .portQueues, .bufferFactors, .poolSharing, .willItFit,
-            .lessBuffer, .bufferStructures, .regionSize, .exhaustion,
+            .sigcommSlowdowns, .switchOccupancy, .smallestPool, .rivalLatency, .portQueues, .aeolusBuffers,
+            .bufferFactors, .poolSharing, .willItFit,
+            .lessBuffer, .receiveThroughput, .bufferStructures, .regionSize, .exhaustion,
         ]
 
     /// The experiment of that name.

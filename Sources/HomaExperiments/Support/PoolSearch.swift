@@ -19,9 +19,12 @@ struct PoolSearch {
     /// The smallest pool in microseconds of the switch's bandwidth.
     var microseconds: Double { smallest * base.switchMicroseconds / base.switchBytes }
 
-    /// - Parameter recipe: with whatever buffer; the search sets it.
-    init(_ recipe: Recipe, _ laboratory: inout Laboratory) throws {
-        base = try laboratory.run(recipe.unlimited())
+    /// - Parameters:
+    ///   - recipe: with whatever buffer; the search sets it.
+    ///   - baseline: bytes of the pool that counts as no limit; nil for none at all. Transports that fill any buffer
+    ///     need one.
+    init(_ recipe: Recipe, baseline: Double? = nil, _ laboratory: inout Laboratory) throws {
+        base = try laboratory.run(baseline.map(recipe.sharedPool) ?? recipe.unlimited())
         tried = []
         smallest = .nan
         guard base.isReady else { return }
