@@ -28,8 +28,8 @@ import Testing
     /// Looks at the page as laid out and writes what it finds into an element that the dump shows.
     private static let probe = """
         <script>window.addEventListener('load',()=>{const f=[];for(const s of document.querySelectorAll('svg.chart')){\
-        const b=s.getBoundingClientRect();const inside=e=>{const r=e.getBoundingClientRect();return r.width>0&&r.height>0\
-        &&r.left>=b.left-1&&r.right<=b.right+1&&r.top>=b.top-1&&r.bottom<=b.bottom+1};\
+        const b=s.getBoundingClientRect();const inside=e=>{const r=e.getBoundingClientRect();return r.width>0\
+        &&r.height>0&&r.left>=b.left-1&&r.right<=b.right+1&&r.top>=b.top-1&&r.bottom<=b.bottom+1};\
         f.push({marks:[...s.querySelectorAll('.mark')].filter(inside).length,\
         axes:[...s.querySelectorAll('.axis-label')].filter(e=>inside(e)&&/\\(.+\\)/.test(e.textContent)).length,\
         ticks:[...s.querySelectorAll('.tick')].filter(inside).length})}\

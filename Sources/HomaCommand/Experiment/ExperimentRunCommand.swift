@@ -150,8 +150,8 @@ struct ExperimentTable {
             for claim in report.findings.claims {
                 text += """
                       \(claim.claim)
-                        published \(claim.published.text), ours \(claim.ours.text)\(claim.unit.isEmpty ? "" : " " + claim.unit), \
-                    \(claim.tolerance.text): \(claim.verdict.rawValue)
+                        published \(claim.published.text), ours \(claim.ours.text)\(claim.unit.isEmpty ? "" : " " + \
+                        claim.unit), \(claim.tolerance.text): \(claim.verdict.rawValue)
                         \(claim.why)
 
                     """

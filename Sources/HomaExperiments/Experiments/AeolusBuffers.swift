@@ -11,10 +11,10 @@ extension Experiment {
         method: """
             64 hosts at 100 Gb/s, 8 leaves and 8 spines, W4 at 80 % load; Homa with the settings of the code published \
             with Aeolus (33 000 bytes unscheduled, windows of 35 000, one message granted to at a time), with and \
-            without Aeolus. Memory: 200 KB for each port alone, as there; the same bytes in one pool; in one pool under \
-            a dynamic threshold of 1; 500 KB per port in one pool, which is what a Tomahawk 3 has. Each with 10 ms and \
-            with 300 µs before missing bytes are asked for again: the published code has the former for Homa and the \
-            latter for Aeolus.
+            without Aeolus. Memory: 200 KB for each port alone, as there; the same bytes in one pool; in one pool \
+            under a dynamic threshold of 1; 500 KB per port in one pool, which is what a Tomahawk 3 has. Each with 10 \
+            ms and with 300 µs before missing bytes are asked for again: the published code has the former for Homa \
+            and the latter for Aeolus.
             """
     ) { laboratory in
         try AeolusStudy.evaluate(&laboratory)
@@ -102,7 +102,8 @@ private enum AeolusStudy {
                 source: Setup.aeolus, published: .number(20), ours: homa.p99 / outcome(true, .perPort, 300).p99,
                 unit: "ratio", tolerance: .factor(2),
                 reason: "the published 20 compares different timers on a workload and load of its own; with equal "
-                    + "timers of 300 µs the ratio is \(readable(outcome(false, .perPort, 300).p99 / outcome(true, .perPort, 300).p99)), "
+                    + "timers of 300 µs the ratio is "
+                    + "\(readable(outcome(false, .perPort, 300).p99 / outcome(true, .perPort, 300).p99)), "
                     + "of 10 ms \(readable(homa.p99 / outcome(true, .perPort, 10_000).p99))"),
             share("the partitioning", homa, outcome(false, .shared, 10_000), free, "one pool of the same size"),
             share("the size", homa, outcome(false, .tomahawk, 10_000), free, "500 KB per port in one pool"),
@@ -136,7 +137,8 @@ private enum AeolusStudy {
                 isLost
                 ? "\(readable(gain)) % of the loss goes with \(how): mean slowdown \(readable(changed.mean)), was "
                     + "\(readable(bad.mean)), without limit \(readable(free.mean))"
-                : "there is no loss to speak of: mean slowdown \(readable(bad.mean)), without limit \(readable(free.mean))"
+                : "there is no loss to speak of: mean slowdown \(readable(bad.mean)), without limit "
+                    + "\(readable(free.mean))"
         }
         return Claim(
             question: "How much of Homa's loss is due to \(what)?", source: Setup.seedBuffers, answer: answer,

@@ -9,9 +9,9 @@ extension Experiment {
             round-trip time and workload?
             """,
         method: """
-            40 hosts at 25 Gb/s, W4 at 80 % load, the kernel's settings, no limit of memory; one factor at a time, then \
-            pairs. What is held at most by the switch is fitted: a straight line or a power law for each factor, one \
-            relation for unscheduled bytes, granted bytes and load together. With link speed and round-trip time, \
+            40 hosts at 25 Gb/s, W4 at 80 % load, the kernel's settings, no limit of memory; one factor at a time, \
+            then pairs. What is held at most by the switch is fitted: a straight line or a power law for each factor, \
+            one relation for unscheduled bytes, granted bytes and load together. With link speed and round-trip time, \
             unscheduled and granted bytes grow in proportion, as the bandwidth-delay product does, or else stay.
             """
     ) { laboratory in
@@ -188,8 +188,8 @@ private enum FactorStudy {
             let c = time.coefficients
             text = """
                 \(readable(c[0])) µs \(signed(c[1])) µs per KB unscheduled \(signed(c[2])) µs per KB granted \
-                \(signed(c[3])) µs per % of load (± \(readable(time.error)) µs; ± \(readable(bytes.error)) KB; explains \
-                \(readable(time.determination * 100)) %)
+                \(signed(c[3])) µs per % of load (± \(readable(time.error)) µs; ± \(readable(bytes.error)) KB; \
+                explains \(readable(time.determination * 100)) %)
                 """
         }
         return Claim(

@@ -9,10 +9,10 @@ extension Experiment {
             keeping?
             """,
         method: """
-            A model of one receiving host at 25 Gb/s over the library's own pool of bpages: messages arrive at random at \
-            80 % load and are held by the application for 100 µs; W1 to W5, and a burst of 20 000 messages of 100 bytes \
-            at once. A region of 256 MB. Memory that was ever written to, in pages of 4 KB; memory taken over bytes of \
-            messages at the fullest moment; pieces that a message lies in.
+            A model of one receiving host at 25 Gb/s over the library's own pool of bpages: messages arrive at random \
+            at 80 % load and are held by the application for 100 µs; W1 to W5, and a burst of 20 000 messages of 100 \
+            bytes at once. A region of 256 MB. Memory that was ever written to, in pages of 4 KB; memory taken over \
+            bytes of messages at the fullest moment; pieces that a message lies in.
             """
     ) { laboratory in
         try StructureStudy.evaluate(&laboratory)
@@ -62,7 +62,8 @@ private enum StructureStudy {
                     / figure("burst", .bpages, "high_water_bytes"),
                 unit: "ratio", tolerance: .atLeast(1),
                 note: "the talk gives no number, ten times counts as inefficient; memory written to: "
-                    + "\(readable(burst)) times; \(readable(waited * 100)) % of the messages had to wait for one of the "
+                    + "\(readable(burst)) times; \(readable(waited * 100)) % of the messages had to wait for one of "
+                    + "the "
                     + "268 buffers"),
             Claim(
                 "High overhead for metadata: pieces per message of packet buffers over bpages, W5",

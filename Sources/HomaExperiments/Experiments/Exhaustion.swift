@@ -5,13 +5,13 @@ extension Experiment {
     static let exhaustion = Experiment(
         name: "exhaustion", title: "When the region is full",
         question: """
-            Does taking pages as packets come deadlock, does taking all or nothing prevent that, and what is it worth to \
-            serve the shortest waiting message first?
+            Does taking pages as packets come deadlock, does taking all or nothing prevent that, and what is it worth \
+            to serve the shortest waiting message first?
             """,
         method: """
             A model of one receiving host at 25 Gb/s over the library's own pool, with regions too small for the load: \
-            W4 and W5 at 80 %, messages held for 100 µs, regions of 2 to 16 MB, three policies. A run is deadlocked when \
-            no message can receive another byte and no memory will ever come back.
+            W4 and W5 at 80 %, messages held for 100 µs, regions of 2 to 16 MB, three policies. A run is deadlocked \
+            when no message can receive another byte and no memory will ever come back.
             """
     ) { laboratory in
         ExhaustionStudy.evaluate(&laboratory)

@@ -9,11 +9,11 @@ extension Experiment {
             idle ports save, and how much latency and throughput do they cost?
             """,
         method: """
-            40 hosts at 25 Gb/s, W4, the kernel's settings with one or more of them changed. Each setting twice: at 80 % \
-            load for what the switch held at most and for slowdowns, and with eight messages of each sender always \
-            under way for the throughput that the network can give. Without limit of memory. Recommended is the setting \
-            that holds least among those whose mean slowdown and short messages' 99th percentile are at most 10 % and \
-            whose throughput is at most 2 % worse than the kernel's.
+            40 hosts at 25 Gb/s, W4, the kernel's settings with one or more of them changed. Each setting twice: at \
+            80 % load for what the switch held at most and for slowdowns, and with eight messages of each sender \
+            always under way for the throughput that the network can give. Without limit of memory. Recommended is \
+            the setting that holds least among those whose mean slowdown and short messages' 99th percentile are at \
+            most 10 % and whose throughput is at most 2 % worse than the kernel's.
             """
     ) { laboratory in
         try LessBufferStudy.evaluate(&laboratory)

@@ -11,8 +11,8 @@ extension Experiment {
         method: """
             W4 at 80 % load, the kernel's settings. First one pool for all ports of switches with 2 to 128 hosts at \
             25 Gb/s, without limit: the most that was held. Then 40 hosts on one switch whose memory is cut into pools \
-            of 1 to 40 ports: by binary search over a row of sizes, the smallest memory with which the mean slowdown is \
-            at most 10 % above that without limit.
+            of 1 to 40 ports: by binary search over a row of sizes, the smallest memory with which the mean slowdown \
+            is at most 10 % above that without limit.
             """
     ) { laboratory in
         try SharingStudy.evaluate(&laboratory)

@@ -5,14 +5,14 @@ extension Experiment {
     static let regionSize = Experiment(
         name: "region-size", title: "How large regions and bpages must be",
         question: """
-            How large must a receive region be (64 MB today), for which workload and how slow an application, and is 64 \
-            KB right for bpages?
+            How large must a receive region be (64 MB today), for which workload and how slow an application, and is \
+            64 KB right for bpages?
             """,
         method: """
-            A model of one receiving host at 25 Gb/s over the library's own pool: messages arrive at random at 50 to 90 \
-            % load, memory is taken when the first packet comes, the application holds each message for 0 to 10 ms. \
-            First a region of 256 MB: the most that was taken. Then regions of 1 to 256 MB: the smallest with which the \
-            mean slowdown is at most 10 % above that of the largest. Then bpages of 16 KB to 1 MB.
+            A model of one receiving host at 25 Gb/s over the library's own pool: messages arrive at random at 50 to \
+            90 % load, memory is taken when the first packet comes, the application holds each message for 0 to 10 ms. \
+            First a region of 256 MB: the most that was taken. Then regions of 1 to 256 MB: the smallest with which \
+            the mean slowdown is at most 10 % above that of the largest. Then bpages of 16 KB to 1 MB.
             """
     ) { laboratory in
         RegionStudy.evaluate(&laboratory)

@@ -10,8 +10,8 @@ extension Experiment {
             40 hosts at 25 Gb/s on one SN2410 with 13.2 MB, requests with equally long responses, W2 to W5 at 3.2, 14, \
             20 and 20 Gb/s per node, packets of 1500 bytes for all. 99th percentile of the completion time over the \
             least possible one, of messages of the shortest tenth. TCP is CUBIC and DCTCP is marked at 74 KB, one \
-            connection per pair of hosts, on which messages wait for each other; least timeout 200 ms as in Linux. Work \
-            of processors is not simulated.
+            connection per pair of hosts, on which messages wait for each other; least timeout 200 ms as in Linux. \
+            Work of processors is not simulated.
             """
     ) { laboratory in
         try LatencyStudy.evaluate(&laboratory)

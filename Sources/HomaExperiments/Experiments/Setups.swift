@@ -45,11 +45,11 @@ enum Setup {
 extension Experiment {
     /// Every experiment, in the order of the report.
     public static let all: [Experiment] =
-        [
+        ([
             .sigcommSlowdowns, .switchOccupancy, .smallestPool, .rivalLatency, .portQueues, .aeolusBuffers,
             .bufferFactors, .poolSharing, .willItFit,
             .lessBuffer, .receiveThroughput, .bufferStructures, .regionSize, .exhaustion,
-        ]
+        ] as [Experiment])
 
     /// The experiment of that name.
     public static func named(_ name: String) -> Experiment? { all.first { $0.name == name } }

@@ -7,10 +7,10 @@ extension Experiment {
         question: "How small may the shared pool of a switch be before Homa, TCP and DCTCP slow down?",
         method: """
             40 hosts at 25 Gb/s on one switch, requests with equally long responses, W4 and W5 at 80 % load. First \
-            with the 13.2 MB of an SN2410; then, by binary search over tenths of what was held, the smallest pool with which the mean \
-            slowdown is at most 10 % higher (the method of HomaModule's notes). Beside that, slowdowns over a fixed row \
-            of pool sizes. TCP is CUBIC with one connection per pair and a least timeout of 200 ms, as Linux; DCTCP is \
-            marked at 74 KB; both in packets of 1500 bytes, Homa in jumbo frames.
+            with the 13.2 MB of an SN2410; then, by binary search over tenths of what was held, the smallest pool \
+            with which the mean slowdown is at most 10 % higher (the method of HomaModule's notes). Beside that, \
+            slowdowns over a fixed row of pool sizes. TCP is CUBIC with one connection per pair and a least timeout \
+            of 200 ms, as Linux; DCTCP is marked at 74 KB; both in packets of 1500 bytes, Homa in jumbo frames.
             """
     ) { laboratory in
         try SmallestPoolStudy.evaluate(&laboratory)

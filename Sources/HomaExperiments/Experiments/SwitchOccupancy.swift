@@ -6,10 +6,11 @@ extension Experiment {
         name: "switch-occupancy", title: "Worst-case occupancy of one switch",
         question: "How much buffer does Homa use at worst, in one switch with 40 hosts, by workload?",
         method: """
-            40 hosts at 25 Gb/s on one SN2410 with 13.2 MB, requests with equally long responses, W2 to W5 at the loads \
-            of the ATC 2021 paper (3.2, 14, 20 and 20 Gb/s per node), the kernel's settings of 2026 (40 KB unscheduled, \
-            400 KB incoming) and, beside them, those its notes name for 25 Gb/s (60 KB, 480 KB). The most that the \
-            switch held from the end of the warm-up on. A longer run finds a higher maximum, so its length is varied.
+            40 hosts at 25 Gb/s on one SN2410 with 13.2 MB, requests with equally long responses, W2 to W5 at the \
+            loads of the ATC 2021 paper (3.2, 14, 20 and 20 Gb/s per node), the kernel's settings of 2026 (40 KB \
+            unscheduled, 400 KB incoming) and, beside them, those its notes name for 25 Gb/s (60 KB, 480 KB). The \
+            most that the switch held from the end of the warm-up on. A longer run finds a higher maximum, so its \
+            length is varied.
             """
     ) { laboratory in
         try OccupancyStudy.evaluate(&laboratory)

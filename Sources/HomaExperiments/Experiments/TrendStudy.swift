@@ -47,7 +47,8 @@ struct TrendStudy {
                     + " times",
                 reason: row.name == "overcommitment"
                     ? "the limit of 400 KB granted to all messages together decides, not their number: with 60 KB for "
-                        + "each message and no common limit, \(readable(withWindows)) times as much is held with 8 as with 4"
+                        + "each message and no common limit, \(readable(withWindows)) times as much is held with 8 "
+                        + "as with 4"
                     : "the common limit of granted bytes decides (see granted bytes); the notes are of an older version"
             )
         } + [

@@ -7,8 +7,8 @@ extension Experiment {
     static let willItFit = Experiment(
         name: "will-it-fit", title: "Will it fit into a Tomahawk 3, and into the others?",
         question: """
-            How much buffer do downlinks and uplinks need at 100 Gb/s with 2:1 oversubscription and packet spraying, in \
-            µs, and which chips have it?
+            How much buffer do downlinks and uplinks need at 100 Gb/s with 2:1 oversubscription and packet spraying, \
+            in µs, and which chips have it?
             """,
         method: """
             Two leaves with twice as many 100 Gb/s ports to hosts as to spines, every packet on a path of its own, W4 \
@@ -87,9 +87,11 @@ private enum FitStudy {
         findings.charts = charts(needs)
         findings.tables = [needTable(needs)] + hosts.map { matrix(needs, $0) }
         findings.remarks = [
-            "A cell says yes where the chip has at least what was held at the worst moment, tight where it has at least "
+            "A cell says yes where the chip has at least what was held at the worst moment, tight where it has at "
+                + "least "
                 + "what was held 99 % of the time, no below that. The number is what the chip has over the worst "
-                + "moment. Needs in µs are taken to be those of the simulated leaf whatever the chip's number of ports; "
+                + "moment. Needs in µs are taken to be those of the simulated leaf whatever the chip's number of "
+                + "ports; "
                 + "smaller switches need somewhat more (see pool-sharing)."
         ]
         return findings
@@ -126,7 +128,8 @@ private enum FitStudy {
                 Claim(
                     question: "Does Homa fit a Tomahawk 3 at 80 % load, \(need.host.name)?", source: Setup.seedBuffers,
                     answer: outcome.isReady
-                        ? "\(verdict): needs \(readable(need.leaf)) of 40 µs; run with 40 µs, \(readable(outcome.drops)) "
+                        ? "\(verdict): needs \(readable(need.leaf)) of 40 µs; run with 40 µs, "
+                            + "\(readable(outcome.drops)) "
                             + "packets are dropped and the mean slowdown changes by \(readable(growth)) %" : ""))
         }
         return claims

@@ -93,13 +93,17 @@ struct ChartSVG {
             + series.points.map { point in
                 let told = [series.name, point.label, "\(readable(point.x)) → \(readable(point.y))"]
                 let title = told.filter { !$0.isEmpty }.joined(separator: ", ")
-                let text =
-                    point.label.isEmpty
-                    ? ""
-                    : "<text class=\"mark-label\" x=\"\(number(across(point.x) + 7))\" y=\"\(number(down(point.y) - 6))\">"
-                        + "\(HTML.escape(point.label))</text>"
-                return Self.shape(style, across(point.x), down(point.y), HTML.escape(title)) + text
+                return Self.shape(style, across(point.x), down(point.y), HTML.escape(title)) + caption(point)
             }.joined()
+    }
+
+    /// What stands beside a mark.
+    private func caption(_ point: Series.Point) -> String {
+        guard !point.label.isEmpty else { return "" }
+        return """
+            <text class="mark-label" x="\(number(across(point.x) + 7))" \
+            y="\(number(down(point.y) - 6))">\(HTML.escape(point.label))</text>
+            """
     }
 
     /// Series differ in shape as well as in colour, for paper and for eyes that see colours differently.
