@@ -32,8 +32,8 @@ public struct RunLength: Equatable, Sendable {
     }
 
     /// About 36 GB of data, which takes a minute or two on one core; at least 20 000 messages, enough for the 99th
-    /// percentile of each tenth, and at most 1 000 000.
+    /// percentile of each tenth, and at most 3 000 000.
     public static func defaultMessages(meanBytes: Double) -> Int {
-        min(1_000_000, max(20_000, Int(36e9 / meanBytes)))
+        min(3_000_000, max(20_000, Int(36e9 / meanBytes)))
     }
 }
