@@ -148,13 +148,10 @@ struct ExperimentTable {
         for report in reports {
             text += "\(report.experiment.name): \(report.verdict.rawValue)\n"
             for claim in report.findings.claims {
-                text += """
-                      \(claim.claim)
-                        published \(claim.published.text), ours \(claim.ours.text)\(claim.unit.isEmpty ? "" : " " + \
-                        claim.unit), \(claim.tolerance.text): \(claim.verdict.rawValue)
-                        \(claim.why)
-
-                    """
+                let unit = claim.unit.isEmpty ? "" : " " + claim.unit
+                text += "  \(claim.claim)\n"
+                text += "    published \(claim.published.text), ours \(claim.ours.text)\(unit), "
+                text += "\(claim.tolerance.text): \(claim.verdict.rawValue)\n    \(claim.why)\n"
             }
             text += "\n"
         }
