@@ -72,32 +72,26 @@ private enum LessBufferStudy {
     static func evaluate(_ laboratory: inout Laboratory) throws -> Findings {
         let messages = laboratory.choose(quick: 12_000, full: 200_000)
         let base = Setup.cluster("w4", load: 0.8, messages: messages).unlimited()
-        func run(_ setting: Setting) throws -> Setting {
+        func run(_ base: Recipe, _ setting: Setting) throws -> Setting {
             var setting = setting
             let recipe = setting.changes.reduce(base) { $0.with($1.0, $1.1) }
             setting.load = try laboratory.run(recipe)
-            setting.full = try laboratory.run(
-                recipe.with("traffic.arrivals", "closed").with("traffic.outstanding", 8))
+            setting.full = try laboratory.run(recipe.with("traffic.arrivals", "closed").with("traffic.outstanding", 8))
             return setting
         }
-        var done = try settings.map(run)
-        let counting = try accounting(base, &laboratory)
-        done.append(counting)
+        var done = try settings.map { try run(base, $0) }
+        done.append(
+            try run(
+                base.with("transport.counts_unscheduled_incoming", true),
+                Setting("incast control", "unscheduled bytes counted", [])))
+        done.append(
+            try run(base.with("transport.preset", "small-buffers"), Setting("preset", "small-buffers", [])))
         var idle: [(ports: Double, outcome: Outcome)] = []
         for ports in [40, 30, 20, 10] {
             let outcome = try laboratory.run(base.with("traffic.active_hosts", ports))
             idle.append((Double(ports), outcome))
         }
         return findings(done, idle)
-    }
-
-    /// Unscheduled bytes of messages that are being received count against the granted bytes, as this package does.
-    private static func accounting(_ base: Recipe, _ laboratory: inout Laboratory) throws -> Setting {
-        var setting = Setting("incast control", "unscheduled bytes counted", [])
-        let recipe = base.with("transport.counts_unscheduled_incoming", true)
-        setting.load = try laboratory.run(recipe)
-        setting.full = try laboratory.run(recipe.with("traffic.arrivals", "closed").with("traffic.outstanding", 8))
-        return setting
     }
 
     private static func recommended(_ done: [Setting]) -> Setting? {
@@ -156,7 +150,9 @@ private enum LessBufferStudy {
 
     private static func claims(_ done: [Setting]) -> [Claim] {
         let base = done[0]
-        let levers = ["overcommitment", "granted bytes", "unscheduled bytes", "wholly scheduled", "incast control"]
+        let levers = [
+            "overcommitment", "granted bytes", "unscheduled bytes", "wholly scheduled", "incast control", "preset",
+        ]
         return levers.compactMap { family in
             let mine = done.filter { $0.family == family && $0.load.isReady }
             guard !mine.isEmpty else { return nil }
@@ -167,8 +163,9 @@ private enum LessBufferStudy {
                 return "\(setting.name): \(readable(saved)) % less held, mean slowdown \(plus(slower)) %, throughput "
                     + "\(plus(-lost)) %"
             }
+            let what = family == "preset" ? "does the preset small-buffers" : "do changed \(family)"
             return Claim(
-                question: "What do changed \(family) save and cost?", source: Setup.seedBuffers,
+                question: "What \(what) save and cost?", source: Setup.seedBuffers,
                 answer: answers.joined(separator: "; "), note: "against the kernel's settings on the same traffic")
         }
     }
