@@ -98,6 +98,7 @@ enum RandomScenario {
         homa.endpoint.cutoffVersion = UInt16(whole(1...65_535, &random))
         homa.endpoint.unscheduledCutoffs = [0, 0, 0, 0, 1_000_000, UInt32(whole(1...1_000_000, &random)), 0, 0]
         homa.endpoint.resendAfter = .nanoseconds(whole(1000...5_000_000, &random))
+        homa.isAeolus = chance(0.3, &random)
         return homa
     }
 

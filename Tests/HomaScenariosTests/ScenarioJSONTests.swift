@@ -86,6 +86,22 @@ struct ScenarioJSONTests {
         }
     }
 
+    @Test("Aeolus is Homa with probes, by either name")
+    func aeolus() throws {
+        let aeolus = try Scenario(parsing: #"{"transport": {"kind": "aeolus", "preset": "sigcomm2018"}}"#)
+        let homa = try #require(aeolus.transport.homa)
+        #expect(homa.endpoint.probesUnscheduled && homa.preset == .sigcomm2018)
+        #expect(aeolus.transport.kind == "aeolus")
+        #expect(aeolus.json["transport"]?["kind"] == .string("aeolus"))
+        let other = #"{"transport": {"kind": "homa", "preset": "sigcomm2018", "probes_unscheduled": true}}"#
+        #expect(try Scenario(parsing: other) == aeolus)
+        #expect(try Scenario(parsing: #"{"transport": "aeolus"}"#).transport.homa?.isAeolus == true)
+        #expect(try Scenario(parsing: #"{"transport": "homa"}"#).transport.homa?.isAeolus == false)
+        #expect(throws: ScenarioFileError.self) {
+            try Scenario(parsing: #"{"transport": {"kind": "aeolus", "probes_unscheduled": false}}"#)
+        }
+    }
+
     @Test("a switch with memory and no policy shares it; a chip brings its memory")
     func switches() throws {
         let shared = try Scenario(parsing: #"{"topology": {"leaf": {"buffer_bytes": 1e6}}}"#)

@@ -9,7 +9,7 @@ struct ScenarioOptions: ParsableArguments {
     @Option(help: "Topology by name, in place of the scenario's (see homa sim presets).")
     var topology: String?
 
-    @Option(help: "Transport by name, in place of the scenario's: homa, tcp, dctcp or srpt-oracle.")
+    @Option(help: "Transport by name, in place of the scenario's: homa, aeolus, tcp, dctcp or srpt-oracle.")
     var transport: String?
 
     @Option(help: "Settings that Homa starts from: sigcomm2018, linux2026, small-buffers or default.")

@@ -60,6 +60,14 @@ public struct EndpointConfiguration: Equatable, Sendable {
     /// our extensions, and its cutoffs are these. For simulations of equal hosts.
     public var assumesPeersAlike = false
 
+    // MARK: Lost unscheduled packets
+
+    /// The unscheduled bytes of a message are followed by a probe: a DATA packet without payload. Whatever of them has
+    /// not come before it is taken for lost, and asked for under the same limits as grants, before anything is granted
+    /// and without waiting for a timer. For networks that drop unscheduled packets early (Hu et al., *Aeolus*, SIGCOMM
+    /// 2020). Only for an endpoint without a pool, as no carriage has such packets; needs `acknowledgesMessages`.
+    public var probesUnscheduled = false
+
     // MARK: Granting
 
     /// Most messages granted to at the same time, 1 … 64 (overcommitment).

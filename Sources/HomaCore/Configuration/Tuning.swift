@@ -19,6 +19,7 @@ struct Tuning: BitwiseCopyable {
     let acknowledgesMessages: Bool
     let unacknowledgedRetention: UInt64
     let assumesPeersAlike: Bool
+    let probesUnscheduled: Bool
 
     let overcommitment: Int
     let maximumIncoming: Int
@@ -76,6 +77,7 @@ struct Tuning: BitwiseCopyable {
         acknowledgesMessages = configuration.acknowledgesMessages
         unacknowledgedRetention = configuration.unacknowledgedRetention.wholeNanoseconds
         assumesPeersAlike = configuration.assumesPeersAlike
+        probesUnscheduled = configuration.probesUnscheduled
         overcommitment = configuration.overcommitment
         maximumIncoming = configuration.maximumIncoming
         fixedWindow = configuration.window

@@ -18,6 +18,11 @@ extension EndpointConfiguration {
         try check("grantOldestShare", grantOldestShare, 0...0.5)
         try check("linkRate (bits per second)", Int(clamping: linkRate?.bitsPerSecond ?? 1), 1...Int.max)
         try check("pacerBypassBytes", pacerBypassBytes, 0...longest)
+        if probesUnscheduled, bpageSize != nil || !acknowledgesMessages {
+            throw ConfigurationError(
+                setting: "probesUnscheduled", value: "true",
+                permitted: "false, or an endpoint without a pool that acknowledges messages")
+        }
         try checkGrants()
         try checkPriorities()
         try checkTimers()

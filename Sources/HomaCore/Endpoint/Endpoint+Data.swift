@@ -18,7 +18,10 @@ extension Endpoint {
         let known = findPeer(address)
         guard let peer = findOrAddPeer(address, at: now) else { return .dropped(.tooManyPeers) }
         if known == nil { noteNew(header.extensions, from: peer) }
-        if hasFinished(header, data, peer: peer, at: now) { return .dropped(.finishedBefore) }
+        if hasFinished(header, data, peer: peer, at: now) {
+            // A probe has nothing to say about a message that is complete.
+            return data.payloadLength == 0 ? .consumed : .dropped(.finishedBefore)
+        }
         // What comes in one packet holds nothing up.
         if data.payloadLength < data.messageLength, hasItsFill(peer) { return .dropped(.distrustedPeer) }
         guard peers.at(peer).pointee.serverRPCs < tuning.serverRPCsPerPeer,
@@ -97,6 +100,7 @@ extension Endpoint {
         let rpc = rpcs.at(slot)
         rpc.pointee.lastHeard = now
         guard rpc.pointee.incoming.buffers == .held else { return .dropped(.noBuffers) }
+        if data.payloadLength == 0 { return acceptProbe(slot, data, at: now) }
         granter.willReceive(slot, peers)
         let range = data.offset..<data.offset + data.payloadLength
         let arrival = ranges.arrive(range, in: &rpc.pointee.incoming, maximumGaps: tuning.maximumGaps)
@@ -107,12 +111,8 @@ extension Endpoint {
         }
         counters.bytesReceived += UInt64(bytes)
         noteData(slot, data, at: now)
-        rpc.pointee.nextProbe = now.advanced(byNanoseconds: tuning.resendAfter)
-        if rpc.pointee.probeInterval != tuning.resendAfter {
-            // After a back-off the entry in the heap may come up much later than it is now wanted.
-            rpc.pointee.probeInterval = tuning.resendAfter
-            armTimer(slot, at: rpc.pointee.nextProbe)
-        }
+        putOffQuestion(slot, at: now)
+        if rpc.pointee.incoming.missing > 0 { recountLost(slot) }
         let place = placement(rpc.pointee.incoming.lease, offset: data.offset, length: data.payloadLength)
         if rpc.pointee.incoming.isComplete {
             complete(slot, at: now)
@@ -120,6 +120,18 @@ extension Endpoint {
             granter.didReceive(slot, bytes: bytes, peers)
         }
         return .store(place)
+    }
+
+    /// The next question about the message is due when nothing more has come for long.
+    @inline(__always)
+    mutating func putOffQuestion(_ slot: UInt32, at now: Instant) {
+        let rpc = rpcs.at(slot)
+        rpc.pointee.nextProbe = now.advanced(byNanoseconds: tuning.resendAfter)
+        if rpc.pointee.probeInterval != tuning.resendAfter {
+            // After a back-off the entry in the heap may come up much later than it is now wanted.
+            rpc.pointee.probeInterval = tuning.resendAfter
+            armTimer(slot, at: rpc.pointee.nextProbe)
+        }
     }
 
     /// Every byte is here, or will be as soon as the driver has stored the present packet.

@@ -72,6 +72,7 @@ extension Endpoint {
             return true
         case .held: break
         }
+        askedForAll(slot)
         let message = rpc.pointee.incoming
         var gap = message.gaps.head
         var asked = 0

@@ -81,9 +81,7 @@ extension Endpoint {
         switch rpc.pointee.incoming.buffers {
         case .none: return false
         case .waiting: return true
-        case .held:
-            // With a gap, bytes beyond the grant have come, and do not make up for those missing.
-            return rpc.pointee.incoming.received >= rpc.pointee.incoming.granted && rpc.pointee.incoming.gaps.isEmpty
+        case .held: return rpc.pointee.incoming.waitsForGrant
         }
     }
 

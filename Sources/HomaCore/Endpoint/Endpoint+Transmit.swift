@@ -51,6 +51,10 @@ extension Endpoint {
 
     private mutating func issueGrants(at now: Instant) {
         while let grant = granter.nextGrant(peers) {
+            if grant.isForLost {
+                askForLost(grant)
+                continue
+            }
             noteGrant(grant.slot, from: grant.from, at: now)
             if grant.isForOldest { counters.oldestGrants += 1 }
             sendControl(.grant(GrantFields(offset: grant.offset, priority: grant.priority)), for: grant.slot)
@@ -84,6 +88,9 @@ extension Endpoint {
         packet.pointee.payload = rpc.pointee.outgoing.payload
         packet.pointee.payloadOffset = Int(segment.range.lowerBound)
         packet.pointee.payloadLength = segment.range.count
+        if tuning.probesUnscheduled, !segment.isAgain, segment.range.upperBound == rpc.pointee.outgoing.unscheduled {
+            sendProbe(slot)
+        }
         // Last: the record may go with it.
         if !segment.isAgain, rpc.pointee.kind != .call, rpc.pointee.outgoing.isFullySent {
             messageHasLeft(slot, at: now)

@@ -39,6 +39,9 @@ public struct EndpointStatistics: Sendable {
     public var questionsDeferred: UInt64 = 0
     /// Grants given to the oldest message out of turn.
     public var oldestGrants: UInt64 = 0
+    /// Probes that followed unscheduled bytes, and bytes that those received showed to be missing.
+    public var probesSent: UInt64 = 0
+    public var bytesFoundLost: UInt64 = 0
     /// Well-formed packets not accepted, by ``DropReason``.
     public var drops = InlineArray<16, UInt64>(repeating: 0)
 

@@ -20,9 +20,11 @@ struct Granter: ~Copyable {
         var offset: UInt32
         var priority: UInt8
         var isForOldest: Bool
+        /// To be asked for instead: at most `offset` bytes of those that are lost.
+        var isForLost = false
     }
 
-    private let tuning: Tuning
+    let tuning: Tuning
     private let records: UnsafeMutablePointer<RPC>
     private let queue: GrantQueue
     private let active: UnsafeMutablePointer<UInt32>
@@ -32,13 +34,13 @@ struct Granter: ~Copyable {
     /// Bytes on their way, over all messages.
     private(set) var totalIncoming = 0
     /// Grantable messages by age.
-    private var oldest = RPCTable.none
+    private(set) var oldest = RPCTable.none
     private var youngest = RPCTable.none
     /// Bytes the oldest message has earned.
     private var oldestCredit = 0.0
     /// Something changed since grants were last worked out; `cursor` is the next rank to look at.
     private var isDue = false
-    private var cursor = 0
+    var cursor = 0
     /// What senders are told of unscheduled levels; here for the tails of messages.
     var cutoffs: InlineArray<8, UInt32>
     /// No message counts for more than this, whatever its sender claims to have sent.
@@ -56,7 +58,7 @@ struct Granter: ~Copyable {
 
     deinit { active.deallocate() }
 
-    private func at(_ slot: UInt32) -> UnsafeMutablePointer<RPC> { records + Int(slot) }
+    func at(_ slot: UInt32) -> UnsafeMutablePointer<RPC> { records + Int(slot) }
 
     // MARK: What happened
 
@@ -110,13 +112,13 @@ struct Granter: ~Copyable {
         markDue()
     }
 
-    private mutating func markDue() {
+    mutating func markDue() {
         isDue = true
         cursor = 0
     }
 
     /// Brings the message's share of the total up to date.
-    private mutating func recount(_ slot: UInt32) {
+    mutating func recount(_ slot: UInt32) {
         let message = at(slot)
         let counts = tuning.countsUnscheduled || message.pointee.incoming.isScheduled
         let now =
@@ -127,7 +129,7 @@ struct Granter: ~Copyable {
 
     // MARK: Who is active
 
-    private mutating func enqueue(_ slot: UInt32, _ peers: borrowing PeerTable) {
+    mutating func enqueue(_ slot: UInt32, _ peers: borrowing PeerTable) {
         let peer = peers.at(at(slot).pointee.peer)
         if activeCount < tuning.overcommitment && peer.pointee.activeGrants < tuning.activePerPeer {
             return activate(slot, peers)
@@ -178,7 +180,7 @@ struct Granter: ~Copyable {
     }
 
     /// Takes the message out, active or queued, and lets others take its place.
-    private mutating func leave(_ slot: UInt32, _ peers: borrowing PeerTable) {
+    mutating func leave(_ slot: UInt32, _ peers: borrowing PeerTable) {
         switch at(slot).pointee.incoming.grantState {
         case .none: return
         case .queued: dequeue(slot, peers)
@@ -238,6 +240,14 @@ struct Granter: ~Copyable {
             let slot = active[cursor]
             let rank = cursor
             cursor += 1
+            if at(slot).pointee.incoming.lost > 0 {
+                guard let bytes = lostAllowance(for: slot) else { continue }
+                // What else may be sent is seen when this is asked for.
+                cursor = rank
+                return Grant(
+                    slot: slot, from: 0, offset: bytes, priority: priority(for: slot, rank: rank), isForOldest: false,
+                    isForLost: true)
+            }
             if let wanted = target(for: slot) {
                 let priority = priority(for: slot, rank: rank)
                 let granted = at(slot).pointee.incoming.granted
@@ -283,7 +293,8 @@ struct Granter: ~Copyable {
     /// With fewer active messages than levels the lowest levels are used, which leaves room above
     /// for shorter messages that come later.
     private mutating func priority(for slot: UInt32, rank: Int) -> UInt8 {
-        let left = at(slot).pointee.incoming.length - at(slot).pointee.incoming.granted
+        let message = at(slot)
+        let left = message.pointee.incoming.length - message.pointee.incoming.granted + message.pointee.incoming.lost
         if left <= tuning.boostedTail { return cutoffs.level(length: left) }
         let highest = tuning.maximumScheduledPriority
         return UInt8(max(0, highest - rank - max(0, highest + 1 - activeCount)))
@@ -292,7 +303,7 @@ struct Granter: ~Copyable {
     private mutating func raise(_ slot: UInt32, to offset: UInt32, _ peers: borrowing PeerTable) {
         at(slot).pointee.incoming.granted = offset
         recount(slot)
-        guard offset == at(slot).pointee.incoming.length else { return }
+        guard !at(slot).pointee.incoming.needsGrants else { return }
         leave(slot, peers)
         unlinkByAge(slot)
         cursor = 0
@@ -308,6 +319,11 @@ struct Granter: ~Copyable {
         }
         oldestCredit -= Double(tuning.oldestGrantBytes)
         let message = at(slot).pointee.incoming
+        if message.lost > 0 {
+            return Grant(
+                slot: slot, from: 0, offset: min(message.lost, tuning.oldestGrantBytes), priority: tuning.highPriority,
+                isForOldest: true, isForLost: true)
+        }
         let offset = min(message.granted + tuning.oldestGrantBytes, message.length)
         raise(slot, to: offset, peers)
         return Grant(
@@ -321,7 +337,7 @@ struct Granter: ~Copyable {
         var looked = 0
         while slot != RPCTable.none, looked < 8 {
             let message = at(slot).pointee.incoming
-            if Int(message.outstanding) < limit { return slot }
+            if Int(message.outstanding) < limit, message.granted < message.length || message.lost > 0 { return slot }
             slot = message.younger
             looked += 1
         }
@@ -330,7 +346,7 @@ struct Granter: ~Copyable {
 
     /// Nearly always the message is the youngest. One that waited for buffers, or was silent, finds
     /// its place among the few oldest, which is where age matters, or else goes last.
-    private mutating func linkByAge(_ slot: UInt32) {
+    mutating func linkByAge(_ slot: UInt32) {
         var younger = RPCTable.none
         if youngest != RPCTable.none, at(slot).pointee.birth < at(youngest).pointee.birth {
             younger = oldest
@@ -348,7 +364,7 @@ struct Granter: ~Copyable {
         if younger == RPCTable.none { youngest = slot } else { at(younger).pointee.incoming.older = slot }
     }
 
-    private mutating func unlinkByAge(_ slot: UInt32) {
+    mutating func unlinkByAge(_ slot: UInt32) {
         let older = at(slot).pointee.incoming.older
         let younger = at(slot).pointee.incoming.younger
         guard older != RPCTable.none || oldest == slot else { return }

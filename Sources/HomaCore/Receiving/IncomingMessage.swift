@@ -45,6 +45,12 @@ struct IncomingMessage: BitwiseCopyable {
     /// A grant let the sender go beyond this offset at that time; its data will tell how long that takes. `max`: none.
     var timedOffset = UInt32.max
     var timedSince = Instant.zero
+    /// Bytes taken for lost and not asked for again: what is missing from `askedEnd` to before `lostEnd`.
+    var lost: UInt32 = 0
+    /// Those, and those asked for again that have not come: all that is missing before `lostEnd`.
+    var missing: UInt32 = 0
+    var askedEnd: UInt32 = 0
+    var lostEnd: UInt32 = 0
     /// Links in the heap of the peer's queued messages.
     var child = RPCTable.none
     var sibling = RPCTable.none
@@ -56,8 +62,13 @@ struct IncomingMessage: BitwiseCopyable {
     var remaining: UInt32 { length - received }
     var isComplete: Bool { received == length }
     /// Permitted and not yet here.
-    var outstanding: UInt32 { granted > received ? granted - received : 0 }
-    var needsGrants: Bool { buffers == .held && granted < length }
+    var outstanding: UInt32 { granted > received + lost ? granted - received - lost : 0 }
+    /// Neither are bytes under way, nor are any missing that have been asked for; with gaps, bytes beyond the grant may
+    /// have come, and do not make up for those missing.
+    var waitsForGrant: Bool { received + lost >= granted && received + lost == end }
+    /// Wants a place among those granted to. Lost bytes keep it until they have come: a burst that was lost must not
+    /// come again as a burst, as many short messages would if places were free once all was asked for.
+    var needsGrants: Bool { buffers == .held && (granted < length || missing > 0) }
 }
 
 /// What the arrival of a packet's bytes meant for a message.

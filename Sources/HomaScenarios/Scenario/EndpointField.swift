@@ -58,6 +58,7 @@ struct EndpointField: Sendable {
         .init(
             "unacknowledged_retention_us", "unacknowledgedRetention", .time(\.unacknowledgedRetention, .microseconds)),
         .init("assumes_peers_alike", "assumesPeersAlike", .flag(\.assumesPeersAlike)),
+        .init("probes_unscheduled", "probesUnscheduled", .flag(\.probesUnscheduled)),
     ]
 
     private static let granting: [EndpointField] = [

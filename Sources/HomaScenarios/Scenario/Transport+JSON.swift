@@ -6,7 +6,7 @@ import HomaWorkloads
 
 extension TransportConfiguration {
     /// What `kind` may be.
-    static let kinds = ["homa", "tcp", "dctcp", "srpt-oracle"]
+    static let kinds = ["homa", "aeolus", "tcp", "dctcp", "srpt-oracle"]
 
     /// From a kind's name or an object.
     /// - Parameter traffic: the published settings of `sigcomm2018` depend on its workload.
@@ -27,13 +27,20 @@ extension TransportConfiguration {
             self = .tcp(TCPConfiguration(reader, kind: name))
             return
         }
-        guard name == "homa" else {
+        guard name == "homa" || name == "aeolus" else {
             _ = ObjectReader(object, path: "transport", keys: ["kind"], problems: problems)
             self = .srptOracle
             return
         }
         let reader = ObjectReader(object, path: "transport", keys: ScenarioKeys.transport, problems: problems)
-        self = .homa(HomaTransportConfiguration(reader, traffic))
+        var homa = HomaTransportConfiguration(reader, traffic)
+        if name == "aeolus" {
+            if reader.has("probes_unscheduled"), !homa.isAeolus {
+                reader.wrong("probes_unscheduled", "true, as kind aeolus is kind homa with that")
+            }
+            homa.isAeolus = true
+        }
+        self = .homa(homa)
     }
 
     var json: JSONValue {

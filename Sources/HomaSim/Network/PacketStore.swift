@@ -46,6 +46,7 @@ enum PacketKind: UInt8, CaseIterable {
     case acknowledgement
     case other
     case data
+    case probe
 
     var name: String {
         switch self {
@@ -57,6 +58,7 @@ enum PacketKind: UInt8, CaseIterable {
         case .acknowledgement: "acknowledgement"
         case .other: "other"
         case .data: "data"
+        case .probe: "probe"
         }
     }
 }

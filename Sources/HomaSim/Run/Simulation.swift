@@ -61,9 +61,9 @@ public struct Simulation: ~Copyable {
     var measuredFailed = 0
     var sent: UInt64 = 0
     var received: UInt64 = 0
-    var kindPackets = InlineArray<8, UInt64>(repeating: 0)
-    var kindWireBytes = InlineArray<8, UInt64>(repeating: 0)
-    var kindPayload = InlineArray<8, UInt64>(repeating: 0)
+    var kindPackets = InlineArray<16, UInt64>(repeating: 0)
+    var kindWireBytes = InlineArray<16, UInt64>(repeating: 0)
+    var kindPayload = InlineArray<16, UInt64>(repeating: 0)
     var result: SimulationResult
 
     /// Makes everything ready for the first event.

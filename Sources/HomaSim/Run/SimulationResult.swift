@@ -232,6 +232,9 @@ public struct HomaHostStatistics: Equatable, Sendable {
     public var cutoffsSent: UInt64 = 0
     public var unknownSent: UInt64 = 0
     public var callsFailed: UInt64 = 0
+    /// Aeolus: probes after unscheduled bytes, and unscheduled bytes that had not come when their probe did.
+    public var probesSent: UInt64 = 0
+    public var bytesFoundLost: UInt64 = 0
     public var packetsRefused: UInt64 = 0
     /// Messages that had to wait at their sender because its table of RPCs was full.
     public var messagesDeferred: UInt64 = 0

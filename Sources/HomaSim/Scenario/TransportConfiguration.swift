@@ -15,7 +15,7 @@ public enum TransportConfiguration: Equatable, Sendable {
     /// As scenario files call it.
     public var kind: String {
         switch self {
-        case .homa: "homa"
+        case .homa(let homa): homa.isAeolus ? "aeolus" : "homa"
         case .srptOracle: "srpt-oracle"
         case .tcp(let tcp): tcp.congestionControl == .dctcp ? "dctcp" : "tcp"
         }
@@ -65,6 +65,13 @@ public struct HomaTransportConfiguration: Equatable, Sendable {
     /// Priority levels for scheduled packets, which `sigcomm2018` also uses as its overcommitment, 1 … 7.
     /// Nil: as published for the workload (W1 1, W2 3, W3 4, W4 7, W5 7, others 7).
     public var scheduledLevels: Int?
+
+    /// Homa with Aeolus (Hu et al., SIGCOMM 2020): the endpoint's `probesUnscheduled`. Switches then drop unscheduled
+    /// packets early: those that find four full packets in their output port, if the scenario sets no threshold.
+    public var isAeolus: Bool {
+        get { endpoint.probesUnscheduled }
+        set { endpoint.probesUnscheduled = newValue }
+    }
 
     /// - Parameter endpoint: nil takes the preset's.
     public init(

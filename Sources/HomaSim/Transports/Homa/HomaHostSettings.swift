@@ -76,7 +76,8 @@ enum HomaHostSettings {
     private static func fitToLoss(_ endpoint: inout EndpointConfiguration, _ scenario: Scenario, _ homa: HomaPreset) {
         let topology = scenario.topology
         let settings = [topology.leafSwitch, topology.spineSwitch]
-        if settings.contains(where: { $0.isLimited || $0.selectiveDropThresholdBytes != nil }) {
+        let isSelective = endpoint.probesUnscheduled || settings.contains { $0.selectiveDropThresholdBytes != nil }
+        if isSelective || settings.contains(where: \.isLimited) {
             endpoint.acknowledgesMessages = true
             return
         }

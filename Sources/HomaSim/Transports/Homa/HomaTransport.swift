@@ -150,6 +150,7 @@ struct HomaTransport: ~Copyable {
     private mutating func kind() -> (PacketKind, isNew: Bool) {
         switch outgoing.pointee.header.body {
         case .data(let data):
+            if data.payloadLength == 0 { return (.probe, false) }
             if data.isRetransmission { return (.resent, false) }
             return (Int(data.offset) < unscheduledBytes ? .unscheduled : .scheduled, true)
         case .grant: return (.grant, false)
@@ -243,6 +244,8 @@ struct HomaTransport: ~Copyable {
             sum.cutoffsSent += one.sent(.cutoffs)
             sum.unknownSent += one.sent(.rpcUnknown)
             sum.callsFailed += one.callsFailed
+            sum.probesSent += one.probesSent
+            sum.bytesFoundLost += one.bytesFoundLost
             for reason in one.drops.indices { sum.packetsRefused += one.drops[reason] }
         }
         sum.messagesDeferred = deferred

@@ -3,21 +3,6 @@
 import HomaBase
 
 extension Scenario {
-    /// The scenario as it is run: with what TCP's settings imply for the network.
-    ///
-    /// DCTCP needs switches that mark; where the scenario sets no threshold it gets the usual one. And paths are
-    /// kept if the transport asks for that. Results carry this scenario, so that both can be seen.
-    var resolved: Scenario {
-        guard case .tcp(let tcp) = transport else { return self }
-        var resolved = self
-        if tcp.keepsPaths { resolved.topology.pathChoice = .perFlowECMP }
-        guard tcp.congestionControl == .dctcp else { return resolved }
-        let threshold = MarkingThreshold.bytes(topology)
-        if topology.leafSwitch.ecnThresholdBytes == nil { resolved.topology.leafSwitch.ecnThresholdBytes = threshold }
-        if topology.spineSwitch.ecnThresholdBytes == nil { resolved.topology.spineSwitch.ecnThresholdBytes = threshold }
-        return resolved
-    }
-
     func checkTCP(_ tcp: TCPConfiguration) throws(ScenarioError) {
         try check("transport.connections_per_pair", tcp.connectionsPerPair, 1...256)
         let hosts = topology.hostCount

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Bytes known to be lost, in the granter's books: not under way, and to be asked for before anything is granted.
+extension Granter {
+    /// So many bytes of the message are now taken for lost and not asked for; `missing` of those taken for lost have
+    /// not come.
+    mutating func lose(_ slot: UInt32, bytes: UInt32, missing: UInt32, _ peers: borrowing PeerTable) {
+        let message = at(slot)
+        message.pointee.incoming.lost = bytes
+        message.pointee.incoming.missing = missing
+        if missing > 0 { message.pointee.incoming.isScheduled = true }
+        settle(slot, peers)
+    }
+
+    /// So many of them have been asked for: they are under way.
+    mutating func asked(_ slot: UInt32, bytes: UInt32, _ peers: borrowing PeerTable) {
+        at(slot).pointee.incoming.lost -= bytes
+        settle(slot, peers)
+    }
+
+    /// A message that needed no grants may now, and the reverse.
+    private mutating func settle(_ slot: UInt32, _ peers: borrowing PeerTable) {
+        let message = at(slot)
+        recount(slot)
+        // What is silent stays out until it is heard of; then `didReceive` brings it in.
+        if message.pointee.incoming.needsGrants, !message.pointee.incoming.isStalled {
+            if message.pointee.incoming.older == RPCTable.none, oldest != slot { linkByAge(slot) }
+            if message.pointee.incoming.grantState == .none { enqueue(slot, peers) }
+        } else {
+            leave(slot, peers)
+            unlinkByAge(slot)
+        }
+        markDue()
+    }
+
+    /// How many lost bytes of an active message may now be asked for, in whole packets; nil: none.
+    mutating func lostAllowance(for slot: UInt32) -> UInt32? {
+        let message = at(slot)
+        let lost = Int(message.pointee.incoming.lost)
+        let window = tuning.window(active: activeCount) - Int(message.pointee.incoming.outstanding)
+        let room = min(window, tuning.maximumIncoming - totalIncoming)
+        guard room > 0, room >= min(lost, Int(tuning.grantIncrement)) else { return nil }
+        let segment = Int(tuning.defaultSegment)
+        let packets = (min(room, Int(tuning.largestGrant)) + segment - 1) / segment
+        return UInt32(min(lost, packets * segment))
+    }
+}
