@@ -45,11 +45,15 @@ enum Setup {
 extension Experiment {
     /// Every experiment, in the order of the report.
     public static let all: [Experiment] =
-        ([
-            .sigcommSlowdowns, .switchOccupancy, .smallestPool, .rivalLatency, .portQueues, .aeolusBuffers,
-            .bufferFactors, .poolSharing, .willItFit,
-            .lessBuffer, .receiveThroughput, .bufferStructures, .regionSize, .exhaustion,
-        ] as [Experiment])
+        rivals + [
+            .bufferFactors, .poolSharing, .willItFit, .lessBuffer, .receiveThroughput, .bufferStructures, .regionSize,
+            .exhaustion,
+        ]
+
+    /// Those that compare with published figures and other transports; dcPIM's when the simulator has it.
+    private static let rivals: [Experiment] =
+        [.sigcommSlowdowns, .switchOccupancy, .smallestPool, .rivalLatency, .portQueues, .aeolusBuffers]
+        + (Rival.exists("dcpim") ? [.dcpimBuffers] : [])
 
     /// The experiment of that name.
     public static func named(_ name: String) -> Experiment? { all.first { $0.name == name } }
