@@ -138,6 +138,9 @@ public struct EndpointConfiguration: Equatable, Sendable {
     public var maximumRPCs = 16_384
     /// Most requests from one peer being received, served or answered at once.
     public var maximumServerRPCsPerPeer = 8_192
+    /// Most calls and one-way messages to one peer under way at once; further ones wait until they may begin. Less than
+    /// its `maximumServerRPCsPerPeer`, so that no request is refused for want of room.
+    public var maximumCallsPerPeer = 4_096
     /// Requests that a peer may begin and not finish, beyond those it finished, before it is distrusted.
     /// Only a host that failed, or means harm, comes to that.
     public var brokenRequestLimit = 8

@@ -22,6 +22,7 @@ extension EndpointConfiguration {
         configuration.resendIntervalLimit = .milliseconds(5)
         configuration.timeout = .milliseconds(100)
         configuration.maximumPeers = 10_000
+        configuration.maximumCallsPerPeer = 1 << 20
         return configuration
     }
 
@@ -72,6 +73,7 @@ extension EndpointConfiguration {
         configuration.learnsCutoffs = false
         configuration.adaptsTimers = false
         configuration.questionsPerPeer = 0
+        configuration.maximumCallsPerPeer = 1 << 20
         configuration.unscheduledCutoffs = UnscheduledCutoffs.balanced(
             sizes: sizes, unscheduledBytes: configuration.unscheduledBytes, levels: min(7, scheduledLevels)...7)
         return configuration

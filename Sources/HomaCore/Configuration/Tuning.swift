@@ -52,6 +52,7 @@ struct Tuning: BitwiseCopyable {
     let acknowledgementDelay: UInt64
 
     let serverRPCsPerPeer: UInt32
+    let callsPerPeer: UInt32
     let brokenLimit: UInt32
     let distrustedRequests: UInt32
     let shortPatience: UInt64
@@ -113,6 +114,7 @@ struct Tuning: BitwiseCopyable {
         questionsPerPeer = UInt32(configuration.questionsPerPeer)
         acknowledgementDelay = configuration.acknowledgementDelay.wholeNanoseconds
         serverRPCsPerPeer = UInt32(configuration.maximumServerRPCsPerPeer)
+        callsPerPeer = UInt32(configuration.maximumCallsPerPeer)
         brokenLimit = UInt32(configuration.brokenRequestLimit)
         distrustedRequests = UInt32(configuration.distrustedRequests)
         shortPatience = min(configuration.patienceUnderPressure, configuration.timeout).wholeNanoseconds

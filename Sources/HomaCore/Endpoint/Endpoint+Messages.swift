@@ -19,13 +19,19 @@ extension Endpoint {
         let rpc = rpcs.at(slot)
         rpc.pointee.kind = .message
         counters.messagesStarted += 1
-        // What goes at once, and is forgotten then, needs no timer.
-        if !forgetsWhenSent || rpc.pointee.outgoing.granted < rpc.pointee.outgoing.length
-            || request.deadline != .distantFuture
-        {
+        if rpc.pointee.isHeldBack {
+            armTimer(slot, at: .distantFuture)
+        } else if needsTimer(slot) {
             armTimer(slot, at: now.advanced(byNanoseconds: tuning.resendAfter))
         }
         return rpcs.handle(of: slot)
+    }
+
+    /// What goes at once, and is forgotten then, needs no timer.
+    private mutating func needsTimer(_ slot: UInt32) -> Bool {
+        let rpc = rpcs.at(slot)
+        return !forgetsWhenSent || rpc.pointee.outgoing.granted < rpc.pointee.outgoing.length
+            || rpc.pointee.deadline != .distantFuture
     }
 
     /// Nothing is kept of messages whose last byte has left.

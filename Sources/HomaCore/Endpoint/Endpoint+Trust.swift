@@ -43,11 +43,19 @@ extension Endpoint {
             && peers.at(rpc.pointee.peer).pointee.unfinishedRequests > tuning.distrustedRequests
     }
 
-    /// True for an incomplete request that room is needed from, or whose peer is distrusted.
+    /// True for an incomplete request whose peer is distrusted, or that room is needed from and that its peer has been
+    /// asked about in vain. A client with much to send leaves its longest requests silent for long, and answers when
+    /// asked; if those were dropped, what has come of them would have to come again, when there is too much already.
     mutating func mayEvict(_ slot: UInt32) -> Bool {
         let rpc = rpcs.at(slot)
         guard !rpc.pointee.isClient, rpc.pointee.state == .incoming else { return false }
-        return isDistrusted(rpc.pointee.peer) || isRoomShort(for: rpc.pointee.peer)
+        return isDistrusted(rpc.pointee.peer) || isRoomShort(for: rpc.pointee.peer) && wasAskedInVain(slot)
+    }
+
+    private mutating func wasAskedInVain(_ slot: UInt32) -> Bool {
+        let rpc = rpcs.at(slot)
+        guard tuning.questionsPerPeer > 0 else { return true }
+        return rpc.pointee.questions > 0 && rpc.pointee.questionsSince == rpc.pointee.lastHeard
     }
 
     /// Messages wait for buffers, or three quarters of the RPC records or of the peer's share of them are taken.

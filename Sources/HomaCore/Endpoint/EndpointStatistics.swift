@@ -37,6 +37,8 @@ public struct EndpointStatistics: Sendable {
     public var cutoffChanges: UInt64 = 0
     /// Questions to silent peers put off since the peer had enough to answer.
     public var questionsDeferred: UInt64 = 0
+    /// Calls and one-way messages that had to wait before they began, since their peer had enough of ours.
+    public var callsHeldBack: UInt64 = 0
     /// Grants given to the oldest message out of turn.
     public var oldestGrants: UInt64 = 0
     /// Probes that followed unscheduled bytes, and bytes that those received showed to be missing.

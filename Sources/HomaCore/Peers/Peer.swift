@@ -45,6 +45,11 @@ struct Peer: BitwiseCopyable {
     /// Responses received and not yet acknowledged.
     var acks = InlineArray<5, AckRecord>(repeating: .none)
     var ackCount = 0
+    /// Our calls and one-way messages to it, but for those held back.
+    var admitted: UInt32 = 0
+    /// Those held back, in the order of the calls.
+    var firstHeldBack = RPCTable.none
+    var lastHeldBack = RPCTable.none
     /// Our calls to it, by age: ids rise from the oldest on.
     var oldestCall = RPCTable.none
     var newestCall = RPCTable.none

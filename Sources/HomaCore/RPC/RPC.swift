@@ -67,7 +67,9 @@ struct RPC: BitwiseCopyable {
     var asksBefore = RPCTable.none
     /// When the last byte of a request left, if it left once only: the response will tell how long the peer takes.
     var sentAt: Instant?
-    /// Neighbours among the peer's client RPCs, in order of id.
+    /// A call that may not begin yet.
+    var isHeldBack = false
+    /// Neighbours among the peer's client RPCs, in order of id; or among those held back, in order of the calls.
     var olderCall = RPCTable.none
     var newerCall = RPCTable.none
     var outgoing = OutgoingMessage()

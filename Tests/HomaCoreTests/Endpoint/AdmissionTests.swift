@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import HomaCore
+import HomaWire
+import Testing
+
+@Suite("Calls that wait to begin")
+struct AdmissionTests {
+    private func configuration(calls: Int, server: Int = 8_192) -> EndpointConfiguration {
+        var configuration = EndpointConfiguration.default
+        configuration.maximumCallsPerPeer = calls
+        configuration.maximumServerRPCsPerPeer = server
+        return configuration
+    }
+
+    @Test("a server that takes few requests refuses none of many calls", arguments: [1, 7, 64])
+    func nothingRefused(limit: Int) throws {
+        // The server keeps what it answered until it learns that the answer came.
+        let settings = configuration(calls: limit, server: 2 * limit + 8)
+        let net = TestNet(hosts: try NetTests.hosts(2, configuration: settings), seed: 3)
+        net.serviceTime = 1_000_000
+        for cookie in 0..<300 { try net.call(from: 0, to: 1, length: 2000, cookie: UInt64(cookie)) }
+        try net.run()
+        checkAtRest(net, calls: 300)
+        #expect(net.hosts[0].endpoint.statistics.callsHeldBack == UInt64(300 - limit))
+        #expect(net.hosts[1].endpoint.statistics.drops(for: .tooManyRPCs) == 0)
+        #expect(net.hosts[1].endpoint.statistics.sent(.busy) == 0)
+    }
+
+    @Test("without the limit the same server refuses some")
+    func refusedOtherwise() throws {
+        let net = TestNet(hosts: try NetTests.hosts(2, configuration: configuration(calls: 300, server: 64)), seed: 3)
+        net.serviceTime = 1_000_000
+        for cookie in 0..<300 { try net.call(from: 0, to: 1, length: 2000, cookie: UInt64(cookie)) }
+        try net.run()
+        #expect(net.hosts[1].endpoint.statistics.drops(for: .tooManyRPCs) > 0)
+    }
+
+    @Test("one-way messages wait as calls do", arguments: 0..<4 as Range<UInt64>)
+    func messages(seed: UInt64) throws {
+        let net = TestNet(
+            hosts: try NetTests.hosts(2, configuration: configuration(calls: 3), seed: seed), seed: seed)
+        for cookie in 0..<40 as Range<UInt64> {
+            if cookie % 2 == 0 {
+                try net.message(from: 0, to: 1, length: 5000, cookie: cookie)
+            } else {
+                try net.call(from: 0, to: 1, length: 100_000, cookie: cookie)
+            }
+        }
+        try net.run()
+        checkAtRest(net, calls: 40)
+    }
+
+    @Test("a call that waits can be given up, and those behind it go on")
+    func abandoned() throws {
+        let net = TestNet(hosts: try NetTests.hosts(2, configuration: configuration(calls: 2)), seed: 5)
+        net.serviceTime = 2_000_000
+        var handles: [RPCHandle] = []
+        for cookie in 0..<9 as Range<UInt64> {
+            handles.append(try net.call(from: 0, to: 1, length: 100, cookie: cookie))
+        }
+        for index in [2, 5, 8] {
+            let wasThere = net.hosts[0].endpoint.abort(handles[index], failure: .aborted, at: net.now)
+            #expect(wasThere)
+        }
+        net.drain(0)
+        try net.run()
+        checkAtRest(net, calls: 9, mayFail: true)
+        #expect(Set(net.hosts[0].failures.keys) == [2, 5, 8])
+        #expect(net.hosts[1].executions.count == 6, "what never began never ran")
+    }
+
+    @Test("a call that waits too long fails at its deadline")
+    func deadline() throws {
+        let net = TestNet(hosts: try NetTests.hosts(2, configuration: configuration(calls: 1)), seed: 6)
+        net.serviceTime = 20_000_000
+        try net.call(from: 0, to: 1, length: 100, cookie: 1)
+        try net.call(from: 0, to: 1, length: 100, cookie: 2, deadline: net.now.advanced(byNanoseconds: 3_000_000))
+        try net.call(from: 0, to: 1, length: 100, cookie: 3)
+        try net.run()
+        checkAtRest(net, calls: 3, mayFail: true)
+        #expect(net.hosts[0].failures == [2: .deadlineExceeded])
+        #expect(net.hosts[1].executions.count == 2)
+    }
+
+    @Test(
+        "a request that its client starves is not evicted while the client answers questions", arguments: [true, false])
+    func starved(answers: Bool) throws {
+        var configuration = EndpointConfiguration.small
+        configuration.maximumServerRPCsPerPeer = 8
+        let host = try LoneHost(configuration)
+        for id in 1...7 as ClosedRange<UInt64> { host.data(0..<1000, of: 5000, id: id * 2) }
+        for _ in 0..<60 {
+            host.pass(microseconds: 1000)
+            for packet in host.sent() where packet.header.common.type == .resend && answers {
+                host.receive(.busy, id: packet.header.common.senderID.clientSide.rawValue)
+            }
+        }
+        #expect((host.endpoint.rpcCount == 7) == answers)
+        #expect((host.endpoint.statistics.requestsEvicted > 0) != answers)
+    }
+}
