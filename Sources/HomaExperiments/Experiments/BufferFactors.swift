@@ -67,7 +67,7 @@ private enum FactorStudy {
             scaled(slow(base, $0), by: $0 / roundTrip)
         }
         try vary("round-trip time alone", Axis("round-trip time", unit: "µs"), delays.map(time)) { slow(base, $0) }
-        try vary("workload", Axis("workload number", unit: "W"), [2, 3, 4, 5]) {
+        try vary("workload", .workloads, [2, 3, 4, 5]) {
             base.with("workload", "w\(Int($0))")
         }
         let pairs = try pairs(base, &laboratory)

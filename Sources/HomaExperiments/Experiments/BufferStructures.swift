@@ -93,7 +93,7 @@ private enum StructureStudy {
     private static func charts(_ rows: [(load: String, structure: Structure, outcome: Outcome)]) -> [Chart] {
         func chart(_ title: String, _ axis: Axis, _ figure: (Outcome) -> Double) -> Chart {
             Chart(
-                title, x: Axis("workload number (6: burst)", unit: "W"), y: axis,
+                title, x: Axis("workload", categories: ["W1", "W2", "W3", "W4", "W5", "burst"]), y: axis,
                 series: Structure.allCases.map { structure in
                     Series(
                         structure.rawValue, marks: .points,

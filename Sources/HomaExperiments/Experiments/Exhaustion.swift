@@ -28,7 +28,7 @@ private enum ExhaustionStudy {
                 for policy in Policy.allCases {
                     var model = ReceiverModel()
                     model.workload = workload
-                    model.messages = messages * laboratory.choose(quick: 1, full: 20)
+                    model.messages = messages * laboratory.choose(quick: 1, full: 4)
                     model.regionBytes = megabytes << 20
                     model.holdMicroseconds = 100
                     model.policy = policy

@@ -92,7 +92,7 @@ private enum PortQueueStudy {
                 })
         }
         return Chart(
-            "Longest queues and what a whole leaf held", x: Axis("workload number", unit: "W"),
+            "Longest queues and what a whole leaf held", x: .workloads,
             y: Axis("bytes held", unit: "KB", logarithmic: true),
             series: [
                 series("to a host, published", 1), series("to a host", 2), series("leaf to spine", 4),

@@ -12,11 +12,16 @@ enum Rival {
 
     /// TCP and DCTCP on the same network and traffic; what the simulator does not have is left out.
     static func streams(_ homa: Recipe) -> [(String, Recipe)] {
-        var rivals: [(String, Recipe)] = []
-        if exists("tcp") { rivals.append(("TCP", homa.with("transport", .object([.init("kind", .string("tcp"))])))) }
-        if exists("dctcp") {
-            rivals.append(("DCTCP", homa.with("transport", .object([.init("kind", .string("dctcp"))]))))
-        }
-        return rivals
+        ["tcp", "dctcp"].filter(exists).map { ($0.uppercased(), homa.with("transport", stream($0))) }
+    }
+
+    /// TCP as the published measurements had it: four client ports with a connection each to eight server ports of
+    /// every other node (HomaModule, util/cperf.py), and segmentation offload, which sends up to 64 KB of a connection
+    /// at once.
+    private static func stream(_ kind: String) -> JSONValue {
+        .object([
+            .init("kind", .string(kind)), .init("connections_per_pair", .integer(32)),
+            .init("segments_per_turn", .integer(44)), .init("host_queue_bytes", .integer(131_072)),
+        ])
     }
 }

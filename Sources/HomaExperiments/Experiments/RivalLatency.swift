@@ -71,7 +71,7 @@ private enum LatencyStudy {
         for row in rows where !names.contains(row.transport) { names.append(row.transport) }
         findings.charts = [
             Chart(
-                "Shortest tenth of the messages: 99th percentile", x: Axis("workload number", unit: "W"),
+                "Shortest tenth of the messages: 99th percentile", x: .workloads,
                 y: Axis("p99 slowdown", unit: "ratio", logarithmic: true),
                 series: names.map { name in
                     Series(

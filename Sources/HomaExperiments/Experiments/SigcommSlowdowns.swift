@@ -54,7 +54,7 @@ extension Experiment {
         let rows = published.indices.map { Double($0 * 2 + 1) }
         findings.charts = [
             Chart(
-                "Mean slowdown at 80 % load, published and ours", x: Axis("workload number", unit: "W"),
+                "Mean slowdown at 80 % load, published and ours", x: .workloads,
                 y: Axis("mean slowdown", unit: "ratio"),
                 series: [
                     Series("published", marks: .points, zip(rows, published).map { .init($0, $1.mean) }),

@@ -83,7 +83,7 @@ private enum OccupancyStudy {
         }
         return [
             Chart(
-                "Most that the switch held", x: Axis("workload number", unit: "W"),
+                "Most that the switch held", x: .workloads,
                 y: Axis("occupancy", unit: "MB", logarithmic: true),
                 series: [
                     series("40 KB unscheduled, 400 KB incoming") { rows[$0].now.switchBytes / 1e6 },

@@ -5,12 +5,25 @@ public struct Axis: Equatable, Sendable {
     public var label: String
     public var unit: String
     public var isLogarithmic: Bool
+    /// What the values 1, 2, 3 … are called where they are not numbers; empty for an axis of numbers.
+    public var categories: [String] = []
 
     public init(_ label: String, unit: String, logarithmic: Bool = false) {
         self.label = label
         self.unit = unit
         isLogarithmic = logarithmic
     }
+
+    /// An axis of named things, at 1, 2, 3 and so on.
+    public init(_ label: String, categories: [String]) {
+        self.label = label
+        unit = "name"
+        isLogarithmic = false
+        self.categories = categories
+    }
+
+    /// W1 to W5.
+    static let workloads = Axis("workload", categories: (1...5).map { "W\($0)" })
 
     /// Label and unit, as the chart carries them.
     public var text: String { unit.isEmpty ? label : "\(label) (\(unit))" }

@@ -17,6 +17,12 @@ struct AxisScale: Equatable {
         (low, high, ticks) = logarithmic ? Self.decades(least, most) : Self.even(least, most)
     }
 
+    /// Room for so many named things, in the middle of equal parts.
+    init(categories count: Int) {
+        isLogarithmic = false
+        (low, high, ticks) = (0.5, Double(count) + 0.5, (1...max(1, count)).map(Double.init))
+    }
+
     /// From 0 at the low end to 1 at the high one.
     func place(_ value: Double) -> Double {
         isLogarithmic ? log(value / low) / log(high / low) : (value - low) / (high - low)

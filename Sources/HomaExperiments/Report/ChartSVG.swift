@@ -17,7 +17,10 @@ struct ChartSVG {
     init(_ chart: Chart) {
         self.chart = chart
         let points = chart.series.flatMap(\.points)
-        x = AxisScale(points.map(\.x), logarithmic: chart.x.isLogarithmic)
+        x =
+            chart.x.categories.isEmpty
+            ? AxisScale(points.map(\.x), logarithmic: chart.x.isLogarithmic)
+            : AxisScale(categories: chart.x.categories.count)
         let levels = chart.levels.map(\.y).filter { !chart.y.isLogarithmic || $0 > 0 }
         y = AxisScale(points.map(\.y) + levels, logarithmic: chart.y.isLogarithmic)
     }
@@ -55,10 +58,16 @@ struct ChartSVG {
             return """
                 <line class="grid" y1="\(number(Self.top))" y2="\(number(Self.bottom))" x1="\(place)" x2="\(place)"/>\
                 <text class="tick" x="\(place)" y="\(number(Self.bottom + 20))" \
-                text-anchor="middle">\(HTML.escape(readable(tick)))</text>
+                text-anchor="middle">\(HTML.escape(name(tick)))</text>
                 """
         }
         return (lines + marks).joined()
+    }
+
+    /// What a place of the x axis is called.
+    private func name(_ value: Double) -> String {
+        let index = Int(value) - 1
+        return chart.x.categories.indices.contains(index) ? chart.x.categories[index] : readable(value)
     }
 
     private func labels() -> String {
@@ -91,7 +100,7 @@ struct ChartSVG {
             ? "<polyline class=\"line s\(style)\" points=\"\(places.joined(separator: " "))\"/>" : ""
         return line
             + series.points.map { point in
-                let told = [series.name, point.label, "\(readable(point.x)) → \(readable(point.y))"]
+                let told = [series.name, point.label, "\(name(point.x)) → \(readable(point.y))"]
                 let title = told.filter { !$0.isEmpty }.joined(separator: ", ")
                 return Self.shape(style, across(point.x), down(point.y), HTML.escape(title)) + caption(point)
             }.joined()
