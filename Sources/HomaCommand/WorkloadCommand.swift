@@ -15,7 +15,7 @@ struct WorkloadCommand: ParsableCommand {
 
         func run() throws {
             var table = TextTable([.init("name", .left), .init("mean (bytes)"), .init("origin", .left)])
-            for workload in Workload.published {
+            for workload in Workload.all {
                 table.add([workload.name, String(Int(workload.sizes.mean)), workload.origin])
             }
             print(table.render())
@@ -27,7 +27,7 @@ struct WorkloadCommand: ParsableCommand {
             abstract: "Show one workload: origin, mean, deciles, where its bytes are.",
             discussion: "Example: homa workload show w3")
 
-        @Argument(help: "w1 … w5, or a message size such as 500K.")
+        @Argument(help: "w1 … w5, imc10, websearch, datamining, or a message size such as 500K.")
         var name: String
 
         @Flag(help: "One JSON object per line.")

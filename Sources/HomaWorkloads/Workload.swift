@@ -2,7 +2,7 @@
 
 /// A workload as one asks for it on a command line: a published distribution or a fixed size.
 public struct Workload: Sendable, Equatable {
-    /// What it is asked for by: `w1` … `w5`, or the size in bytes.
+    /// What it is asked for by: `w1` … `w5`, another name, or the size in bytes.
     public var name: String { sizes.name }
     /// Where the sizes come from, in a few words.
     public let origin: String
@@ -23,11 +23,21 @@ public struct Workload: Sendable, Equatable {
         Workload(origin: "web search (DCTCP paper)", sizes: .w5),
     ]
 
-    /// Finds a workload by name: `w1` … `w5`, or a fixed size in bytes such as `100`, `64K` or `1M`
-    /// (powers of 1000). Upper and lower case are the same.
+    /// Workloads of the papers on pFabric, pHost, Aeolus and dcPIM, in order of their mean size.
+    public static let fabric: [Workload] = [
+        Workload(origin: "university datacenter (dcPIM paper)", sizes: .imc10),
+        Workload(origin: "web search (pFabric and dcPIM papers)", sizes: .webSearch),
+        Workload(origin: "data mining (pFabric and dcPIM papers)", sizes: .dataMining),
+    ]
+
+    /// All that have a name.
+    public static let all: [Workload] = published + fabric
+
+    /// Finds a workload by name: `w1` … `w5`, `imc10`, `websearch`, `datamining`, or a fixed size in bytes such as
+    /// `100`, `64K` or `1M` (powers of 1000). Upper and lower case are the same.
     public static func named(_ name: String) throws(WorkloadError) -> Workload {
         let key = name.lowercased()
-        if let found = published.first(where: { $0.name == key }) { return found }
+        if let found = all.first(where: { $0.name == key }) { return found }
         guard let bytes = parseByteCount(key) else { throw .unknown(name) }
         return Workload(origin: "fixed size", sizes: .fixed(bytes))
     }
@@ -53,7 +63,8 @@ public enum WorkloadError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .unknown(let name):
-            "unknown workload '\(name)': use w1, w2, w3, w4, w5, or a message size such as 100, 64K or 1M"
+            "unknown workload '\(name)': use w1, w2, w3, w4, w5, imc10, websearch, datamining, "
+                + "or a message size such as 100, 64K or 1M"
         }
     }
 }

@@ -61,7 +61,24 @@ enum RandomScenario {
 
     private static func transport(_ random: inout SeededRandom) -> TransportConfiguration {
         if chance(0.2, &random) { return .srptOracle }
+        if chance(0.2, &random) { return .dcpim(dcpim(&random)) }
         return chance(0.3, &random) ? .tcp(tcp(&random)) : .homa(homa(&random))
+    }
+
+    private static func dcpim(_ random: inout SeededRandom) -> DCPIMConfiguration {
+        var dcpim = DCPIMConfiguration()
+        dcpim.rounds = whole(1...16, &random)
+        dcpim.channels = whole(1...64, &random)
+        dcpim.roundTripsPerRound = maybe(&random) { 1 + $0.nextUnit() }
+        dcpim.dataPhaseRatio = 1 + random.nextUnit() * 9
+        dcpim.shortestFirstRounds = whole(0...16, &random)
+        dcpim.shortMessageBytes = maybe(&random) { whole(0...1_000_000, &$0) }
+        dcpim.windowBytes = maybe(&random) { whole(1460...1_000_000, &$0) }
+        dcpim.resendAfter = maybe(&random) { .nanoseconds(whole(1...1_000_000, &$0)) }
+        dcpim.usesIdleChannels = chance(0.5, &random)
+        dcpim.prioritiesBySize = chance(0.5, &random)
+        dcpim.frames = DCPIMConfiguration.Frames.allCases.pick(&random)
+        return dcpim
     }
 
     private static func tcp(_ random: inout SeededRandom) -> TCPConfiguration {
@@ -109,7 +126,9 @@ enum RandomScenario {
             name: "own", rows: [.init(bytes: 1, cumulative: 0), .init(bytes: whole(1...1000, &random), cumulative: 1)])
         let overload = chance(0.3, &random)
         return TrafficConfiguration(
-            sizes: [.w1, .w2, .w3, .w4, .w5, .fixed(whole(1...1_000_000, &random)), own].pick(&random),
+            sizes: [
+                .w1, .w2, .w3, .w4, .w5, .imc10, .webSearch, .dataMining, .fixed(whole(1...1_000_000, &random)), own,
+            ].pick(&random),
             sizesTruncatedTo: maybe(&random) { whole(1...1_000_000, &$0) },
             load: max(1e-6, random.nextUnit()) * (overload ? 100 : 1), allowsOverload: overload,
             pattern: [

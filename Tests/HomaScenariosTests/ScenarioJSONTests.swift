@@ -86,6 +86,25 @@ struct ScenarioJSONTests {
         }
     }
 
+    @Test("dcPIM by name, with defaults, and with every setting under one key")
+    func dcpim() throws {
+        let plain = try Scenario(parsing: #"{"transport": "dcpim"}"#)
+        #expect(plain.transport == .dcpim(DCPIMConfiguration()))
+        #expect(plain.json["transport"]?.members?.map(\.key) == ScenarioKeys.dcpim)
+        #expect(Mirror(reflecting: DCPIMConfiguration()).children.count == ScenarioKeys.dcpim.count - 1)
+        let other = try Scenario(
+            parsing: #"{"transport": {"kind": "dcpim", "rounds": 3, "channels": 8, "frames": "sigcomm2022"}}"#)
+        guard case .dcpim(let settings) = other.transport else {
+            Issue.record("no dcPIM")
+            return
+        }
+        #expect(settings.rounds == 3 && settings.channels == 8)
+        #expect(settings.frame.fullWireBytes == 1500)
+        #expect(throws: ScenarioFileError.self) {
+            try Scenario(parsing: #"{"transport": {"kind": "dcpim", "data_phase_ratio": 0.5}}"#)
+        }
+    }
+
     @Test("Aeolus is Homa with probes, by either name")
     func aeolus() throws {
         let aeolus = try Scenario(parsing: #"{"transport": {"kind": "aeolus", "preset": "sigcomm2018"}}"#)

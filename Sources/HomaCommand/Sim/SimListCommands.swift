@@ -49,9 +49,9 @@ struct SimPresetsCommand: ParsableCommand {
             ])
         }
         print(scenarios.render() + "\n\n" + topologies.render() + "\n")
-        print("transports: homa, tcp, dctcp, srpt-oracle")
+        print("transports: homa, tcp, dctcp, dcpim, srpt-oracle")
         print("settings of homa (--preset): \(HomaPreset.allCases.map(\.rawValue).joined(separator: ", "))")
-        print("workloads: \(Workload.published.map(\.name).joined(separator: ", ")), or a size in bytes")
+        print("workloads: \(Workload.all.map(\.name).joined(separator: ", ")), or a size in bytes")
     }
 }
 

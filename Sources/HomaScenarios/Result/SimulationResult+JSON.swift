@@ -11,7 +11,7 @@ extension SimulationResult {
         .object(
             headline + messageDetails + networkDetails + [
                 .init("conservation", conservation.json), .init("homa", homa.map { JSONValue(counters: $0) } ?? .null),
-                .init("tcp", tcp?.json ?? .null),
+                .init("tcp", tcp?.json ?? .null), .init("dcpim", dcpim?.json ?? .null),
                 .init("endpoint_in_use", scenario.endpointInUse.map { JSONValue(settings: $0) } ?? .null),
                 .init("scenario", scenario.json),
             ])

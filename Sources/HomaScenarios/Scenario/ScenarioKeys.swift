@@ -26,6 +26,11 @@ public enum ScenarioKeys {
         "restarts_after_idle", "hystart", "tail_loss_probe_us", "dctcp_gain", "host_queue_bytes", "segments_per_turn",
         "keeps_paths",
     ]
+    /// Keys of `transport` whose kind is `dcpim`.
+    public static let dcpim = [
+        "kind", "rounds", "channels", "round_trips_per_round", "data_phase_ratio", "shortest_first_rounds",
+        "short_message_bytes", "window_bytes", "resend_after_us", "uses_idle_channels", "priorities_by_size", "frames",
+    ]
     static let traffic = [
         "workload", "truncated_to_bytes", "load", "allow_overload", "pattern", "senders", "receivers", "arrivals",
         "outstanding", "mode", "response_bytes", "active_hosts",

@@ -94,7 +94,8 @@ extension TrafficConfiguration {
 
 extension SizeDistribution {
     private static let permitted =
-        "one of w1, w2, w3, w4, w5, a size in bytes such as 100, \"64K\" or \"1M\", or "
+        "one of " + Workload.all.map(\.name).joined(separator: ", ")
+        + ", a size in bytes such as 100, \"64K\" or \"1M\", or "
         + "{\"name\": …, \"rows\": [[bytes, fraction], …]} with ascending rows from fraction 0 to 1"
 
     /// From a workload's name, a size in bytes, or a table of one's own. Nil, and noted, when it is none of them.

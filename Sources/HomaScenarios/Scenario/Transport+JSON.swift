@@ -6,7 +6,7 @@ import HomaWorkloads
 
 extension TransportConfiguration {
     /// What `kind` may be.
-    static let kinds = ["homa", "aeolus", "tcp", "dctcp", "srpt-oracle"]
+    static let kinds = ["homa", "aeolus", "tcp", "dctcp", "dcpim", "srpt-oracle"]
 
     /// From a kind's name or an object.
     /// - Parameter traffic: the published settings of `sigcomm2018` depend on its workload.
@@ -27,6 +27,11 @@ extension TransportConfiguration {
             self = .tcp(TCPConfiguration(reader, kind: name))
             return
         }
+        if name == "dcpim" {
+            let reader = ObjectReader(object, path: "transport", keys: ScenarioKeys.dcpim, problems: problems)
+            self = .dcpim(DCPIMConfiguration(reader))
+            return
+        }
         guard name == "homa" || name == "aeolus" else {
             _ = ObjectReader(object, path: "transport", keys: ["kind"], problems: problems)
             self = .srptOracle
@@ -45,6 +50,7 @@ extension TransportConfiguration {
 
     var json: JSONValue {
         if case .tcp(let tcp) = self { return tcp.json(kind: kind) }
+        if case .dcpim(let dcpim) = self { return dcpim.json }
         guard case .homa(let homa) = self else { return .object([.init("kind", .string(kind))]) }
         let own: [JSONValue.Member] = [
             .init("kind", .string(kind)), .init("preset", .string(homa.preset.rawValue)),

@@ -7,7 +7,7 @@ public struct FrameFormat: Equatable, Sendable, BitwiseCopyable {
     /// Wire bytes of a data packet beside its payload: all headers, Ethernet checksum, preamble and gap.
     public var dataOverheadBytes: Int
     /// Shortest packet on the wire: a 64-byte Ethernet frame, 8 bytes of preamble and 12 of gap.
-    public var minimumWireBytes = 84
+    public var minimumWireBytes: Int
 
     /// Preamble (8) and gap (12) take time on the link, but no room in a buffer.
     static var unstoredBytes: Int { 20 }
@@ -18,9 +18,10 @@ public struct FrameFormat: Equatable, Sendable, BitwiseCopyable {
     /// 1472 bytes of data and 66 of Ethernet, IP and UDP: nothing of a transport.
     public static var udp: Self { Self(payloadBytes: 1472, dataOverheadBytes: 66) }
 
-    public init(payloadBytes: Int, dataOverheadBytes: Int) {
+    public init(payloadBytes: Int, dataOverheadBytes: Int, minimumWireBytes: Int = 84) {
         self.payloadBytes = payloadBytes
         self.dataOverheadBytes = dataOverheadBytes
+        self.minimumWireBytes = minimumWireBytes
     }
 
     /// Wire bytes of a full packet.

@@ -18,6 +18,7 @@ extension Simulation {
         result.simulatedTime = Duration(picoseconds: now)
         result.homa = transport.homaStatistics()
         result.tcp = transport.tcpStatistics()
+        result.dcpim = transport.dcpimStatistics()
         fillPackets()
         result.failure = failure()
         return result

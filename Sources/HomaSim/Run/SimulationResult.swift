@@ -58,6 +58,8 @@ public struct SimulationResult: Equatable, Sendable {
     public var homa: HomaHostStatistics?
     /// Sum over all TCP hosts; nil with other transports.
     public var tcp: TCPHostStatistics?
+    /// Counters of all dcPIM hosts; nil when hosts ran another transport.
+    public var dcpim: DCPIMHostStatistics?
 
     public init(scenario: Scenario) { self.scenario = scenario }
 

@@ -67,6 +67,7 @@ extension Scenario {
         case .homa(let homa): stored = HomaFrame(homa).largestStoredBytes
         case .srptOracle: stored = FrameFormat.sigcomm2018.storedBytes(wire: FrameFormat.sigcomm2018.fullWireBytes)
         case .tcp: stored = FrameFormat.tcp.storedBytes(wire: FrameFormat.tcp.fullWireBytes)
+        case .dcpim(let dcpim): stored = dcpim.frame.storedBytes(wire: dcpim.frame.fullWireBytes)
         }
         return (stored + cells - 1) / cells * cells
     }
@@ -96,6 +97,7 @@ extension Scenario {
 
     private func checkTransport() throws(ScenarioError) {
         if case .tcp(let tcp) = transport { return try checkTCP(tcp) }
+        if case .dcpim(let dcpim) = transport { return try checkDCPIM(dcpim) }
         guard case .homa(let homa) = transport else { return }
         try check("transport.scheduled_levels", homa.scheduledLevels ?? 1, 1...7)
         do {

@@ -4,7 +4,7 @@ import HomaBase
 
 extension TopologyConfiguration {
     /// What ``named(_:)`` knows.
-    public static let presetNames = ["cluster-25g", "fabric-10g", "fabric-100g", "tomahawk3"]
+    public static let presetNames = ["cluster-25g", "fabric-10g", "fabric-100g", "fabric-100g-500kb", "tomahawk3"]
 
     /// A topology by name, or nil for a name that is not in ``presetNames``.
     public static func named(_ name: String) -> TopologyConfiguration? {
@@ -12,6 +12,7 @@ extension TopologyConfiguration {
         case "cluster-25g": cluster25g
         case "fabric-10g": fabric10g
         case "fabric-100g": fabric100g
+        case "fabric-100g-500kb": fabric100gLimited
         case "tomahawk3": tomahawk3
         default: nil
         }
@@ -39,12 +40,20 @@ extension TopologyConfiguration {
 
     /// 144 hosts at 100 Gb/s, 9 leaves of 16, 4 spines at 400 Gb/s per link, 0.65 µs per link and nothing else: the
     /// topology of *dcPIM: Near-Optimal Proactive Datacenter Transport* (SIGCOMM 2022). Its switches had 500 KB
-    /// per port; here buffers are unlimited unless a scenario says otherwise.
+    /// per port, which `fabric-100g-500kb` has; here buffers are unlimited unless a scenario says otherwise.
     private static var fabric100g: Self {
         Self(
             shape: .leafSpine(leaves: 9, hostsPerLeaf: 16, spines: 4), hostRate: .gigabitsPerSecond(100),
             uplinkRate: .gigabitsPerSecond(400), linkDelay: .nanoseconds(650), switchDelay: .zero,
             hostSendDelay: .zero, hostReceiveDelay: .zero, nicDelay: .zero)
+    }
+
+    /// `fabric-100g` with the memory that it had there: 500 KB for each port.
+    private static var fabric100gLimited: Self {
+        var topology = fabric100g
+        topology.leafSwitch = SwitchConfiguration(buffer: .perPort, bufferBytes: topology.portsPerLeaf * 500_000)
+        topology.spineSwitch = SwitchConfiguration(buffer: .perPort, bufferBytes: topology.leafCount * 500_000)
+        return topology
     }
 
     /// 128 hosts at 100 Gb/s on one Broadcom Tomahawk 3: 64 MB, shared, in cells of 256 bytes. Delays as `fabric-10g`.

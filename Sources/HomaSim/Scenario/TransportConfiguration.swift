@@ -11,6 +11,8 @@ public enum TransportConfiguration: Equatable, Sendable {
     case srptOracle
     /// TCP with one of its congestion controls.
     case tcp(TCPConfiguration)
+    /// dcPIM: hosts matched like the ports of a switch.
+    case dcpim(DCPIMConfiguration)
 
     /// As scenario files call it.
     public var kind: String {
@@ -18,6 +20,7 @@ public enum TransportConfiguration: Equatable, Sendable {
         case .homa(let homa): homa.isAeolus ? "aeolus" : "homa"
         case .srptOracle: "srpt-oracle"
         case .tcp(let tcp): tcp.congestionControl == .dctcp ? "dctcp" : "tcp"
+        case .dcpim: "dcpim"
         }
     }
 }

@@ -13,7 +13,7 @@ extension Scenario {
             guard homa.isAeolus else { return self }
             let threshold = Self.selectiveFrames * HomaFrame(homa).largestStoredBytes
             resolved.setThresholds(\.selectiveDropThresholdBytes, threshold)
-        case .srptOracle: return self
+        case .srptOracle, .dcpim: return self
         case .tcp(let tcp):
             if tcp.keepsPaths { resolved.topology.pathChoice = .perFlowECMP }
             guard tcp.congestionControl == .dctcp else { return resolved }

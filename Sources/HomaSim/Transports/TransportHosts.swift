@@ -27,12 +27,14 @@ struct TransportHosts: ~Copyable {
         case homa
         case oracle
         case tcp
+        case dcpim
     }
 
     private let kind: Kind
     private var homa: HomaTransport?
     private var oracle: SRPTOracle?
     var tcp: TCPTransport?
+    var dcpim: DCPIMTransport?
     /// Sizes of the transport's data packets.
     let frame: FrameFormat
     /// Bytes of a message that are sent without a grant, for reckoning the load.
@@ -49,6 +51,7 @@ struct TransportHosts: ~Copyable {
         case .homa: MemoryLayout<HomaPacketFields>.stride
         case .srptOracle: 0
         case .tcp: MemoryLayout<TCPSegment>.stride
+        case .dcpim: MemoryLayout<DCPIMPacket>.stride
         }
     }
 
@@ -59,6 +62,7 @@ struct TransportHosts: ~Copyable {
             homa = HomaTransport(scenario, settings, packets: packets, messages: messages)
             oracle = nil
             tcp = nil
+            dcpim = nil
             frame = HomaFrame(settings).format
             unscheduledBytes = settings.endpoint.unscheduledBytes
             packetsPerAcknowledgement = nil
@@ -68,6 +72,7 @@ struct TransportHosts: ~Copyable {
             homa = nil
             oracle = SRPTOracle(scenario, messages: messages)
             tcp = nil
+            dcpim = nil
             frame = .sigcomm2018
             unscheduledBytes = .max
             packetsPerAcknowledgement = nil
@@ -77,9 +82,22 @@ struct TransportHosts: ~Copyable {
             homa = nil
             oracle = nil
             tcp = TCPTransport(scenario, settings, packets: packets, messages: messages)
+            dcpim = nil
             frame = .tcp
             unscheduledBytes = .max
             packetsPerAcknowledgement = settings.segmentsPerAck
+            answersItself = false
+        case .dcpim(let settings):
+            kind = .dcpim
+            homa = nil
+            oracle = nil
+            tcp = nil
+            dcpim = DCPIMTransport(scenario, settings, packets: packets, messages: messages)
+            frame = settings.frame
+            // Tokens are to dcPIM what grants are to Homa; its authors count data only.
+            unscheduledBytes =
+                settings.frames == .sigcomm2022 ? .max : DCPIMTuning(settings, scenario.topology).shortBytes
+            packetsPerAcknowledgement = nil
             answersItself = false
         }
     }
@@ -90,6 +108,7 @@ struct TransportHosts: ~Copyable {
         case .homa: homa!.start(message, at: now)
         case .oracle: oracle!.start(message, at: now)
         case .tcp: tcp!.start(message, at: now)
+        case .dcpim: dcpim!.start(message, at: now)
         }
     }
 
@@ -99,6 +118,7 @@ struct TransportHosts: ~Copyable {
         case .homa: homa!.receive(packet, at: host, now: now)
         case .oracle: preconditionFailure("the oracle sends no packets")
         case .tcp: tcp!.receive(packet, at: host, now: now)
+        case .dcpim: dcpim!.receive(packet, at: host, now: now)
         }
     }
 
@@ -108,6 +128,7 @@ struct TransportHosts: ~Copyable {
         case .homa: homa!.nextPacket(host, at: now)
         case .oracle: Packet.none
         case .tcp: tcp!.nextPacket(host, at: now)
+        case .dcpim: dcpim!.nextPacket(host, at: now)
         }
     }
 
@@ -117,6 +138,7 @@ struct TransportHosts: ~Copyable {
         case .homa: homa!.deadline(host)
         case .oracle: oracle!.deadline(host)
         case .tcp: tcp!.deadline(host)
+        case .dcpim: dcpim!.deadline(host)
         }
     }
 
@@ -126,19 +148,24 @@ struct TransportHosts: ~Copyable {
         case .homa: homa!.expireTimers(host, at: now)
         case .oracle: oracle!.expireTimers(host, at: now)
         case .tcp: tcp!.expireTimers(host, at: now)
+        case .dcpim: dcpim!.expireTimers(host, at: now)
         }
     }
 
     @inline(__always)
     mutating func nextWake() -> UInt16? {
         switch kind {
-        case .homa, .tcp: nil
+        case .homa, .tcp, .dcpim: nil
         case .oracle: oracle!.nextWake()
         }
     }
 
     mutating func tcpStatistics() -> TCPHostStatistics? {
         kind == .tcp ? tcp!.statistics() : nil
+    }
+
+    mutating func dcpimStatistics() -> DCPIMHostStatistics? {
+        kind == .dcpim ? dcpim!.statistics() : nil
     }
 
     /// True while the protocol core is at work; nil when the transport is another.
