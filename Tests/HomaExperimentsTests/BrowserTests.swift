@@ -7,10 +7,13 @@ import Testing
 @testable import HomaExperiments
 
 /// The report in a real browser: Debian's `chromium`, without a window.
+///
+/// Where there is none the tests are skipped, unless `HOMA_REQUIRE_BROWSER` is set; then they fail. `HOMA_REPORT` names
+/// a report that is looked at beside the sample.
 @Suite(.serialized) struct BrowserTests {
-    static let browser = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].first {
-        FileManager.default.isExecutableFile(atPath: $0)
-    }
+    private static let environment = ProcessInfo.processInfo.environment
+    static let isWanted = Browser.path != nil || environment["HOMA_REQUIRE_BROWSER"] != nil
+    private static let missing = "NO CHROMIUM: NOBODY HAS LOOKED AT THE REPORT (apt-get install chromium)"
 
     static var report: ExperimentReport {
         var findings = Findings()
@@ -25,68 +28,61 @@ import Testing
             failures: [], commands: ["homa sim run quick"])
     }
 
-    /// Looks at the page as laid out and writes what it finds into an element that the dump shows.
-    private static let probe = """
-        <script>window.addEventListener('load',()=>{const f=[];for(const s of document.querySelectorAll('svg.chart')){\
-        const b=s.getBoundingClientRect();const inside=e=>{const r=e.getBoundingClientRect();return r.width>0\
-        &&r.height>0&&r.left>=b.left-1&&r.right<=b.right+1&&r.top>=b.top-1&&r.bottom<=b.bottom+1};\
-        f.push({marks:[...s.querySelectorAll('.mark')].filter(inside).length,\
-        axes:[...s.querySelectorAll('.axis-label')].filter(e=>inside(e)&&/\\(.+\\)/.test(e.textContent)).length,\
-        ticks:[...s.querySelectorAll('.tick')].filter(inside).length})}\
-        const p=document.createElement('pre');p.id='probe';p.textContent=JSON.stringify({charts:f,\
-        width:document.documentElement.scrollWidth,window:window.innerWidth,\
-        dark:getComputedStyle(document.body).backgroundColor});document.body.append(p)})</script>
-        """
+    /// The sample, and the report that was made before, if any.
+    static var pages: [(name: String, html: String)] {
+        var pages = [("sample", ReportPage([report], machine: "a machine").render())]
+        if let path = environment["HOMA_REPORT"] {
+            pages.append((path, (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""))
+        }
+        return pages
+    }
 
-    @Test(.enabled(if: browser != nil, "no chromium: apt-get install chromium"))
-    func `the report loads without errors, and every chart has marks and labelled axes with units`() throws {
-        let page = ReportPage([Self.report], machine: "a machine").render()
-        let found = try Self.look(at: page, width: 1000)
-        #expect(found.errors.isEmpty, "\(found.errors)")
-        let charts = try #require(found.probe["charts"]?.elements)
-        #expect(charts.count == 1)
-        for chart in charts {
-            #expect(chart["marks"]?.integer == 4)
-            #expect(chart["axes"]?.integer == 2)
-            #expect((chart["ticks"]?.integer ?? 0) >= 4)
+    @Test func `there is a browser, or it is said aloud that there is none`() {
+        if Browser.path == nil { FileHandle.standardError.write(Data("*** \(Self.missing) ***\n".utf8)) }
+        #expect(Browser.path != nil || !Self.isWanted)
+    }
+
+    @Test(.enabled(if: isWanted, "\(missing)"), arguments: [false, true])
+    func `the report loads without errors, charts have marks and labelled axes with units`(isDark: Bool) throws {
+        for page in Self.pages {
+            let found = try Browser.look(at: page.html, width: 1000, isDark: isDark)
+            #expect(found.errors.isEmpty, "\(page.name): \(found.errors)")
+            let charts = try #require(found.probe["charts"]?.elements)
+            #expect(charts.count == page.html.matches(of: /<svg class="chart"/).count && !charts.isEmpty)
+            for chart in charts {
+                let title = chart["title"]?.text ?? ""
+                #expect((chart["marks"]?.integer ?? 0) > 0, "\(page.name): \(title)")
+                #expect(chart["outside"]?.integer == 0, "\(page.name): \(title)")
+                #expect(chart["pale"]?.integer == 0, "\(page.name): \(title)")
+                #expect(chart["axes"]?.integer == 2, "\(page.name): \(title)")
+                #expect((chart["ticks"]?.integer ?? 0) >= 4, "\(page.name): \(title)")
+            }
+            let paper = found.probe["paper"]?.text
+            #expect(paper == (isDark ? "rgb(13, 17, 23)" : "rgb(255, 255, 255)"))
+            #expect(found.probe["ink"]?.text == (isDark ? "rgb(230, 237, 243)" : "rgb(27, 31, 36)"))
         }
     }
 
-    @Test(.enabled(if: browser != nil, "no chromium: apt-get install chromium"), arguments: [500, 1400])
-    func `the report fits narrow and wide windows`(width: Int) throws {
-        let found = try Self.look(at: ReportPage([Self.report], machine: "a machine").render(), width: width)
-        let shown = try #require(found.probe["window"]?.integer)
-        #expect((found.probe["width"]?.integer ?? .max) <= shown)
+    @Test(.enabled(if: isWanted, "\(missing)"), arguments: [320, 390, 1400])
+    func `the report fits phones and wide windows`(width: Int) throws {
+        for page in Self.pages {
+            let found = try Browser.look(at: page.html, width: width)
+            #expect(found.probe["window"]?.integer == width)
+            #expect((found.probe["width"]?.integer ?? .max) <= width, "\(page.name)")
+        }
     }
 
-    @Test(.enabled(if: browser != nil, "no chromium: apt-get install chromium"))
-    func `a page with an error is found out`() throws {
-        let found = try Self.look(at: "<body><script>undefinedFunction()</script>", width: 800)
+    @Test(.enabled(if: isWanted, "\(missing)")) func `the report can be printed`() throws {
+        for page in Self.pages {
+            let pdf = try Browser.print(page.html)
+            #expect(pdf.starts(with: Array("%PDF".utf8)))
+            let pages = String(decoding: pdf, as: UTF8.self).matches(of: /\/Type\s*\/Page[^s]/).count
+            #expect(pages >= 1, "\(page.name)")
+        }
+    }
+
+    @Test(.enabled(if: isWanted, "\(missing)")) func `a page with an error is found out`() throws {
+        let found = try Browser.look(at: "<body><script>undefinedFunction()</script>", width: 800)
         #expect(!found.errors.isEmpty)
-    }
-
-    private static func look(at page: String, width: Int) throws -> (probe: JSONValue, errors: [String]) {
-        let folder = try TemporaryFolder()
-        let path = "\(folder.path)/page.html"
-        try Data((page + probe).utf8).write(to: URL(filePath: path))
-        let process = Process()
-        process.executableURL = URL(filePath: try #require(browser))
-        process.arguments = [
-            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-            "--disable-background-networking", "--user-data-dir=\(folder.path)/profile", "--window-size=\(width),900",
-            "--enable-logging=stderr", "--virtual-time-budget=2000", "--dump-dom", "file://\(path)",
-        ]
-        let errorPath = "\(folder.path)/errors"
-        _ = FileManager.default.createFile(atPath: errorPath, contents: nil)
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = try FileHandle(forWritingTo: URL(filePath: errorPath))
-        try process.run()
-        let dom = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
-        process.waitUntilExit()
-        let log = try String(contentsOfFile: errorPath, encoding: .utf8)
-        let text = dom.firstMatch(of: /<pre id="probe">(.*?)<\/pre>/).map { String($0.1) }
-        let json = try JSONValue(parsing: try #require(text, "the page did not load: \(log.suffix(2000))"))
-        return (json, log.split(separator: "\n").filter { $0.contains("CONSOLE") }.map(String.init))
     }
 }

@@ -22,8 +22,7 @@ import Testing
             var laboratory = Laboratory(scale: scale) { _ in nil }
             // Throws for a scenario with a wrong key or value.
             _ = try experiment.evaluate(&laboratory)
-            let isReal = experiment.name == "receive-throughput"
-            #expect(laboratory.missing.isEmpty == isReal, "\(experiment.name) asks for nothing")
+            #expect(!laboratory.missing.isEmpty, "\(experiment.name) asks for nothing")
         }
     }
 
@@ -41,7 +40,7 @@ import Testing
         let record = try JSONValue(
             parsing: #"{"measure":"goodput_500kb_vs_tcp","value":0.99,"rival_value":18.5e9,"homa_value":18.3e9}"#)
         var laboratory = Laboratory(scale: .full, records: { _ in [record] }) { _ in nil }
-        let claims = try Experiment.receiveThroughput.evaluate(&laboratory).claims
+        let claims = try Experiment.receiveThroughput.evaluate(&laboratory).claims.suffix(5)
         #expect(claims.map(\.verdict) == [.notReproduced, .reproduced, .reproduced, .notReproduced, .reproduced])
     }
 

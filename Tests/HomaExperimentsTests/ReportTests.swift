@@ -17,6 +17,21 @@ import Testing
         #expect(!svg.contains("nan"))
     }
 
+    @Test func `an axis of named things carries their names`() {
+        let chart = Chart(
+            "By workload", x: .workloads, y: Axis("time", unit: "µs"),
+            series: [Series("one", [.init(2, 1), .init(5, 3)])])
+        let svg = ChartSVG(chart).render()
+        for name in ["W1", "W2", "W3", "W4", "W5"] { #expect(svg.contains(">\(name)</text>")) }
+        #expect(svg.contains("W5 → 3"))
+    }
+
+    @Test func `the front keeps what nothing else beats in both figures`() {
+        let all = [(1.0, 5.0), (2, 4), (3, 4.5), (4, 1), (5, .nan)].map { (setting: $0.0, y: $0.1) }
+        #expect(LessBufferStudy.front(all, greaterIsBetter: false) { $0 }.map(\.setting) == [1, 2, 4])
+        #expect(LessBufferStudy.front(all, greaterIsBetter: true) { $0 }.map(\.setting) == [1])
+    }
+
     @Test func `a chart without points says so`() {
         let empty = Chart("Empty", x: Axis("x", unit: "s"), y: Axis("y", unit: "s"), series: [Series("one", [])])
         #expect(ChartSVG(empty).render().contains("nothing was measured"))

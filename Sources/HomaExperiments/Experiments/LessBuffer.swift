@@ -20,7 +20,7 @@ extension Experiment {
     }
 }
 
-private enum LessBufferStudy {
+enum LessBufferStudy {
     struct Setting {
         var name: String
         var family: String
@@ -108,14 +108,22 @@ private enum LessBufferStudy {
         findings.claims = claims(done) + [recommendation(done), idleClaim(idle)]
         var families: [String] = []
         for setting in done where !families.contains(setting.family) { families.append(setting.family) }
-        func chart(_ title: String, _ axis: Axis, _ figure: (Setting) -> Double) -> Chart {
-            Chart(
+        func chart(_ title: String, _ axis: Axis, greaterIsBetter: Bool = false, _ figure: (Setting) -> Double)
+            -> Chart
+        {
+            let best = front(done.map { (setting: $0, y: figure($0)) }, greaterIsBetter: greaterIsBetter) {
+                $0.microseconds
+            }
+            return Chart(
                 title, x: Axis("most held by the switch", unit: "µs"), y: axis,
-                series: families.map { family in
-                    Series(
-                        family, marks: .points,
-                        done.filter { $0.family == family }.map { .init($0.microseconds, figure($0)) })
-                })
+                series: [Series("none is better in both", best.map { .init($0.setting.microseconds, $0.y) })]
+                    + families.map { family in
+                        Series(
+                            family, marks: .points,
+                            done.filter { $0.family == family }.map {
+                                .init($0.microseconds, figure($0), family == "preset" ? $0.name : "")
+                            })
+                    })
         }
         findings.charts = [
             chart("Buffer against short messages", Axis("p99 slowdown of median messages", unit: "ratio")) {
@@ -124,7 +132,9 @@ private enum LessBufferStudy {
             chart("Buffer against all messages", Axis("mean slowdown", unit: "ratio", logarithmic: true)) {
                 $0.load.mean
             },
-            chart("Buffer against throughput", Axis("throughput", unit: "share of the links")) { $0.throughput },
+            chart("Buffer against throughput", Axis("throughput", unit: "share of the links"), greaterIsBetter: true) {
+                $0.throughput
+            },
         ]
         var table = DataTable(
             "Settings",
@@ -146,6 +156,18 @@ private enum LessBufferStudy {
         }
         findings.tables = [table, ports]
         return findings
+    }
+
+    /// The Pareto front: settings that no other one beats in buffer without being worse in the other figure, by buffer.
+    static func front<T>(
+        _ all: [(setting: T, y: Double)], greaterIsBetter: Bool, buffer: (T) -> Double
+    ) -> [(setting: T, y: Double)] {
+        var best: [(setting: T, y: Double)] = []
+        for one in all.filter(\.y.isFinite).sorted(by: { buffer($0.setting) < buffer($1.setting) }) {
+            if let last = best.last, greaterIsBetter ? one.y <= last.y : one.y >= last.y { continue }
+            best.append(one)
+        }
+        return best
     }
 
     private static func claims(_ done: [Setting]) -> [Claim] {

@@ -46,7 +46,7 @@ private enum RegionStudy {
         model.load = load
         model.holdMicroseconds = hold
         let long = workload == "w5" ? 3_000 : workload == "w4" ? 10_000 : 20_000
-        model.messages = laboratory.choose(quick: long, full: long * 10)
+        model.messages = laboratory.choose(quick: long, full: long * 3)
         return model
     }
 

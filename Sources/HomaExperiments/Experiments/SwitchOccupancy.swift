@@ -19,7 +19,7 @@ extension Experiment {
 
 private enum OccupancyStudy {
     static func evaluate(_ laboratory: inout Laboratory) throws -> Findings {
-        let scale = laboratory.choose(quick: 1, full: 25)
+        let scale = laboratory.choose(quick: 1, full: 12)
         let lengths = ["w2": 200_000, "w3": 80_000, "w4": 30_000, "w5": 12_000]
         var rows: [(name: String, now: Outcome, notes: Outcome)] = []
         for (workload, load) in Setup.clusterLoads {
@@ -30,7 +30,7 @@ private enum OccupancyStudy {
         }
         var growth: [(Double, Double)] = []
         for messages in laboratory.choose(
-            quick: [3_000, 10_000, 30_000], full: [3_000, 10_000, 30_000, 100_000, 750_000])
+            quick: [3_000, 10_000, 30_000], full: [3_000, 10_000, 30_000, 100_000, 360_000])
         {
             let outcome = try laboratory.run(Setup.clusterRPC("w4", load: 0.8, messages: messages))
             growth.append((Double(messages), outcome.switchBytes / 1e6))

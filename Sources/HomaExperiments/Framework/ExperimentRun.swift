@@ -37,7 +37,7 @@ public struct ExperimentRun {
             let (reports, missing) = try evaluate()
             guard !missing.isEmpty else { return reports }
             progress.total += missing.count
-            try runReceivers(missing, &progress, stop)
+            try runModels(missing, &progress, stop)
             try runSimulations(missing, &progress, threads, stop, runner, tick)
             if stop.isStopped { return nil }
         }
@@ -77,10 +77,13 @@ public struct ExperimentRun {
             commands: laboratory.used.map(\.command))
     }
 
-    private func runReceivers(_ points: [Point], _ progress: inout Progress, _ stop: StopFlag) throws {
-        for point in points {
-            guard case .receiver(let model) = point.work, !stop.isStopped else { continue }
-            try store.keep(point.key, model.run())
+    private func runModels(_ points: [Point], _ progress: inout Progress, _ stop: StopFlag) throws {
+        for point in points where !stop.isStopped {
+            switch point.work {
+            case .simulation: continue
+            case .receiver(let model): try store.keep(point.key, model.run())
+            case .copying(let model): try store.keep(point.key, model.run())
+            }
             progress.finished += 1
         }
     }

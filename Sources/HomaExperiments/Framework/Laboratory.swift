@@ -3,11 +3,12 @@
 import HomaScenarios
 import HomaSim
 
-/// Something to run: a simulation of a network, or of one host's receive buffers.
+/// Something to run: a simulation of a network, or a model of one host.
 struct Point: Sendable {
     enum Work: Sendable {
         case simulation(Scenario)
         case receiver(ReceiverModel)
+        case copying(CopyModel)
     }
 
     /// Names the work with all its settings.
@@ -50,6 +51,11 @@ public struct Laboratory {
     /// The result of a model of receive buffers.
     mutating func run(_ model: ReceiverModel) -> Outcome {
         ask(Point(key: model.key, work: .receiver(model), command: "# \(model.json.description)"))
+    }
+
+    /// The result of a model of copying.
+    mutating func run(_ model: CopyModel) -> Outcome {
+        ask(Point(key: model.key, work: .copying(model), command: "# \(model.json.description)"))
     }
 
     private mutating func ask(_ point: Point) -> Outcome {
