@@ -30,6 +30,8 @@ let package = Package(
     products: [
         .library(name: "Homa", targets: ["Homa"]),
         .executable(name: "homa", targets: ["homa"]),
+        // For Benchmarks/ alone; no interface that is kept from version to version.
+        .library(name: "HomaParts", targets: ["HomaBase", "HomaWire", "HomaSim", "HomaBench"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
@@ -51,7 +53,9 @@ let package = Package(
         house(
             "HomaExperiments",
             ["HomaBase", "HomaBuffers", "HomaCore", "HomaWorkloads", "HomaSim", "HomaScenarios"]),
-        house("HomaBench", ["HomaBase", "HomaWorkloads", "Homa", histogram]),
+        house(
+            "HomaBench",
+            ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads", "Homa", histogram]),
         house(
             "HomaCommand",
             [

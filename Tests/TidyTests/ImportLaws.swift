@@ -14,7 +14,7 @@ enum ImportLaws {
         "HomaWorkloads": ["HomaBase"],
         "HomaSim": core.union(["HomaWorkloads"]),
         "HomaScenarios": ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim", "Foundation"],
-        "HomaBench": ["HomaBase", "Homa", "HomaWorkloads", "Histogram", "Glibc", "Synchronization"],
+        "HomaBench": core.union(["Homa", "HomaWorkloads", "Histogram", "Glibc", "Synchronization"]),
         "HomaExperiments": [
             "HomaBase", "HomaBuffers", "HomaCore", "HomaWorkloads", "HomaSim", "HomaScenarios", "Foundation",
         ],

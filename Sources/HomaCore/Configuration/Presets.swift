@@ -26,8 +26,8 @@ extension EndpointConfiguration {
         return configuration
     }
 
-    /// ``linux2026`` for switches with little buffer: about two fifths of what it makes a switch hold, for a mean
-    /// slowdown at most a tenth higher and about two hundredths less throughput.
+    /// ``linux2026`` for switches with little buffer: about a third of what it makes a switch hold, for a mean
+    /// slowdown at most a tenth higher and about a hundredth less throughput.
     ///
     /// For 25 Gb/s and round trips of 15 µs; both figures grow in proportion to bandwidth times round-trip time. Found
     /// by `homa experiment run less-buffer` (W4 at 80 % load; docs/findings.md).
