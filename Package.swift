@@ -51,13 +51,16 @@ let package = Package(
         house("HomaSim", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads"]),
         house("HomaScenarios", ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim"]),
         house(
+            "HomaExperiments",
+            ["HomaBase", "HomaBuffers", "HomaCore", "HomaWorkloads", "HomaSim", "HomaScenarios"]),
+        house(
             "HomaBench",
             ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads", "Homa", histogram]),
         house(
             "HomaCommand",
             [
                 "HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaIO", "Homa", "HomaBench", "HomaWorkloads",
-                "HomaSim", "HomaScenarios",
+                "HomaSim", "HomaScenarios", "HomaExperiments",
                 argumentParser, logging,
             ]),
         .executableTarget(name: "homa", dependencies: ["HomaCommand", argumentParser], swiftSettings: settings),
@@ -73,6 +76,9 @@ let package = Package(
         tests(
             "HomaSimTests", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads", "HomaSim"]),
         tests("HomaScenariosTests", ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim", "HomaScenarios"]),
+        tests(
+            "HomaExperimentsTests",
+            ["HomaBase", "HomaBuffers", "HomaWorkloads", "HomaSim", "HomaScenarios", "HomaExperiments"]),
         tests("HomaBenchTests", ["HomaBase", "HomaWorkloads", "HomaBench"]),
         tests(
             "HomaCommandTests", ["HomaBase", "HomaBench", "HomaCore", "HomaWorkloads", "HomaCommand", argumentParser]),

@@ -7,11 +7,13 @@ import HomaCore
 /// Named sets of protocol settings.
 enum Preset: String, ExpressibleByArgument, CaseIterable, Sendable {
     case `default`, linux2026, sigcomm2018
+    case smallBuffers = "small-buffers"
 
     var configuration: EndpointConfiguration {
         switch self {
         case .default: .default
         case .linux2026: .linux2026
+        case .smallBuffers: .smallBuffers
         case .sigcomm2018: .sigcomm2018(scheduledLevels: 4)
         }
     }
@@ -53,7 +55,7 @@ struct NodeOptions: ParsableArguments {
     @Option(help: "Threads of the node, each with a share of the RPCs.")
     var shards = 1
 
-    @Option(help: "Protocol settings: default, linux2026 or sigcomm2018.")
+    @Option(help: "Protocol settings: default, linux2026, small-buffers or sigcomm2018.")
     var preset: Preset = .default
 
     @Option(help: "Link rate for the pacer, e.g. 10Gbit; off by default.")
