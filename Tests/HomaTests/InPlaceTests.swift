@@ -31,7 +31,7 @@ extension LoopbackTests {
         /// expected; every byte of every message is checked. Packets of two sizes, as paths of two MTUs have.
         @Test("messages that come in between are taken for what they are", arguments: [1400, 4000, 8972])
         func between(packetBytes: Int) async throws {
-            let configuration = loopback(packetBytes: packetBytes)
+            let configuration = small(packetBytes)
             try await withEcho(configuration) { server, address in
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for client in 0..<3 { group.addTask { try await run(client, configuration, address) } }
@@ -43,7 +43,7 @@ extension LoopbackTests {
             }
         }
 
-        private func loopback(packetBytes: Int) -> HomaConfiguration {
+        private func small(_ packetBytes: Int) -> HomaConfiguration {
             var configuration = HomaConfiguration()
             configuration.bindAddress = "127.0.0.1"
             configuration.endpoint.packetBytesCap = packetBytes

@@ -69,7 +69,7 @@ public struct LoadPlan: Sendable, Equatable {
         return fraction * Double(link.bitsPerSecond) / (8 * mean)
     }
 
-    /// One of `count` equal parts of the load, with other sizes and times than the rest: all of them together are the plan.
+    /// One of `count` equal parts of the load, with other sizes and times than the rest: together they are the plan.
     public func part(_ index: Int, of count: Int) -> LoadPlan {
         precondition(count >= 1 && index >= 0 && index < count, "one of the parts")
         guard count > 1 else { return self }
