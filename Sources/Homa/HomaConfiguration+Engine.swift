@@ -14,6 +14,7 @@ extension HomaConfiguration {
         guard shards == 1 || (driver == .socket && carriage == .udp) else {
             throw HomaError(.configuration, "shards is \(shards), but must be 1 except with UDP sockets")
         }
+        if pool.shards != shards { try check("pool.shards", pool.shards, in: 1...1) }
         var pool = pool
         pool.shards = shards
         if let mtu { try check("mtu", mtu, in: 156...65_535) }
