@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
 internal import HomaBase
 internal import HomaBuffers
 internal import HomaCore
@@ -88,6 +89,8 @@ extension Engine {
         if checkErrorsNowAndThen() { return noteWork() }
         if state.pointee.driver.wantsToConnect { connectToBusiestPeer() }
         state.pointee.roundsByOldClock = affordableRoundsByOldClock
+        // Engines that are more than the cores would else spin in each other's way.
+        if shard.count > 1 { sched_yield() }
         let spin = configuration.spinNanoseconds
         guard spin != .max, state.pointee.now.nanoseconds(since: state.pointee.lastWork) >= spin else { return }
         let deadline = min(state.pointee.deadline, state.pointee.timers.earliest)

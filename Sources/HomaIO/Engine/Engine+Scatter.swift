@@ -15,17 +15,33 @@ extension Engine {
     /// Shorter ones are no dearer to copy than to plan for.
     private static var fewestPackets: Int { 4 }
 
+    /// So sure the engine must be that the next train goes on with this one's message: messages that come in turns are
+    /// cheaper to copy than to put in the wrong place and then copy.
+    static var confidenceToPlan: Int { 8 }
+
     /// A train has been taken: if it left a message in the middle, the next one probably goes on with it.
     func expectMore(after datagram: ReceivedDatagram) {
         let payload = datagram.segmentSize - ScatterPlan.headerByteCount
         guard let udp = state.pointee.driver.udp, payload > 0,
-            datagram.byteCount > (Self.fewestPackets - 1) * datagram.segmentSize,
-            let forecast = state.pointee.endpoint.forecast(),
+            datagram.byteCount > (Self.fewestPackets - 1) * datagram.segmentSize
+        else { return }
+        let forecast = state.pointee.endpoint.forecast()
+        judgeLastForecast()
+        state.pointee.lastForecast = forecast
+        guard let forecast, state.pointee.forecastConfidence >= Self.confidenceToPlan,
             Int(forecast.length - forecast.offset) >= Self.fewestPackets * payload
         else { return }
         udp.pointee.arm(
             forecast, payloadByteCount: payload, endpoint: &state.pointee.endpoint, region: region.memory.baseAddress)
         state.pointee.expected = ExpectedTrain(forecast: forecast, source: datagram.source)
+    }
+
+    /// A forecast came true when its message is no longer where it was. One that did not costs about what two save.
+    private func judgeLastForecast() {
+        guard let last = state.pointee.lastForecast else { return }
+        let confidence = state.pointee.forecastConfidence
+        state.pointee.forecastConfidence =
+            state.pointee.endpoint.stillExpects(last) ? max(0, confidence - 2) : min(15, confidence + 1)
     }
 
     /// Gives up the plan when the message is no longer where it was: its memory may have become another's.

@@ -44,6 +44,9 @@ struct EngineState: ~Copyable {
     var counters = EngineStatistics()
     /// What the driver's plan is for, while it has one.
     var expected: ExpectedTrain?
+    /// How the last train's message was expected to go on, and how often such expectations came true of late.
+    var lastForecast: Forecast?
+    var forecastConfidence = Engine.confidenceToPlan
     /// Version of the cutoffs that the other shards were told of.
     var toldCutoffs: UInt16 = 0
     let clientPort: UInt16
