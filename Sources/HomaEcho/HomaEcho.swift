@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import Homa
 
 /// `homa-echo [UDP port [Homa port]]` answers every request with itself, until it is ended.
@@ -17,6 +18,7 @@ enum HomaEcho {
         try await withHomaNode(listening: (ports.first ?? 0) ?? 0) { node in
             let socket = try node.openSocket(port: (ports.dropFirst().first ?? 4000) ?? 4000)
             print("serving homa on port \(node.udpPort)")
+            fflush(nil)  // whoever waits for that line at the other end of a pipe
             try await socket.serve(on: .engine) { request in try request.respond(copying: request.message) }
         }
     }
