@@ -173,8 +173,8 @@ struct LeaseTable: ~Copyable, @unchecked Sendable {
 
     /// Ends a lease, once, and gives what it holds to `body`; false when it is not live.
     ///
-    /// `body` gets the last state, and the pages if it tells of any. Two returns of one lease race for the exchange, and
-    /// exactly one of them wins. Without pages the slot is free from the exchange on.
+    /// `body` gets the last state, and the pages if it tells of any. Two returns of one lease race for the exchange,
+    /// and exactly one of them wins. Without pages the slot is free from the exchange on.
     @inline(__always)
     func retire(_ lease: BufferLease, _ body: (_ state: UInt64, _ pages: LeasePages) -> Void) -> Bool {
         guard isKnown(lease) else { return false }

@@ -19,7 +19,10 @@ enum HomaEcho {
             let socket = try node.openSocket(port: (ports.dropFirst().first ?? 4000) ?? 4000)
             print("serving homa on port \(node.udpPort)")
             fflush(nil)  // whoever waits for that line at the other end of a pipe
-            try await socket.serve(on: .engine) { request in try request.respond(copying: request.message) }
+            try await socket.serve(on: .engine) { request in
+                let message = request.message
+                try request.respond(copying: message)
+            }
         }
     }
 }
