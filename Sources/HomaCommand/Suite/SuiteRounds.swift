@@ -55,10 +55,12 @@ struct SuiteRounds {
 
     // MARK: With a network
 
-    private func serve(_ carrier: ProtocolChoice, _ options: [String]) throws -> (ChildProcess, address: String) {
+    private func serve(
+        _ carrier: ProtocolChoice, _ options: [String], sharesCores: Bool = false
+    ) throws -> (ChildProcess, address: String) {
         let server = try ChildProcess(
             ["serve", "0", "--protocol", carrier.rawValue, "--bind", path.serverHost, "--for", "60s", "--json"]
-                + options, through: path.launcher(isServer: true))
+                + options, through: path.launcher(isServer: true, sharesCores: sharesCores))
         let line = try server.firstLine()
         guard let port = line.split(separator: " ").last.flatMap({ UInt16($0) }) else {
             throw ChildError(description: "the \(carrier.rawValue) server said '\(line)' instead of its port")
@@ -71,10 +73,11 @@ struct SuiteRounds {
     }
 
     private mutating func measure(_ exchange: SuiteStep.Exchange, _ step: SuiteStep) throws -> Double {
-        let (server, address) = try serve(exchange.carrier, exchange.serverOptions)
+        let (server, address) = try serve(
+            exchange.carrier, exchange.serverOptions, sharesCores: exchange.sharesCores)
         let client = try ChildProcess(
             [exchange.command, address, "--protocol", exchange.carrier.rawValue, "--json"] + exchange.clientOptions,
-            through: path.launcher(isServer: false))
+            through: path.launcher(isServer: false, sharesCores: exchange.sharesCores))
         let said = ChildRecords(try client.finish())
         let told = ChildRecords(try server.stop())
         if step == .goodputHoma { packetsResent += said.value("packets_resent") ?? 0 }
