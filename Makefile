@@ -2,7 +2,7 @@
 
 SWIFT ?= swift
 
-.PHONY: help build test check lint format tsan demo bench netns lab clean
+.PHONY: help build test check lint format tsan demo bench suite microbench netns lab clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -14,7 +14,8 @@ test: ## all tests
 	$(SWIFT) test
 
 lint: ## complain about layout
-	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
+	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests \
+		Benchmarks/Package.swift Benchmarks/Benchmarks
 
 format: ## put the layout right
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
@@ -30,6 +31,13 @@ demo: ## a server and a client on this machine
 bench: ## latency and throughput, with TCP beside it
 	$(SWIFT) run -c release homa bench
 
+suite: ## the whole performance record, against its rivals; root for namespaces
+	$(SWIFT) build -c release --product homa
+	.build/release/homa bench --suite
+
+microbench: ## pool, core, wire and event queue by themselves
+	$(SWIFT) package --package-path Benchmarks benchmark --no-progress
+
 netns: ## checks in network namespaces; needs root
 	$(SWIFT) build -c release --product homa
 	Scripts/netns-checks.sh
@@ -39,4 +47,4 @@ lab: ## checks of the emulated network; needs root
 	Scripts/lab-check.sh
 
 clean: ## remove what was built
-	rm -rf .build .build-tsan
+	rm -rf .build .build-tsan Benchmarks/.build

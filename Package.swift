@@ -30,6 +30,8 @@ let package = Package(
     products: [
         .library(name: "Homa", targets: ["Homa"]),
         .executable(name: "homa", targets: ["homa"]),
+        // For Benchmarks/ alone; no interface that is kept from version to version.
+        .library(name: "HomaParts", targets: ["HomaBase", "HomaWire", "HomaSim", "HomaBench"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
@@ -48,12 +50,17 @@ let package = Package(
         house("HomaWorkloads", ["HomaBase"]),
         house("HomaSim", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads"]),
         house("HomaScenarios", ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim"]),
-        house("HomaBench", ["HomaBase", "HomaWorkloads", "Homa", histogram]),
+        house(
+            "HomaExperiments",
+            ["HomaBase", "HomaBuffers", "HomaCore", "HomaWorkloads", "HomaSim", "HomaScenarios"]),
+        house(
+            "HomaBench",
+            ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads", "Homa", histogram]),
         house(
             "HomaCommand",
             [
                 "HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaIO", "Homa", "HomaBench", "HomaWorkloads",
-                "HomaSim", "HomaScenarios",
+                "HomaSim", "HomaScenarios", "HomaExperiments",
                 argumentParser, logging,
             ]),
         .executableTarget(name: "homa", dependencies: ["HomaCommand", argumentParser], swiftSettings: settings),
@@ -69,6 +76,9 @@ let package = Package(
         tests(
             "HomaSimTests", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads", "HomaSim"]),
         tests("HomaScenariosTests", ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim", "HomaScenarios"]),
+        tests(
+            "HomaExperimentsTests",
+            ["HomaBase", "HomaBuffers", "HomaWorkloads", "HomaSim", "HomaScenarios", "HomaExperiments"]),
         tests("HomaBenchTests", ["HomaBase", "HomaWorkloads", "HomaBench"]),
         tests(
             "HomaCommandTests", ["HomaBase", "HomaBench", "HomaCore", "HomaWorkloads", "HomaCommand", argumentParser]),

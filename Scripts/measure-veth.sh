@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Measures Homa against TCP and raw UDP between two network namespaces (veth, MTU 1500), all spinning,
+# Measures Homa, over a socket and over packet rings, against TCP and raw UDP between two network namespaces (veth, MTU 1500), all spinning,
 # one core for each side, taking turns in every round; prints the figures of all rounds, their medians
 # and the medians of the ratios. Needs root and iproute2; wants a machine that does nothing else.
 #
@@ -35,11 +35,14 @@ sleep 0.3
 measure() {
     local name=$1 protocol=$2 field=$3 command=$4
     shift 4
-    ip netns exec "$B" taskset -c 1 "$homa" serve 4000 --protocol "$protocol" --spin forever >/dev/null 2>&1 &
+    # "packet" is Homa over packet rings.
+    local driver=()
+    if [ "$protocol" = packet ]; then protocol=homa driver=(--driver packet); fi
+    ip netns exec "$B" taskset -c 1 "$homa" serve 4000 --protocol "$protocol" "${driver[@]}" --spin forever >/dev/null 2>&1 &
     server=$!
     sleep 0.3
     ip netns exec "$A" taskset -c 0 timeout 30 "$homa" "$command" 10.78.0.2:4000 --protocol "$protocol" \
-        --spin forever --json "$@" 2>/dev/null |
+        "${driver[@]}" --spin forever --json "$@" 2>/dev/null |
         sed -n "s/.*\"measure\":\"$field\",\"value\":\([0-9.e+]*\),.*/$name \1/p" >>"$data"
     kill "$server"
     wait "$server" 2>/dev/null
@@ -48,10 +51,13 @@ measure() {
 
 for round in $(seq "$rounds"); do
     echo "round $round of $rounds" >&2
-    for protocol in udp homa tcp; do
+    for protocol in udp homa packet tcp; do
         measure "rtt_$protocol" $protocol rtt_p50 ping --size 100 --for 400ms --warm-up 100ms
     done
-    for protocol in homa tcp; do
+    for protocol in homa packet; do
+        measure "rate_$protocol" $protocol achieved_rate bench --workload 100 --outstanding 64 --for 700ms --warm-up 200ms
+    done
+    for protocol in homa packet tcp; do
         measure "goodput_$protocol" $protocol goodput bench --workload 500K --outstanding 4 --response-size 100 \
             --for 700ms --warm-up 200ms
     done
@@ -76,10 +82,16 @@ awk '
     END {
         show("rtt_udp", "raw UDP 100 B round trip (us)", 1000)
         show("rtt_homa", "Homa 100 B round trip (us)", 1000)
+        show("rtt_packet", "Homa over packet rings (us)", 1000)
         show("rtt_tcp", "TCP 100 B round trip (us)", 1000)
+        show("rate_homa", "Homa 100 B, 64 outstanding (RPC/ms)", 1000)
+        show("rate_packet", "Homa over packet rings (RPC/ms)", 1000)
         show("goodput_homa", "Homa 500 KB goodput (Gb/s)", 1e9)
+        show("goodput_packet", "Homa over packet rings (Gb/s)", 1e9)
         show("goodput_tcp", "TCP 500 KB goodput (Gb/s)", 1e9)
         ratio("rtt_homa", "rtt_udp", "round trip, Homa / raw UDP")
+        ratio("rtt_packet", "rtt_udp", "round trip, packet rings / raw UDP")
+        ratio("rate_packet", "rate_homa", "rate of 100 B, packet rings / socket")
         ratio("rtt_homa", "rtt_tcp", "round trip, Homa / TCP")
         ratio("goodput_homa", "goodput_tcp", "goodput, Homa / TCP")
     }' "$data"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Runs the command between two network namespaces that this script makes: IPv4, IPv6, MTU 1500 and
-# 9000, lost packets, a killed server, a pool that is too small, a hostile sender. Needs root,
+# 9000, packet rings, IP protocol 146, lost packets, a killed server, a pool that is too small, a hostile sender. Needs root,
 # iproute2 and nftables. Removes everything it made. Exit status 0 when every check passed, 1 when one failed, 2 when it
 # could not run.
 #
@@ -108,6 +108,107 @@ for size in 1500 9000; do
     stop "$server"
 done
 mtu 1500
+
+echo "== packet rings instead of a socket"
+for size in 1500 9000; do
+    mtu $size
+    serve ring 4000 --driver packet || exit 2
+    for address in 10.77.0.2:4000 '[fd77::2]:4000'; do
+        check "packet to packet, MTU $size, $address, w3" \
+            bench "$address" --driver packet --workload w3 --rate 5000 --cap 1000 --threshold 'errors<1'
+        check "packet to packet, MTU $size, $address, 500 KB" \
+            bench "$address" --driver packet --workload 500K --outstanding 4 --for 1s --threshold 'errors<1'
+        check "socket to packet, MTU $size, $address, 500 KB" \
+            bench "$address" --workload 500K --outstanding 4 --for 1s --threshold 'errors<1'
+    done
+    stop "$server"
+    serve socket 4000 || exit 2
+    check "packet to socket, MTU $size, 500 KB" \
+        bench 10.77.0.2:4000 --driver packet --workload 500K --outstanding 4 --for 1s --threshold 'errors<1'
+    stop "$server"
+done
+mtu 1500
+serve ring 4000 --driver packet --json --spin 0s || exit 2
+# The rings take packets before the input hook, but after the one at the interface.
+for side in a b; do
+    ip netns exec "homa-$side-$id" nft -f - <<RULES
+table netdev loss {
+    chain drop_some {
+        type filter hook ingress device "v$side$id" priority 0;
+        udp dport 1-65535 numgen random mod 100 < 1 drop
+    }
+}
+RULES
+done
+check "packet to packet, 1 % loss each way, w3, every RPC completes" \
+    bench 10.77.0.2:4000 --driver packet --workload w3 --rate 300 --cap 1000 --threshold 'errors<1'
+check "packet to packet, 1 % loss each way, 100 KB over IPv6" \
+    bench '[fd77::2]:4000' --driver packet --workload 100K --rate 50 --threshold 'errors<1'
+for ns in "$A" "$B"; do ip netns exec "$ns" nft delete table netdev loss; done
+check "the kernel keeps nothing for the port" sh -c "! ip netns exec $B cat /proc/net/udp6 | grep -q ':0FA0 .* [0-9A-F]*:0000000[1-9A-F]'"
+in_a "$homa" spray 10.77.0.2:4000 --for 2s >"$logs/spray.out" 2>&1
+check "packet rings: a hostile sender leaves the server alive" kill -0 "$server"
+stop "$server"
+check "… and its packets are counted" grep -q '"measure":"dropped_packets"' "$logs/ring.out"
+check "a node calls itself, past the rings" in_b bash -c "
+    '$homa' serve 4001 --driver packet >/dev/null & self=\$!
+    sleep 0.5
+    timeout 30 '$homa' bench 10.77.0.2:4001 --driver packet --workload 100 --rate 1000 --for 500ms --warm-up 100ms --threshold 'errors<1'
+    status=\$?; kill \$self; exit \$status"
+check "a port without a node fails at once" sh -c \
+    "ip netns exec $A timeout 20 '$homa' bench 10.77.0.2:4444 --driver packet --workload 100 --outstanding 1 --for 500ms --warm-up 0s \
+        --drain 1s 2>&1 | grep -q 'portUnreachable'"
+check "without CAP_NET_RAW the error says so" sh -c \
+    "ip netns exec $A setpriv --bounding-set -net_raw --inh-caps -net_raw --reuid 65534 --clear-groups \
+        timeout 5 '$homa' serve 4555 --driver packet 2>&1 | grep -q CAP_NET_RAW"
+
+echo "== IP protocol 146"
+serve raw 4000 --carriage ip146 || exit 2
+raw=$server
+serve second 4001 --carriage ip146 --json || exit 2
+second=$server
+for address in 10.77.0.2:4000 '[fd77::2]:4000'; do
+    check "protocol 146, $address, w3" \
+        bench "$address" --carriage ip146 --workload w3 --rate 2000 --cap 1000 --threshold 'errors<1'
+    check "protocol 146, $address, 500 KB" \
+        bench "$address" --carriage ip146 --workload 500K --outstanding 4 --for 1s --threshold 'errors<1'
+done
+ip netns exec "$A" timeout 60 "$homa" bench 10.77.0.2:4001 --carriage ip146 --workload w3 --rate 500 --cap 500 --for 3s \
+    --drain 5s --threshold 'errors<1' >"$logs/other.out" 2>&1 &
+other=$!
+check "protocol 146, two clients and two servers on two hosts" \
+    bench 10.77.0.2:4000 --carriage ip146 --workload w3 --rate 500 --cap 500 --threshold 'errors<1'
+check "… the other two as well" wait "$other"
+check "protocol 146, a port that another node has is refused" sh -c \
+    "ip netns exec $B timeout 5 '$homa' serve 4001 --carriage ip146 2>&1 | grep -q 'open already'"
+for ns in "$A" "$B"; do
+    ip netns exec "$ns" nft -f - <<RULES
+table inet loss {
+    chain drop_some {
+        type filter hook input priority 0;
+        meta l4proto 146 numgen random mod 100 < 1 drop
+    }
+}
+RULES
+done
+check "protocol 146, 1 % loss each way, w3, every RPC completes" \
+    bench 10.77.0.2:4000 --carriage ip146 --workload w3 --rate 300 --cap 1000 --threshold 'errors<1'
+check "protocol 146, 1 % loss each way, 100 KB over IPv6" \
+    bench '[fd77::2]:4000' --carriage ip146 --workload 100K --rate 50 --threshold 'errors<1'
+for ns in "$A" "$B"; do ip netns exec "$ns" nft delete table inet loss; done
+nobody() {
+    ip netns exec "$A" timeout 20 "$homa" bench "$1" --carriage ip146 --workload 100 --outstanding 1 --for 500ms \
+        --warm-up 0s --drain 1s --json >"$logs/nobody.out" 2>"$logs/nobody.err"
+    cat "$logs/nobody.err" && grep -q 'portUnreachable: no node listens' "$logs/nobody.err" &&
+        failed_within 0.1 "$logs/nobody.err"
+}
+check "protocol 146, a port that nobody has fails at once" nobody 10.77.0.2:4444
+check "… over IPv6 too" nobody '[fd77::2]:4444'
+stop "$raw"
+stop "$second"
+check "protocol 146, packets for other nodes are counted" grep -q '"reason":"frame: foreign"' "$logs/second.out"
+check "protocol 146, a host without a node fails at once" nobody 10.77.0.2:4000
+check "… over IPv6 too" nobody '[fd77::2]:4000'
 
 echo "== lost packets"
 serve loss 4000 || exit 2

@@ -37,6 +37,10 @@ int homa_poll_add(int poll_fd, int socket_fd) {
     return control(poll_fd, EPOLL_CTL_ADD, socket_fd, EPOLLIN, SOCKET_TAG);
 }
 
+int homa_poll_remove(int poll_fd, int socket_fd) {
+    return control(poll_fd, EPOLL_CTL_DEL, socket_fd, 0, 0);
+}
+
 int homa_poll_set_writable(int poll_fd, int socket_fd, int wants_writable) {
     uint32_t events = wants_writable ? EPOLLIN | EPOLLOUT : EPOLLIN;
     return control(poll_fd, EPOLL_CTL_MOD, socket_fd, events, SOCKET_TAG);

@@ -8,6 +8,7 @@ internal import HomaIO
 /// Text forms:
 /// - `10.0.0.2:4000`: Homa port 4000 at UDP port 4000, the everyday case;
 /// - `10.0.0.2:4000/99`: Homa port 99 at UDP port 4000;
+/// - with the carriage `ip146` there is no UDP port, and `10.0.0.2:99` is Homa port 99;
 /// - `[2001:db8::1]:4000` and `[2001:db8::1]:4000/99` for IPv6.
 public struct HomaAddress: Hashable, Sendable {
     /// The node.

@@ -26,12 +26,28 @@ extension HomaConfiguration {
         result.socket.sendBufferBytes = sendBufferBytes
         result.socket.gso = usesSegmentationOffload ? .automatic : .off
         result.socket.gro = usesReceiveOffload ? .automatic : .off
+        result.driver = try engineDriver()
         result.backing = try backing()
+        result.receiveMode =
+            switch receiveMode {
+            case .bpages: .bpages
+            case .copyAfterComplete: .copyAfterComplete
+            }
         result.spinNanoseconds = spin.nanoseconds
         result.fixedMTU = mtu
         result.core = core
         result.packetsPerRound = packetsPerRound
         return result
+    }
+
+    private func engineDriver() throws(HomaError) -> EngineConfiguration.Driver {
+        switch (carriage, driver) {
+        case (.udp, .socket): return .udp
+        case (.udp, .packet): return .packet
+        case (.ip146, .socket): return .raw
+        case (.ip146, .packet):
+            throw HomaError(.configuration, "driver is packet, but must be socket with the carriage ip146")
+        }
     }
 
     private func binding() throws(HomaError) -> UDPSocketOptions.Binding {

@@ -21,6 +21,23 @@ public struct HomaConfiguration: Sendable {
         public static func `for`(_ duration: Duration) -> Spin { Spin(nanoseconds: duration.wholeNanoseconds) }
     }
 
+    /// What carries the node's packets. On the wire there is no difference.
+    public enum Driver: Sendable, Equatable {
+        /// A UDP socket, without any privilege. The default.
+        case socket
+        /// Rings of a packet socket, past the kernel's IP and UDP layers: shorter round trips, for `CAP_NET_RAW`.
+        case packet
+    }
+
+    /// What Homa's packets are in.
+    public enum Carriage: Sendable, Equatable {
+        /// UDP datagrams, from and to the node's UDP port. The default.
+        case udp
+        /// IP packets of protocol 146, like those of the Linux kernel module; needs `CAP_NET_RAW`. There is no UDP
+        /// port, and a host's nodes share the Homa ports.
+        case ip146
+    }
+
     /// What the receive region is made of.
     public enum RegionBacking: Sendable, Equatable {
         /// Private memory. The default.
@@ -29,11 +46,25 @@ public struct HomaConfiguration: Sendable {
         case memoryFile(name: String)
     }
 
+    /// When the bytes of a message come to where the application reads them.
+    public enum ReceiveMode: Sendable, Equatable {
+        /// As its packets arrive, straight into the bpages that ``HomaMessage`` shows. The default.
+        case bpages
+        /// When it is complete: collected in the region first, then copied in one go into contiguous memory of its
+        /// own. Slower for long messages; every message is contiguous, and messages that are kept do not use up the
+        /// region, so there is no back-pressure.
+        case copyAfterComplete
+    }
+
     /// The node's UDP port; 0, the default, takes a free one.
     public var udpPort: UInt16 = 0
     /// The numeric IP address to bind, such as `10.0.0.1` or `::1`; nil, the default: all of the host,
     /// IPv6 and IPv4 with one socket.
     public var bindAddress: String?
+    /// What the packets are in; default: UDP. Both sides must agree.
+    public var carriage = Carriage.udp
+    /// What carries the packets; default: a socket. `packet` is for UDP only.
+    public var driver = Driver.socket
     /// The protocol's knobs.
     public var endpoint = EndpointConfiguration()
     /// The receive region; by default 64 MB, of which only what is used takes memory. `shards` must be 1.
@@ -58,6 +89,8 @@ public struct HomaConfiguration: Sendable {
     public var core: Int?
     /// What the receive region is made of.
     public var regionBacking = RegionBacking.anonymous
+    /// When the bytes of a message come to where the application reads them; default `bpages`.
+    public var receiveMode = ReceiveMode.bpages
     /// Where the node tells what it does: its start and end and its sockets at `debug`, trouble at
     /// `warning`; nothing per packet or RPC.
     public var logger = Logger(label: "homa")

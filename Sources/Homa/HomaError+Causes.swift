@@ -14,7 +14,7 @@ extension HomaError {
             case .deadlineExceeded:
                 (.deadlineExceeded, "no response within the call's deadline\(deadline.map { " of \($0)" } ?? "")")
             case .aborted: (.cancelled, "the task was cancelled; the server may or may not have run the request")
-            case .portUnreachable: (.portUnreachable, "no node listens at UDP port \(peer.node.port)")
+            case .portUnreachable: (.portUnreachable, "no node listens at port \(peer.node.port)")
             case .hostUnreachable: (.hostUnreachable, "the network has no way to the host")
             case .requestDropped: (.requestDropped, "the server dropped the request without an answer")
             case .refusedAsStale:

@@ -10,7 +10,8 @@ internal import HomaIO
 /// node has been shut down.
 ///
 /// A message of at most one bpage (64 KB by default) lies in one piece; a longer one in fragments of
-/// one bpage each, the last one shorter.
+/// one bpage each, the last one shorter. With ``HomaConfiguration/ReceiveMode/copyAfterComplete`` every message is a
+/// copy in one piece, which is not lent from the region.
 public struct HomaMessage: Sendable {
     let received: ReceivedMessage
 

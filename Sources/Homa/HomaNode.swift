@@ -46,7 +46,7 @@ public final class HomaNode: Sendable {
     /// Where the node's UDP socket is bound; the port is the real one even if 0 was configured.
     public var localAddress: PeerAddress { engine.localAddress }
 
-    /// The node's UDP port.
+    /// The node's UDP port; 0 with the carriage `ip146`, which has none.
     public var udpPort: UInt16 { engine.localAddress.port }
 
     /// Waits until the node is shut down, or until the task is cancelled and then shuts it down.

@@ -12,7 +12,7 @@ public struct PeerAddress: Hashable, Sendable, BitwiseCopyable {
     public var low: UInt64
     /// IPv6 scope (interface) of a link-local address; 0 otherwise.
     public var scope: UInt32
-    /// The node's UDP port; 0 on a carriage without ports (IP protocol 146).
+    /// The node's UDP port; on a carriage without UDP (IP protocol 146) the Homa port.
     public var port: UInt16
 
     @inlinable

@@ -12,25 +12,24 @@ extension BufferPool {
         precondition(length > 0 && length <= HomaLimits.maximumMessageLength, "message length out of range")
         let memory = shards[shard]
         let owner = memory.owner
-        guard owner.pointee.freeSlot != LeaseTable.endOfList || refillSlots(shard) else {
-            return stalled(memory)
-        }
-        let slot = owner.pointee.freeSlot
+        let slot = leases.freeSlot(owner)
+        guard slot != LeaseTable.none else { return stalled(memory) }
         let record = leases.record(slot)
         let rounded = UInt32(truncatingIfNeeded: Self.roundedUp(length))
+        var place: UInt64
         if rounded <= owner.pointee.owned.room {
             // No bpage is larger than 16 MB, so the room tells short messages from long ones too.
-            record.fields.pointee.pageCount = 0
-            record.fields.pointee.pieceOffset = Self.cut(rounded, from: owner)
-        } else if !allocatePages(length, shard: shard, record: record, at: now) {
-            return stalled(memory)
+            place = Self.cut(rounded, from: owner)
+        } else {
+            place = allocatePages(length, shard: shard, pages: leases.pages(slot), at: now)
+            guard place != Self.noPlace else { return stalled(memory) }
         }
         owner.pointee.lastUse = now
-        owner.pointee.freeSlot = record.fields.pointee.next
-        record.fields.pointee.length = UInt32(truncatingIfNeeded: length)
+        owner.pointee.nextSlot = leases.slot(after: slot)
         let generation = LeaseRecord.generation(record.state.pointee.load(ordering: .relaxed)) &+ 1
-        // Publishes the fields to whoever retires the lease.
-        record.state.pointee.store(LeaseRecord.live(generation), ordering: .releasing)
+        record.place.pointee.store(place, ordering: .relaxed)
+        // Publishes place and pages to whoever returns the lease.
+        record.state.pointee.store(LeaseRecord.live(generation, length: length), ordering: .releasing)
         return BufferLease(slot: slot, generation: generation)
     }
 
@@ -47,8 +46,12 @@ extension BufferPool {
         return offset
     }
 
-    /// Space that the owned page does not simply have: whole pages, a new owned page, or both.
-    private func allocatePages(_ length: Int, shard: Int, record: LeaseRecord, at now: Instant) -> Bool {
+    /// Stands for no space at all.
+    private static var noPlace: UInt64 { LeaseRecord.noPiece }
+
+    /// Space that the owned page does not simply have: whole pages, a new owned page, or both. Returns the lease's
+    /// place, or `noPlace`.
+    private func allocatePages(_ length: Int, shard: Int, pages: LeasePages, at now: Instant) -> UInt64 {
         let memory = shards[shard]
         let owner = memory.owner
         let remainder = UInt32(truncatingIfNeeded: Self.roundedUp(length & bpageMask))
@@ -58,22 +61,23 @@ extension BufferPool {
         if wanted > 0 {
             let reserve = length > configuration.bpageSize ? reservedPages : 0
             let taken =
-                takePages(wanted, leaving: reserve, shard: shard, into: record.pages, at: now, mayGiveUp: !isPacked)
-            guard taken else { return false }
+                takePages(wanted, leaving: reserve, shard: shard, into: pages.list, at: now, mayGiveUp: !isPacked)
+            guard taken else { return Self.noPlace }
         }
-        record.fields.pointee.pageCount = UInt32(wanted)
-        record.fields.pointee.pieceOffset = LeaseRecord.Fields.noPiece
+        var own = wanted
+        var piece = LeaseRecord.noPiece
         if isPacked {
-            record.fields.pointee.pieceOffset = Self.cut(remainder, from: owner)
+            piece = Self.cut(remainder, from: owner)
         } else if remainder > 0, UInt32(bpageMask + 1) - remainder > owner.pointee.owned.room {
             // The new page will have more room than the owned one: pack into it from now on.
             // Otherwise the owned page stays and the new one belongs to this message alone.
             if owner.pointee.owned.page != OwnedPage.none { _ = detach(owner.pointee.owned) }
-            own(record.pages[wanted - 1], memory)
-            record.fields.pointee.pageCount = UInt32(wanted - 1)
-            record.fields.pointee.pieceOffset = Self.cut(remainder, from: owner)
+            self.own(pages.list[wanted - 1], memory)
+            own = wanted - 1
+            piece = Self.cut(remainder, from: owner)
         }
-        return true
+        if own > 0 { pages.count.pointee = UInt32(own) }
+        return LeaseRecord.place(piece: piece, hasPages: own > 0)
     }
 
     /// Takes free pages, if need be after making some free: first this shard's own page when it is
@@ -95,20 +99,6 @@ extension BufferPool {
             }
         }
         return false
-    }
-
-    /// Fills the empty list of free slots from the returned ones, else from fresh ones.
-    private func refillSlots(_ shard: Int) -> Bool {
-        let memory = shards[shard]
-        // Acquires the links and whatever the returners did before. Looking first spares the exchange
-        // while the stack is empty.
-        if memory.returnedSlots.pointee.load(ordering: .relaxed) != 0 {
-            let top = memory.returnedSlots.pointee.exchange(0, ordering: .acquiring)
-            memory.owner.pointee.freeSlot = UInt32(truncatingIfNeeded: top &- 1)
-            return true
-        }
-        memory.owner.pointee.freeSlot = leases.claimBlock(shard: shard)
-        return memory.owner.pointee.freeSlot != LeaseTable.endOfList
     }
 
     private func stalled(_ memory: Shard) -> BufferLease? {

@@ -10,16 +10,17 @@ extension BufferPool {
     /// A second return throws `alreadyReturned`, a lease of another pool `foreign`; both change nothing.
     @discardableResult
     public func release(_ lease: BufferLease) throws(PoolError) -> Bool {
-        guard let record = leases.retire(lease) else { throw refused(lease) }
-        let fields = record.fields.pointee
-        if fields.pieceOffset != LeaseRecord.Fields.noPiece {
-            returnPiece(of: UInt32(truncatingIfNeeded: fields.pieceOffset >> UInt64(bpageShift)))
+        let isRetired = leases.retire(lease) { place, pages in
+            let piece = LeaseRecord.piece(place)
+            if piece != LeaseRecord.noPiece {
+                returnPiece(of: UInt32(truncatingIfNeeded: piece >> UInt64(bpageShift)))
+            }
+            if LeaseRecord.hasPages(place) {
+                // Pages of a single message need no count: the lease is the only reference.
+                freePages.put(pages.list, count: Int(pages.count.pointee))
+            }
         }
-        if fields.pageCount > 0 {
-            // Pages of a single message need no count: the lease is the only reference.
-            freePages.put(record.pages, count: Int(fields.pageCount))
-        }
-        push(lease.slot, record)
+        guard isRetired else { throw refused(lease) }
         return isAnyoneWaiting
     }
 
@@ -55,20 +56,6 @@ extension BufferPool {
             1, ordering: .sequentiallyConsistent
         ).newValue
         if rest == 0 { freeOne(page) }
-    }
-
-    /// Puts the retired slot on its shard's stack of returned slots.
-    @inline(__always)
-    private func push(_ slot: UInt32, _ record: LeaseRecord) {
-        let stack = shards[Int(record.fields.pointee.home)].returnedSlots
-        var top = stack.pointee.load(ordering: .relaxed)
-        while true {
-            record.fields.pointee.next = UInt32(truncatingIfNeeded: top &- 1)
-            let (exchanged, original) = stack.pointee.weakCompareExchange(
-                expected: top, desired: UInt64(slot) + 1, ordering: .sequentiallyConsistent)
-            if exchanged { return }
-            top = original
-        }
     }
 
     private func refused(_ lease: BufferLease) -> PoolError {

@@ -58,31 +58,26 @@ public final class BufferPool: Sendable {
     /// The lease must be live and `offset` inside the message; anything else is a bug in the caller
     /// and stops the program, because the answer would be another message's memory.
     public func piece(of lease: BufferLease, at offset: Int) -> (regionOffset: Int, byteCount: Int) {
-        let record = liveRecord(lease)
-        let fields = record.fields.pointee
-        let rest = Int(fields.length) - offset
+        let rest = length(of: lease) - offset
         precondition(offset >= 0 && rest > 0, "offset outside the message")
+        let place = leases.record(lease.slot).place.pointee.load(ordering: .relaxed)
+        guard LeaseRecord.hasPages(place) else { return (Int(LeaseRecord.piece(place)) + offset, rest) }
+        let pages = leases.pages(lease.slot)
         let index = offset >> bpageShift
-        if index < Int(fields.pageCount) {
+        if index < Int(pages.count.pointee) {
             let within = offset & bpageMask
-            return (Int(record.pages[index]) << bpageShift | within, min(rest, bpageMask + 1 - within))
+            return (Int(pages.list[index]) << bpageShift | within, min(rest, bpageMask + 1 - within))
         }
-        return (Int(fields.pieceOffset) + offset - Int(fields.pageCount) << bpageShift, rest)
+        return (Int(LeaseRecord.piece(place)) + offset - Int(pages.count.pointee) << bpageShift, rest)
     }
 
     /// Bytes of the message that holds the lease, which must be live.
-    public func length(of lease: BufferLease) -> Int {
-        Int(liveRecord(lease).fields.pointee.length)
-    }
-
     @inline(__always)
-    private func liveRecord(_ lease: BufferLease) -> LeaseRecord {
+    public func length(of lease: BufferLease) -> Int {
         precondition(Int(lease.slot) < leases.capacity, "not a lease of this pool")
-        let record = leases.record(lease.slot)
-        precondition(
-            record.state.pointee.load(ordering: .relaxed) == LeaseRecord.live(lease.generation),
-            "the lease is not live")
-        return record
+        let state = leases.record(lease.slot).state.pointee.load(ordering: .relaxed)
+        precondition(LeaseRecord.isLive(state, lease.generation), "the lease is not live")
+        return LeaseRecord.length(state)
     }
 }
 

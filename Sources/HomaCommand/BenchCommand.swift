@@ -15,21 +15,28 @@ struct BenchCommand: AsyncParsableCommand {
             and latency counts from the intended time: a stalled server shows in the tail. Every response is \
             compared with what was sent, byte by byte.
 
+            With --suite it needs no server: it measures everything that docs/measurements keeps a record of, \
+            against its rivals, between processes of its own in two network namespaces (as root; otherwise on \
+            loopback), and holds the figures against what is wanted of them.
+
             Examples:
               homa bench 127.0.0.1:4000 --workload w3 --load 0.02 --link 10Gbit
               homa bench 127.0.0.1:4000 --workload w3 --load 0.02 --link 10Gbit --protocol tcp
               homa bench [::1]:4000 --workload 500K --outstanding 4 --response-size 100 --threshold 'goodput>5Gbit'
+              homa bench --suite --runs 5 --write docs/measurements
+              homa bench --suite --quick --json --slack 3
             """)
 
-    @Argument(help: "Server, as HOST:PORT.")
-    var server: String
+    @Argument(help: "Server, as HOST:PORT; left out with --suite.")
+    var server: String?
 
-    @Option(name: .customLong("protocol"), help: "homa or tcp.")
+    @Option(name: .customLong("protocol"), help: "homa, tcp, or udp-trains (nothing but datagrams; one way).")
     var carrier: ProtocolChoice = .homa
 
     @OptionGroup var load: LoadOptions
     @OptionGroup var node: NodeOptions
     @OptionGroup var thresholds: ThresholdOptions
+    @OptionGroup(title: "The whole list") var suite: SuiteOptions
 
     @Option(help: "Round trip of a minimal message on the idle path, for the slowdown.")
     var baselineRtt = TimeSpan(.microseconds(10))
@@ -39,20 +46,27 @@ struct BenchCommand: AsyncParsableCommand {
 
     mutating func validate() throws {
         guard carrier != .udp else { throw ValidationError("--protocol udp is for homa ping") }
+        guard (server == nil) == suite.suite else {
+            throw ValidationError(
+                suite.suite ? "--suite starts its own servers: name none" : "name a server, or --suite")
+        }
+        guard carrier == .tcp || !node.writesEach else { throw ValidationError("--write-each is for --protocol tcp") }
         _ = try thresholds.parsed()
     }
 
     func run() async throws {
         try await orCouldNotRun {
+            guard let server else { return try SuiteRunner(suite, seed: load.seed, json: json).run() }
             let environment = RunEnvironment.current(mtu: node.mtu ?? pathMTU(to: server))
             warnIfDebug(environment)
+            guard carrier != .trains else { return try sendTrains(to: server, environment) }
             let link = node.link?.rate
             let baseline = SlowdownBaseline(
                 rttNanoseconds: baselineRtt.duration.wholeNanoseconds,
                 bitsPerSecond: (link ?? .gigabitsPerSecond(10)).bitsPerSecond)
             let plan = try load.plan(link: link, baseline: baseline)
             note("\(carrier.rawValue) to \(server): \(plan.sizes.name), \(describe(plan.pace)), seed \(plan.seed)")
-            let result = try await measure(plan)
+            let result = try await measure(plan, server)
             if json {
                 for record in result.records() + slowdownRecords(result) {
                     print(environment.annotate(record).jsonLine)
@@ -67,13 +81,27 @@ struct BenchCommand: AsyncParsableCommand {
         }
     }
 
-    private func measure(_ plan: LoadPlan) async throws -> LoadResult {
+    private func measure(_ plan: LoadPlan, _ server: String) async throws -> LoadResult {
         switch carrier {
-        case .homa: return try await measureHoma(plan)
+        case .homa: return try await measureHoma(plan, server)
         default:
-            let address = try resolve(server)
-            return try TCPLoadClient(server: address, options: .init(spin: node.spin.duration == nil)).run(plan)
+            let options = TCPLoadClient.Options(spin: node.spin.duration == nil, writesEach: node.writesEach)
+            return try TCPLoadClient(server: try resolve(server), options: options).run(plan)
         }
+    }
+
+    /// The bare stream: of all load options only the times mean anything.
+    private func sendTrains(to server: String, _ environment: RunEnvironment) throws {
+        let result = try UDPTrainSource.run(
+            sink: try resolve(server), warmUp: load.warmUp.duration, duration: load.duration.duration)
+        let record = ResultRecord(measure: "goodput", value: result.goodput, unit: "bit/s")
+            .with("protocol", carrier.rawValue).with("datagram_bytes", result.datagramBytes)
+            .with("datagrams_per_train", result.datagramsPerTrain)
+        if json { return print(environment.annotate(record).jsonLine) }
+        print(environment.summary)
+        print(
+            "bare UDP, trains of \(result.datagramsPerTrain) datagrams of \(result.datagramBytes) bytes: "
+                + "\(gigabits(result.goodput)) Gb/s, nothing lost")
     }
 
     /// Wrong bytes are never acceptable, whatever the thresholds say.

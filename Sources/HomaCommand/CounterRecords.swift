@@ -31,6 +31,15 @@ private func dropRecords(_ statistics: HomaStatistics) -> [ResultRecord] {
     records += statistics.malformedPackets.sorted { $0.key < $1.key }.map {
         (name: "malformed: \($0.key)", count: $0.value)
     }
+    let network = statistics.network
+    records += [
+        ("frame: malformed", network.malformedFrames), ("frame: bad checksum", network.badChecksums),
+        ("frame: foreign", network.foreignFrames), ("refused", network.refusedPackets),
+        ("receive buffer full", network.receiveOverflows),
+        ("truncated", network.truncated), ("too big", network.droppedTooBig),
+        ("forbidden", network.droppedForbidden), ("unreachable", network.droppedUnreachable),
+        ("other send error", network.droppedOther),
+    ]
     return records.filter { $0.count > 0 }.map {
         ResultRecord(measure: "dropped_packets", value: Double($0.count), unit: "packets").with("reason", $0.name)
     }

@@ -14,7 +14,7 @@ public struct HomaCommand: AsyncParsableCommand {
             """,
         subcommands: [
             DemoCommand.self, ServeCommand.self, PingCommand.self, BenchCommand.self, WorkloadCommand.self,
-            LabCommand.self, SimCommand.self, SprayCommand.self,
+            LabCommand.self, SimCommand.self, ExperimentCommand.self, SprayCommand.self, SuitePartCommand.self,
         ])
 
     public init() {}

@@ -12,18 +12,21 @@ extension NodeOptions {
         var configuration = HomaConfiguration()
         configuration.udpPort = udpPort
         configuration.bindAddress = bind
+        configuration.driver = driver == .packet ? .packet : .socket
+        configuration.carriage = carriage == .ip146 ? .ip146 : .udp
         configuration.endpoint = preset.configuration
         configuration.endpoint.linkRate = link?.rate
         if let region { configuration.pool = PoolConfiguration(regionLength: region.bytes) }
         configuration.spin = spin.duration.map { .for($0) } ?? .forever
         configuration.mtu = mtu
+        configuration.receiveMode = receiveMode == .bpages ? .bpages : .copyAfterComplete
         configuration.logger.logLevel = .warning
         return configuration
     }
 }
 
 extension BenchCommand {
-    func measureHoma(_ plan: LoadPlan) async throws -> LoadResult {
+    func measureHoma(_ plan: LoadPlan, _ server: String) async throws -> LoadResult {
         try await HomaLoadClient(server: server, configuration: node.configuration()).run(plan)
     }
 }
@@ -31,7 +34,8 @@ extension BenchCommand {
 extension ServeCommand {
     func serveHoma() async throws {
         try await withHomaNode(node.configuration(udpPort: port, bind: bind)) { node in
-            let port = node.udpPort
+            // Over IP protocol 146 there is no UDP port, and the Homa port is the one asked for.
+            let port = self.node.carriage == .ip146 ? self.port : node.udpPort
             // A free UDP port may lie above the server ports; then clients must name this one.
             let socket = try node.openSocket(port: port < HomaLimits.firstClientPort ? port : Self.fallbackPort)
             announce(port)

@@ -10,6 +10,9 @@ struct LoadOptions: ParsableArguments {
     @Option(help: "w1 … w5, or a message size such as 100 or 500K.")
     var workload = "w3"
 
+    @Option(help: "Leave out longer messages, e.g. 64Ki; by default those above 1 000 000 bytes.")
+    var longest: ByteCount?
+
     @Option(help: "Offered payload as a fraction of --link, e.g. 0.5. Open loop with Poisson arrivals.")
     var load: Double?
 
@@ -52,6 +55,7 @@ struct LoadOptions: ParsableArguments {
             throw ValidationError("--connections \(connections): must be 1 … 1000")
         }
         guard (1...1_000_000).contains(cap) else { throw ValidationError("--cap \(cap): must be 1 … 1000000") }
+        if let longest, longest.bytes < 1 { throw ValidationError("--longest \(longest): must be at least 1") }
         if let responseSize, !(1...HomaLimits.maximumMessageLength).contains(responseSize.bytes) {
             throw ValidationError("--response-size \(responseSize): must be 1 … \(HomaLimits.maximumMessageLength)")
         }
@@ -59,7 +63,8 @@ struct LoadOptions: ParsableArguments {
 
     /// - Parameter link: what `--load` refers to.
     func plan(link: BitRate?, baseline: SlowdownBaseline?) throws -> LoadPlan {
-        let sizes = try usage { try Workload.named(workload) }.sizes.truncated(to: HomaLimits.maximumMessageLength)
+        let sizes = try usage { try Workload.named(workload) }.sizes
+            .truncated(to: min(longest?.bytes ?? .max, HomaLimits.maximumMessageLength))
         let pace: LoadPlan.Pace
         if let outstanding {
             pace = .closedLoop(outstanding: outstanding)

@@ -7,14 +7,32 @@ import HomaCore
 /// Named sets of protocol settings.
 enum Preset: String, ExpressibleByArgument, CaseIterable, Sendable {
     case `default`, linux2026, sigcomm2018
+    case smallBuffers = "small-buffers"
 
     var configuration: EndpointConfiguration {
         switch self {
         case .default: .default
         case .linux2026: .linux2026
+        case .smallBuffers: .smallBuffers
         case .sigcomm2018: .sigcomm2018(scheduledLevels: 4)
         }
     }
+}
+
+/// When messages come to where the application reads them.
+enum ReceiveModeChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
+    case bpages
+    case copyAfterComplete = "copy-after-complete"
+}
+
+/// What carries a node's packets.
+enum DriverChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
+    case socket, packet
+}
+
+/// What Homa's packets are in.
+enum CarriageChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
+    case udp, ip146
 }
 
 /// Options of every command that opens a Homa node.
@@ -22,23 +40,43 @@ struct NodeOptions: ParsableArguments {
     @Option(help: "How long an idle engine looks for work before it sleeps, e.g. 50us, 0s or forever.")
     var spin = SpinTime(.microseconds(50))
 
+    @Option(help: "What carries the packets: socket (UDP), or packet (rings of a packet socket; needs CAP_NET_RAW).")
+    var driver: DriverChoice = .socket
+
+    @Option(help: "What the packets are in: udp, or ip146 (IP protocol 146, as the kernel module; needs CAP_NET_RAW).")
+    var carriage: CarriageChoice = .udp
+
     @Option(help: "Receive region in bytes, e.g. 64Mi.")
     var region: ByteCount?
 
     @Option(help: "Largest IP packet; by default asked of the system.")
     var mtu: Int?
 
-    @Option(help: "Protocol settings: default, linux2026 or sigcomm2018.")
+    @Option(help: "Protocol settings: default, linux2026, small-buffers or sigcomm2018.")
     var preset: Preset = .default
 
     @Option(help: "Link rate for the pacer, e.g. 10Gbit; off by default.")
     var link: LinkRate?
 
-    var isDefault: Bool { region == nil && mtu == nil && preset == .default }
+    @Option(help: "bpages, or copy-after-complete: every message is copied once more when it is complete.")
+    var receiveMode: ReceiveModeChoice = .bpages
+
+    @Flag(
+        name: .customLong("write-each"),
+        help: "For --protocol tcp: a write for every request and response, instead of gathering those that are due.")
+    var writesEach = false
+
+    var isDefault: Bool {
+        region == nil && mtu == nil && preset == .default && receiveMode == .bpages && driver == .socket
+            && carriage == .udp
+    }
 
     func validate() throws {
         if let mtu, !(576...65_535).contains(mtu) {
             throw ValidationError("--mtu \(mtu): must be 576 … 65535")
+        }
+        guard driver == .socket || carriage == .udp else {
+            throw ValidationError("--driver packet is for --carriage udp")
         }
     }
 }

@@ -38,6 +38,7 @@ struct PingCommand: AsyncParsableCommand {
     var json = false
 
     mutating func validate() throws {
+        guard carrier != .trains else { throw ValidationError("--protocol udp-trains is for homa bench") }
         let limit = carrier == .udp ? 1400 : HomaLimits.maximumMessageLength
         guard (1...limit).contains(size.bytes) else {
             throw ValidationError("--size \(size): must be 1 … \(limit)")

@@ -85,5 +85,9 @@ struct SpinTime: ExpressibleByArgument, CustomStringConvertible, Sendable {
 
 /// What carries the messages.
 enum ProtocolChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
-    case homa, tcp, udp
+    case homa, tcp
+    /// Single datagrams to and fro: the floor of round trips.
+    case udp
+    /// Trains of datagrams one way: the ceiling of goodput.
+    case trains = "udp-trains"
 }

@@ -20,7 +20,9 @@ struct ServeCommand: AsyncParsableCommand {
     @Argument(help: "Port: UDP and Homa port with homa, TCP port with tcp, UDP port with udp. 0 takes a free one.")
     var port: UInt16
 
-    @Option(name: .customLong("protocol"), help: "homa, tcp, or udp (a bare echo, the floor of every round trip).")
+    @Option(
+        name: .customLong("protocol"),
+        help: "homa, tcp, udp (a bare echo, the floor of every round trip) or udp-trains (for homa bench).")
     var carrier: ProtocolChoice = .homa
 
     @Option(help: "Address to listen on; all of them by default.")
@@ -36,8 +38,10 @@ struct ServeCommand: AsyncParsableCommand {
 
     mutating func validate() throws {
         guard carrier == .homa || node.isDefault else {
-            throw ValidationError("--region, --mtu and --preset are for --protocol homa")
+            throw ValidationError(
+                "--driver, --carriage, --region, --mtu, --preset and --receive-mode are for --protocol homa")
         }
+        guard carrier == .tcp || !node.writesEach else { throw ValidationError("--write-each is for --protocol tcp") }
     }
 
     func run() async throws {
@@ -47,6 +51,7 @@ struct ServeCommand: AsyncParsableCommand {
             case .homa: try await serveHoma()
             case .tcp: try await serveTCP()
             case .udp: try await serveUDP()
+            case .trains: try await takeTrains()
             }
         }
     }
@@ -54,6 +59,7 @@ struct ServeCommand: AsyncParsableCommand {
     private func serveTCP() async throws {
         var options = TCPEchoServer.Options()
         options.spin = node.spin.duration == nil
+        options.writesEach = node.writesEach
         let server = try TCPEchoServer(listeningOn: [try listenAddress()], options: options)
         announce(server.addresses[0].port)
         await waitForEnd(lifetime?.duration)
@@ -65,6 +71,13 @@ struct ServeCommand: AsyncParsableCommand {
         announce(server.address.port)
         await waitForEnd(lifetime?.duration)
         server.stop()
+    }
+
+    private func takeTrains() async throws {
+        let sink = try UDPTrainSink(on: try listenAddress())
+        announce(sink.address.port)
+        await waitForEnd(lifetime?.duration)
+        sink.stop()
     }
 
     private func listenAddress() throws -> PeerAddress {

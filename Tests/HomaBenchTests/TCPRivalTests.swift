@@ -34,6 +34,17 @@ func runUntilCompleted(_ client: TCPLoadClient, _ plan: LoadPlan) throws -> Load
 
 @Suite("The TCP rival", .serialized)
 struct TCPRivalTests {
+    @Test("with a write for each message as many come back, and as intact")
+    func writesEach() throws {
+        try withServer(on: loopback4, { $0.writesEach = true }) { server in
+            let plan = LoadPlan(
+                sizes: .w3, pace: .closedLoop(outstanding: 64), warmUp: .milliseconds(50),
+                duration: .milliseconds(300), drain: .seconds(10))
+            let result = try runUntilCompleted(TCPLoadClient(server: server, options: .init(writesEach: true)), plan)
+            #expect(result.completed > 0 && result.failures == 0)
+        }
+    }
+
     @Test("an open loop completes what it offers, over either family", arguments: [loopback4, loopback6])
     func openLoop(address: PeerAddress) throws {
         try withServer(on: address) { server in

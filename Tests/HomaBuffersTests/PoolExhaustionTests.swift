@@ -44,6 +44,32 @@ struct PoolExhaustionTests {
         pool.expectEmpty()
     }
 
+    @Test("a shard that takes all the lease slots it can leaves some to every other")
+    func slotsOfOthers() throws {
+        let pool = try makePool(pages: 64, bpageSize: 4096, shards: 3, leases: 200)
+        var leases: [BufferLease] = []
+        while let lease = pool.allocate(10, shard: 0, at: .zero) { leases.append(lease) }
+        #expect(leases.count > 200 / 3 && leases.count < 200)
+        for shard in [1, 2] { leases.append(try #require(pool.allocate(10, shard: shard, at: .zero))) }
+        for lease in leases { try pool.release(lease) }
+        pool.expectEmpty()
+    }
+
+    @Test("a slot that comes back is found wherever it is, and only after it came back")
+    func searchForSlots() throws {
+        let pool = try makePool(pages: 64, leases: 1000)
+        var leases = try (0..<1000).map { _ in try #require(pool.allocate(10, shard: 0, at: .zero)) }
+        for index in [999, 0, 500, 63, 64, 998] {
+            for _ in 0..<3 { #expect(pool.allocate(10, shard: 0, at: .zero) == nil) }
+            try pool.release(leases[index])
+            let next = try #require(pool.allocate(10, shard: 0, at: .zero))
+            #expect(next.slot == leases[index].slot && next != leases[index])
+            leases[index] = next
+        }
+        for lease in leases { try pool.release(lease) }
+        pool.expectEmpty()
+    }
+
     @Test("a bpage that came back completely is started again, whether or not it is the only one")
     func reuse() throws {
         let pool = try makePool(pages: 1)

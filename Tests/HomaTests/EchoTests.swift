@@ -20,6 +20,25 @@ extension LoopbackTests {
             }
         }
 
+        @Test("with copy-after-complete what is sent comes back in one piece", arguments: [1, 1500, 65_537, 1_000_000])
+        func copyAfterComplete(count: Int) async throws {
+            var configuration = loopback()
+            configuration.receiveMode = .copyAfterComplete
+            try await withEcho(configuration) { server, address in
+                try await withHomaNode(configuration) { client in
+                    let bytes = pattern(count)
+                    let reply = try await client.call(address, sending: bytes)
+                    #expect(reply.count == count && reply.isContiguous)
+                    #expect(reply.copyBytes() == bytes)
+                    // The copy is the application's own: the region holds nothing of it.
+                    #expect(client.statistics.pool.leasesLive == 0)
+                    var pieces: [Int] = []
+                    reply.withFragments { pieces.append($0.byteCount) }
+                    #expect(pieces == [count])
+                }
+            }
+        }
+
         @Test("IPv6 works like IPv4", arguments: [100, 200_000])
         func version6(count: Int) async throws {
             try await withEcho(loopback("::1")) { node, _ in

@@ -14,11 +14,13 @@ enum ImportLaws {
         "HomaWorkloads": ["HomaBase"],
         "HomaSim": core.union(["HomaWorkloads"]),
         "HomaScenarios": ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim", "Foundation"],
-        "HomaBench": ["HomaBase", "Homa", "HomaWorkloads", "Histogram", "Glibc", "Synchronization"],
-        "HomaExperiments": core.union(["HomaSim", "HomaBench", "HomaWorkloads"]),
+        "HomaBench": core.union(["Homa", "HomaWorkloads", "Histogram", "Glibc", "Synchronization"]),
+        "HomaExperiments": [
+            "HomaBase", "HomaBuffers", "HomaCore", "HomaWorkloads", "HomaSim", "HomaScenarios", "Foundation",
+        ],
         "HomaCommand": core.union([
-            "HomaIO", "Homa", "HomaBench", "HomaWorkloads", "HomaSim", "HomaScenarios", "ArgumentParser", "Logging",
-            "Glibc", "Dispatch", "Foundation",
+            "HomaIO", "Homa", "HomaBench", "HomaWorkloads", "HomaSim", "HomaScenarios", "HomaExperiments",
+            "ArgumentParser", "Logging", "Glibc", "Dispatch", "Foundation",
         ]),
         "homa": ["HomaCommand", "ArgumentParser"],
     ]

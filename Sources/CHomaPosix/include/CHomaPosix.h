@@ -22,6 +22,8 @@ struct homa_address {
     uint16_t port;
 };
 
+#include "CHomaPacket.h"
+
 // Writes the sockaddr of `address` for a socket of `family`; the sockaddr's length, or
 // -EAFNOSUPPORT when an IPv4 socket cannot name it.
 int homa_store_address(const struct homa_address *address, int family, struct sockaddr_storage *result);
@@ -97,6 +99,9 @@ int homa_poll_create(int socket_fd, int event_fd);
 // Watches another socket as well, until it is closed.
 int homa_poll_add(int poll_fd, int socket_fd);
 
+// Does not watch it any more.
+int homa_poll_remove(int poll_fd, int socket_fd);
+
 // Starts or stops reporting HOMA_POLL_WRITABLE.
 int homa_poll_set_writable(int poll_fd, int socket_fd, int wants_writable);
 
@@ -115,6 +120,16 @@ int homa_memory_file(const char *name, size_t length);
 
 // 1 when `fd` can never become shorter, so that reading a mapping of it cannot fault.
 int homa_is_sealed(int fd);
+
+// A name that one process of a network namespace has while the descriptor is open; -EADDRINUSE when another has it.
+int homa_claim(const char *name);
+
+// 1 when somebody has the name.
+int homa_is_claimed(const char *name);
+
+// Answers a packet of an IP protocol with an ICMP error: nobody has its port. For IPv4 `packet` begins with the IP
+// header, for IPv6 behind it; at most 256 bytes of it are quoted. Opens a socket for the moment: not for hot paths.
+int homa_send_port_unreachable(const struct homa_address *sender, const void *packet, size_t count, int protocol);
 
 // Lets the calling thread run on one core only.
 int homa_pin_thread(unsigned core);

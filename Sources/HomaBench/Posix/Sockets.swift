@@ -111,8 +111,25 @@ enum Sockets {
         _ = try checked(fcntl(file, F_SETFL, O_NONBLOCK), "fcntl")
     }
 
-    private static func set(_ file: Int32, _ level: Int32, _ option: Int32, _ value: Int32) throws(SocketError) {
+    static func set(_ file: Int32, _ level: Int32, _ option: Int32, _ value: Int32) throws(SocketError) {
         var value = value
         _ = try checked(setsockopt(file, level, option, &value, 4), "setsockopt")
+    }
+
+    /// Asks for buffers of so many bytes, past the system's limit where the process may; takes what it gets.
+    static func growBuffers(_ file: Int32, _ bytes: Int32) {
+        for (forced, option) in [(SO_RCVBUFFORCE, SO_RCVBUF), (SO_SNDBUFFORCE, SO_SNDBUF)]
+        where (try? set(file, SOL_SOCKET, forced, bytes)) == nil {
+            try? set(file, SOL_SOCKET, option, bytes)
+        }
+    }
+
+    /// Longest IP packet on the way to the peer of a connected socket, in bytes.
+    static func pathMTU(_ file: Int32, isIPv4: Bool) throws(SocketError) -> Int {
+        var value: Int32 = 0
+        var length = socklen_t(4)
+        let (level, option) = isIPv4 ? (Int32(IPPROTO_IP), IP_MTU) : (Int32(IPPROTO_IPV6), IPV6_MTU)
+        _ = try checked(getsockopt(file, level, option, &value, &length), "getsockopt")
+        return Int(value)
     }
 }

@@ -3,8 +3,8 @@
 /// One figure with everything needed to judge it, as one flat JSON object on one line.
 ///
 /// The keys `measure`, `value` and `unit` come first; then `rival`, `rival_value` (same unit) and `ratio` when
-/// a rival was measured beside it; then the context in the order it was given. A context key that holds a
-/// quantity ends in its unit (`mtu_bytes`, `duration_s`, `load_fraction`).
+/// a rival was measured beside it (no `ratio` when the value is one); then the context in the order it was given. A
+/// context key that holds a quantity ends in its unit (`mtu_bytes`, `duration_s`, `load_fraction`).
 public struct ResultRecord: Sendable, Equatable {
     /// A value of a context field.
     public enum Field: Sendable, Equatable {
@@ -12,6 +12,9 @@ public struct ResultRecord: Sendable, Equatable {
         case integer(Int64)
         case number(Double)
         case flag(Bool)
+        case numbers([Double])
+        /// `null`.
+        case none
 
         var json: String {
             switch self {
@@ -19,6 +22,8 @@ public struct ResultRecord: Sendable, Equatable {
             case .integer(let value): String(value)
             case .number(let value): JSONText.number(value)
             case .flag(let value): value ? "true" : "false"
+            case .numbers(let values): "[" + values.map(JSONText.number).joined(separator: ",") + "]"
+            case .none: "null"
             }
         }
     }
@@ -31,6 +36,7 @@ public struct ResultRecord: Sendable, Equatable {
     public var unit: String
     /// What it was measured against in the same run, such as `tcp`; nil when nothing was.
     public private(set) var rival: (name: String, value: Double)?
+    private var valueIsComparison = false
     /// The circumstances, in the order they are printed.
     public private(set) var context: [(key: String, value: Field)] = []
 
@@ -46,6 +52,14 @@ public struct ResultRecord: Sendable, Equatable {
     public func against(_ name: String, _ value: Double) -> ResultRecord {
         var copy = self
         copy.rival = (name, value)
+        return copy
+    }
+
+    /// Adds the figure of a rival to a value that is itself a comparison with it; no ratio is printed.
+    public func named(rival name: String, value: Double) -> ResultRecord {
+        var copy = self
+        copy.rival = (name, value)
+        copy.valueIsComparison = true
         return copy
     }
 
@@ -73,7 +87,7 @@ public struct ResultRecord: Sendable, Equatable {
         if let rival {
             pairs.append(("rival", JSONText.quoted(rival.name)))
             pairs.append(("rival_value", JSONText.number(rival.value)))
-            pairs.append(("ratio", JSONText.number(value / rival.value)))
+            if !valueIsComparison { pairs.append(("ratio", JSONText.number(value / rival.value))) }
         }
         pairs += context.map { ($0.key, $0.value.json) }
         return "{" + pairs.map { "\(JSONText.quoted($0.0)):\($0.1)" }.joined(separator: ",") + "}"

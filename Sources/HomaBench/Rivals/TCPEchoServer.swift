@@ -17,6 +17,9 @@ public final class TCPEchoServer: Sendable {
         public var spin = false
         /// Longest request and longest response, in bytes.
         public var maximumMessageLength = HomaLimits.maximumMessageLength
+        /// Each response leaves by a write of its own, as soon as it is made. Otherwise those that a read made possible
+        /// leave together.
+        public var writesEach = false
         /// How sockets are set up.
         public var sockets = TCPOptions()
 

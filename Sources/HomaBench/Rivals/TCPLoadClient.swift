@@ -15,11 +15,15 @@ public struct TCPLoadClient: Sendable {
         /// Poll without sleeping. Otherwise the thread sleeps in epoll; the timer may be about 50 µs late then,
         /// which counts as latency as it would for any user who sleeps.
         public var spin = false
+        /// Each request leaves by a write of its own, as soon as it is issued. Otherwise those that are due together
+        /// leave together.
+        public var writesEach = false
         /// How sockets are set up.
         public var sockets = TCPOptions()
 
-        public init(spin: Bool = false, sockets: TCPOptions = TCPOptions()) {
+        public init(spin: Bool = false, writesEach: Bool = false, sockets: TCPOptions = TCPOptions()) {
             self.spin = spin
+            self.writesEach = writesEach
             self.sockets = sockets
         }
     }
@@ -52,7 +56,7 @@ public struct TCPLoadClient: Sendable {
                     TCPLoadConnection(file: try Sockets.connect(to: server, options: options.sockets), memory: memory))
             }
         }
-        let run = try TCPLoadRun(plan: plan, connections: connections, spin: options.spin)
+        let run = try TCPLoadRun(plan: plan, connections: connections, options: options)
         return run.run()
     }
 }

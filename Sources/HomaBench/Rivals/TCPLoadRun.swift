@@ -15,6 +15,7 @@ final class TCPLoadRun {
     private let connections: [TCPLoadConnection]
     private let byFile: [Int32: TCPLoadConnection]
     private let spin: Bool
+    private let writesEach: Bool
     private let epoll: Epoll
     private let gather = TCPGather()
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferSize, alignment: 64)
@@ -30,10 +31,13 @@ final class TCPLoadRun {
     private var recorder: LoadRecorder
     private var turn = 0
 
-    init(plan: LoadPlan, connections: [TCPLoadConnection], spin: Bool) throws(SocketError) {
+    init(plan: LoadPlan, connections: [TCPLoadConnection], options: TCPLoadClient.Options)
+        throws(SocketError)
+    {
         self.plan = plan
         self.connections = connections
-        self.spin = spin
+        spin = options.spin
+        writesEach = options.writesEach
         byFile = Dictionary(uniqueKeysWithValues: connections.map { ($0.file, $0) })
         epoll = try Epoll()
         for connection in connections { try epoll.add(connection.file, .read) }
@@ -78,6 +82,7 @@ final class TCPLoadRun {
             let intended = isClosedLoop ? time : next.intended
             if let connection = leastLoaded(next.target) {
                 connection.enqueue(plan.message(for: next), intended: intended)
+                if writesEach, !connection.isBlocked { connection.flush(with: gather) }
                 recorder.issued(intended: intended, now: time)
                 outstanding += 1
             } else if connections.allSatisfy(\.isBroken) {

@@ -5,8 +5,8 @@ import Glibc
 /// The server's end of one connection: takes requests apart, answers them in order.
 ///
 /// A request is answered once it has arrived completely, as RPC servers do. Short responses are gathered
-/// and leave with one call per batch read; a long echo leaves straight from the receive buffer, and only
-/// what the socket does not take is copied.
+/// and leave with one call per batch read, or each with its own; a long echo leaves straight from the receive
+/// buffer, and only what the socket does not take is copied.
 final class TCPServerConnection {
     /// What the event loop has to do with the connection.
     enum State: Equatable {
@@ -22,14 +22,16 @@ final class TCPServerConnection {
 
     let file: Int32
     private let maximumLength: Int
+    private let writesEach: Bool
     private let pattern = MessagePattern.shared
     private let input = ByteQueue(capacity: 262_144)
     private let output = ByteQueue(capacity: 65_536)
     private var broken = false
 
-    init(file: Int32, maximumLength: Int) {
+    init(file: Int32, maximumLength: Int, writesEach: Bool) {
         self.file = file
         self.maximumLength = maximumLength
+        self.writesEach = writesEach
     }
 
     deinit { close(file) }
@@ -76,6 +78,7 @@ final class TCPServerConnection {
             }
             answer(UnsafeRawBufferPointer(rebasing: bytes[TCPFrame.prefixLength..<frame]))
             input.consume(frame)
+            if writesEach { flush() }
         }
     }
 

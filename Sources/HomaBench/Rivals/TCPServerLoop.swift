@@ -66,7 +66,8 @@ final class TCPServerLoop: @unchecked Sendable {  // made on one thread, then us
 
     private func acceptAll(_ listener: Int32) {
         while let file = Sockets.accept(listener, options: options.sockets) {
-            let connection = TCPServerConnection(file: file, maximumLength: options.maximumMessageLength)
+            let connection = TCPServerConnection(
+                file: file, maximumLength: options.maximumMessageLength, writesEach: options.writesEach)
             guard (try? epoll.add(file, .read)) != nil else { continue }
             entries[file] = Entry(connection: connection, interest: .read)
         }

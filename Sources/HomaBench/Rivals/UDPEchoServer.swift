@@ -2,7 +2,6 @@
 
 public import HomaBase
 import Glibc
-import Synchronization
 
 /// Sends every datagram back where it came from, spinning on one thread: the other end of `UDPPingPong`.
 public final class UDPEchoServer: Sendable {
@@ -30,12 +29,6 @@ public final class UDPEchoServer: Sendable {
         stopping.raise()
         thread.join()
     }
-}
-
-private final class StopFlag: Sendable {
-    private let flag = Atomic<Bool>(false)
-    var isRaised: Bool { flag.load(ordering: .relaxed) }
-    func raise() { flag.store(true, ordering: .relaxed) }
 }
 
 /// Echoes until told to stop, then closes the socket.

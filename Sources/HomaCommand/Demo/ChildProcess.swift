@@ -13,17 +13,28 @@ final class ChildProcess {
     private let output = Pipe()
     private let arguments: [String]
 
-    init(_ arguments: [String]) throws {
+    /// - Parameters:
+    ///   - arguments: those of `homa`.
+    ///   - launcher: a program, by its path, that becomes `homa` in the end, and its arguments: `ip netns exec …`.
+    ///   - environment: variables that this process does not have.
+    init(_ arguments: [String], through launcher: [String] = [], environment: [String: String] = [:]) throws {
         self.arguments = arguments
         // The file this process was started from, wherever it lies.
-        process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        process.arguments = arguments
+        let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        let line = launcher + [program.path] + arguments
+        process.executableURL = URL(fileURLWithPath: line[0])
+        process.arguments = Array(line.dropFirst())
+        if !environment.isEmpty {
+            process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        }
         process.standardOutput = output
         process.standardInput = FileHandle.nullDevice
         try process.run()
     }
 
     deinit { if process.isRunning { process.terminate() } }
+
+    var identifier: Int32 { process.processIdentifier }
 
     /// The first line on its standard output.
     func firstLine() throws -> String {
@@ -70,6 +81,19 @@ struct ChildRecords {
     /// The value of a measure.
     func value(_ measure: String) -> Double? {
         objects.first { $0["measure"] as? String == measure }?["value"] as? Double
+    }
+
+    /// All values of a measure, in the order printed.
+    func all(_ measure: String) -> [Double] {
+        objects.filter { $0["measure"] as? String == measure }.compactMap { $0["value"] as? Double }
+    }
+
+    /// The last value of a measure, and that of its rival in the same record.
+    func last(_ measure: String) -> (value: Double, rival: Double?)? {
+        guard let object = objects.last(where: { $0["measure"] as? String == measure }),
+            let value = object["value"] as? Double
+        else { return nil }
+        return (value, object["rival_value"] as? Double)
     }
 
     /// Values of a measure by one of its context fields, in the order printed.

@@ -43,7 +43,7 @@ struct LabRunCommand: AsyncParsableCommand {
     var json = false
 
     mutating func validate() throws {
-        guard carrier != .udp else { throw ValidationError("--protocol udp is for homa ping") }
+        guard carrier == .homa || carrier == .tcp else { throw ValidationError("--protocol: homa or tcp") }
         if let rounds, !(1...100).contains(rounds) { throw ValidationError("--rounds \(rounds): must be 1 … 100") }
         guard ratio == nil || compare else { throw ValidationError("--ratio is for --compare") }
         _ = try thresholds.parsed()

@@ -12,7 +12,7 @@ struct ScenarioOptions: ParsableArguments {
     @Option(help: "Transport by name, in place of the scenario's: homa, aeolus, tcp, dctcp, dcpim or srpt-oracle.")
     var transport: String?
 
-    @Option(help: "Settings that Homa starts from: sigcomm2018, linux2026 or default.")
+    @Option(help: "Settings that Homa starts from: sigcomm2018, linux2026, small-buffers or default.")
     var preset: String?
 
     @Option(help: "w1 … w5, imc10, websearch, datamining, or a message size in bytes such as 500 or 64K.")

@@ -4,7 +4,7 @@ public import HomaBase
 
 /// Every knob of one host's protocol state.
 ///
-/// Three presets exist: ``default`` (ours), ``linux2026`` (the kernel implementation as it stands
+/// Four presets exist: ``default`` (ours), ``smallBuffers``, ``linux2026`` (the kernel implementation as it stands
 /// in 2026) and ``sigcomm2018`` (the published simulations).
 public struct EndpointConfiguration: Equatable, Sendable {
     // MARK: Packets

@@ -56,6 +56,10 @@ extension Engine {
         let result = performAndWait { [self] () -> Result<Void, EndpointError> in
             do throws(EndpointError) {
                 try state.pointee.endpoint.openPort(port)
+                guard (try? state.pointee.driver.open(port)) != nil else {
+                    state.pointee.endpoint.closePort(port)
+                    throw .portInUse(port)
+                }
                 state.pointee.ports.insert(sink, at: port)
                 return .success(())
             } catch {
@@ -78,6 +82,7 @@ extension Engine {
                     return
                 }
                 state.pointee.endpoint.closePort(port)
+                state.pointee.driver.close(port)
                 sink.closed()
             })
     }

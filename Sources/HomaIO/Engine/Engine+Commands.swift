@@ -62,12 +62,14 @@ extension Engine {
         if case .cancelledEarly = call.phase { return call.finish(.failed(.aborted), at: now) }
         guard !state.pointee.isClosed else { return call.finish(.closed, at: now) }
         call.started = now
+        var destination = call.destination
+        if state.pointee.driver.sharesPorts { destination.port = call.serverPort }
         // The first packet should be as long as the path allows already.
-        if state.pointee.endpoint.introduce(call.destination, at: now) { learnMaximumPacket(for: call.destination) }
+        if state.pointee.endpoint.introduce(destination, at: now) { learnMaximumPacket(for: destination) }
         let payload = retain(call.buffer)
         let cookie = state.pointee.calls.insert(call)
         let request = CallRequest(
-            destination: call.destination, serverPort: call.serverPort, clientPort: state.pointee.clientPort,
+            destination: destination, serverPort: call.serverPort, clientPort: state.pointee.clientPort,
             length: call.buffer.count, payload: payload, cookie: cookie,
             deadline: call.limitNanoseconds.map { now.advanced(byNanoseconds: $0) } ?? .distantFuture)
         do {

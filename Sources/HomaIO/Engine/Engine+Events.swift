@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HomaBase
+internal import HomaBuffers
 internal import HomaCore
 
 /// From the protocol to the application.
@@ -26,12 +27,12 @@ extension Engine {
     func tell(_ event: EndpointEvent) {
         switch event {
         case .responseArrived(_, let cookie, let lease, let length):
-            let message = ReceivedMessage(region: region, lease: lease, count: length)
+            let message = received(lease, length)
             state.pointee.calls.remove(cookie)?.finish(.response(message), at: state.pointee.now)
         case .callFailed(_, let cookie, let failure):
             state.pointee.calls.remove(cookie)?.finish(.failed(failure), at: state.pointee.now)
         case .requestArrived(let request):
-            let message = ReceivedMessage(region: region, lease: request.lease, count: request.length)
+            let message = received(request.lease, request.length)
             if let sink = state.pointee.ports[request.serverPort] {
                 sink.deliver(request, message)
             } else {
@@ -39,13 +40,21 @@ extension Engine {
             }
         case .messageArrived(let request):
             // Where nobody takes it, the buffers go back with this value.
-            let message = ReceivedMessage(region: region, lease: request.lease, count: request.length)
+            let message = received(request.lease, request.length)
             state.pointee.ports[request.serverPort]?.deliver(request, message)
         case .messageSent(_, let cookie):
             state.pointee.calls.remove(cookie)?.finish(.delivered, at: state.pointee.now)
         case .payloadReleased(let token): releasePayload(token)
         case .requestAbandoned: state.pointee.counters.abandonedRequests &+= 1
         case .peerAdded(let peer): learnMaximumPacket(for: peer)
+        }
+    }
+
+    /// A complete message in the form that the application gets.
+    private func received(_ lease: BufferLease, _ count: Int) -> ReceivedMessage {
+        switch configuration.receiveMode {
+        case .bpages: ReceivedMessage(region: region, lease: lease, count: count)
+        case .copyAfterComplete: ReceivedMessage(copying: lease, of: region, count: count)
         }
     }
 }

@@ -113,7 +113,9 @@ extension Engine {
             limit = min(limit, state.pointee.now.advanced(byNanoseconds: 20_000))
         }
         try? state.pointee.poller.setWantsWritable(state.pointee.backlog == .waitUntilWritable)
+        for descriptor in receiveDescriptors { try? state.pointee.poller.watchAlso(descriptor) }
         let events = try? state.pointee.poller.wait(until: limit, clock: clock)
+        for descriptor in receiveDescriptors { state.pointee.poller.unwatch(descriptor) }
         signal.awake()
         region.pool.unpark(shard: 0)
         if let events, events.contains(.error) {

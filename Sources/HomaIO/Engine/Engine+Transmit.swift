@@ -44,7 +44,7 @@ extension Engine {
     }
 
     private func flush() {
-        let result = state.pointee.driver.flush()
+        let result = state.pointee.driver.flush(at: state.pointee.now)
         state.pointee.backlog = result.remainder
         if state.pointee.driver.mayHaveErrors { takeNetworkErrors() }
     }
@@ -58,8 +58,10 @@ extension Engine {
         }
     }
 
-    /// An IP packet of `mtu` bytes holds the IP header (20 or 40 bytes), the UDP header (8) and the Homa packet.
+    /// An IP packet of `mtu` bytes holds the IP header (20 or 40 bytes), the UDP header (8) if any, and the
+    /// Homa packet.
     func setMaximumPacket(mtu: Int, for peer: PeerAddress) {
-        state.pointee.endpoint.setMaximumPacket(bytes: mtu - (peer.isIPv4 ? 28 : 48), for: peer)
+        let headers = state.pointee.driver.headerBytes(to: peer)
+        state.pointee.endpoint.setMaximumPacket(bytes: mtu - headers, for: peer)
     }
 }

@@ -28,23 +28,30 @@ public final class Engine: @unchecked Sendable {
     private let threadID = Atomic<UInt>(0)
     let state: UnsafeMutablePointer<EngineState>
     let clock = MonotonicClock.process
+    /// Sockets watched only while the engine sleeps: to be watched costs the kernel time for every packet.
+    let receiveDescriptors: [Int32]
+    /// Keeps the first identifier from being another node's as well.
+    private let identifierClaim: HostClaim?
 
     /// Binds the socket, maps the region and reserves all tables. Call ``start()`` next.
     ///
     /// - Throws: `SystemError`, `PoolError` or `ConfigurationError`.
     public init(_ configuration: EngineConfiguration) throws {
         self.configuration = configuration
-        let driver = try UDPDriver(configuration.socket)
+        var driver = try NetworkDriver(configuration)
         let poller = try Poller(socketDescriptor: driver.fileDescriptor)
+        receiveDescriptors = driver.receiveDescriptors
         let signal = EngineSignal(waker: poller.waker)
         let region = try ReceiveRegion(
             configuration: configuration.pool, backing: configuration.backing, signal: signal)
         let now = MonotonicClock.process.now()
+        let (firstRPC, claim) = try Self.firstIdentifier(mustClaim: driver.sharesPorts)
         var endpoint = try Endpoint(
             configuration: configuration.endpoint, pool: region.pool, shard: 0, seed: .random(in: 0 ... .max),
-            firstRPC: Self.firstIdentifier(), incarnation: .random(in: 1 ... .max), at: now)
-        let clientPort = try endpoint.allocateClientPort()
+            firstRPC: firstRPC, incarnation: .random(in: 1 ... .max), at: now)
+        let clientPort = try Self.allocateClientPort(&endpoint, &driver)
         localAddress = driver.localAddress
+        identifierClaim = claim
         self.signal = signal
         self.region = region
         state = .allocate(capacity: 1)
@@ -62,11 +69,36 @@ public final class Engine: @unchecked Sendable {
 
     /// Identifiers grow from run to run, so that no server takes a new call for a late duplicate:
     /// microseconds since 1970 in the upper bits leave room for 2048 calls per microsecond.
-    private static func firstIdentifier() -> RPCID {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        let microseconds = UInt64(clamping: time.tv_sec) &* 1_000_000 &+ UInt64(clamping: time.tv_nsec) / 1000
-        return RPCID(rawValue: max(microseconds << 12, 2))
+    ///
+    /// - Parameter mustClaim: no other node of this host may begin with it, since servers know hosts only.
+    private static func firstIdentifier(mustClaim: Bool) throws(SystemError) -> (RPCID, HostClaim?) {
+        while true {
+            var time = timespec()
+            clock_gettime(CLOCK_REALTIME, &time)
+            let microseconds = UInt64(clamping: time.tv_sec) &* 1_000_000 &+ UInt64(clamping: time.tv_nsec) / 1000
+            let first = RPCID(rawValue: max(microseconds << 12, 2))
+            guard mustClaim else { return (first, nil) }
+            do throws(SystemError) {
+                return (first, try HostClaim("start/\(microseconds)"))
+            } catch {
+                guard error.code == EADDRINUSE else { throw error }
+            }
+        }
+    }
+
+    /// A client port that no other node has, where nodes share them.
+    private static func allocateClientPort(
+        _ endpoint: inout Endpoint, _ driver: inout NetworkDriver
+    ) throws -> UInt16 {
+        while true {
+            let port = try endpoint.allocateClientPort()
+            do throws(SystemError) {
+                try driver.open(port)
+                return port
+            } catch {
+                guard error.code == EADDRINUSE else { throw error }
+            }
+        }
     }
 
     /// The time on the engine's clock; from any thread.

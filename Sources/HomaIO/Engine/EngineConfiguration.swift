@@ -13,14 +13,30 @@ public struct EngineConfiguration: Sendable {
         case memoryFile(name: String)
     }
 
+    /// What carries the packets.
+    public enum Driver: Sendable {
+        /// A UDP socket. The default.
+        case udp
+        /// Rings of a packet socket: ``PacketDriver``.
+        case packet
+        /// IP protocol 146, without UDP: ``RawDriver``.
+        case raw
+    }
+
     /// The protocol's knobs.
     public var endpoint = EndpointConfiguration()
     /// The receive region; `shards` must be 1, since an engine is one shard.
     public var pool = PoolConfiguration()
     /// The UDP socket.
     public var socket = UDPSocketOptions()
+    /// What carries the packets.
+    public var driver = Driver.udp
+    /// The rings of the packet driver.
+    public var packetRings = PacketRingOptions()
     /// What the region is made of.
     public var backing = Backing.anonymous
+    /// When messages are put where the application reads them.
+    public var receiveMode = ReceiveMode.bpages
     /// Nanoseconds without work before the engine sleeps; 0: at once, `UInt64.max`: never.
     public var spinNanoseconds: UInt64 = 50_000
     /// Longest IP packet to send, in bytes with IP and UDP headers; nil: ask the system for each peer.

@@ -15,7 +15,7 @@ struct SendRecord {
 /// whole: application code that runs in the middle of a round comes back to other fields.
 struct EngineState: ~Copyable {
     var endpoint: Endpoint
-    var driver: UDPDriver
+    var driver: NetworkDriver
     var poller: Poller
     var jobs = JobQueue()
     var timers = TimerQueue()

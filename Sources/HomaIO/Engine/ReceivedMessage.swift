@@ -2,40 +2,71 @@
 
 internal import HomaBuffers
 
-/// A whole message in the region, held until the last reference to this object goes away.
-public final class ReceivedMessage: Sendable {
-    private let region: ReceiveRegion
-    private let lease: BufferLease
+/// A whole received message, held until the last reference to this object goes away.
+///
+/// It lies in the region, or, with ``ReceiveMode/copyAfterComplete``, in one piece of memory of its own.
+public final class ReceivedMessage: @unchecked Sendable {  // nobody writes the bytes while this object exists
+    private enum Place {
+        case region(ReceiveRegion, BufferLease)
+        /// In a block of ``BufferMemory``, as long as the message.
+        case block(UnsafeMutableRawPointer)
+    }
+
+    private let place: Place
     /// Length in bytes, at least 1.
     public let count: Int
     /// Bytes of the first contiguous piece, from the start of the message.
     public let firstPieceCount: Int
-    private let firstOffset: Int
+    private let start: UnsafeRawPointer
 
+    /// The message where it lies, with its lease.
     init(region: ReceiveRegion, lease: BufferLease, count: Int) {
-        self.region = region
-        self.lease = lease
+        place = .region(region, lease)
         self.count = count
         let piece = region.pool.piece(of: lease, at: 0)
-        firstOffset = piece.regionOffset
+        start = UnsafeRawPointer(region.memory.baseAddress + piece.regionOffset)
         firstPieceCount = piece.byteCount
     }
 
-    deinit { region.release(lease) }
+    /// A copy of the message in one piece. Its buffers go back to the region at once.
+    init(copying lease: BufferLease, of region: ReceiveRegion, count: Int) {
+        let block = BufferMemory.allocate(byteCount: count)
+        var offset = 0
+        while offset < count {
+            let piece = region.pool.piece(of: lease, at: offset)
+            (block + offset).copyMemory(
+                from: region.memory.baseAddress + piece.regionOffset, byteCount: piece.byteCount)
+            offset += piece.byteCount
+        }
+        region.release(lease)
+        place = .block(block)
+        self.count = count
+        start = UnsafeRawPointer(block)
+        firstPieceCount = count
+    }
+
+    deinit {
+        switch place {
+        case .region(let region, let lease): region.release(lease)
+        case .block(let block): BufferMemory.free(block, byteCount: count)
+        }
+    }
 
     /// The first piece. Valid as long as this object.
     @inline(__always)
-    public var firstPiece: UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(start: region.memory.baseAddress + firstOffset, count: firstPieceCount)
-    }
+    public var firstPiece: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: firstPieceCount) }
 
     /// The contiguous piece that starts at byte `offset` of the message, which must be inside it.
     /// Valid as long as this object.
     public func piece(at offset: Int) -> UnsafeRawBufferPointer {
-        let piece = region.pool.piece(of: lease, at: offset)
-        return UnsafeRawBufferPointer(start: region.memory.baseAddress + piece.regionOffset, count: piece.byteCount)
+        switch place {
+        case .region(let region, let lease):
+            let piece = region.pool.piece(of: lease, at: offset)
+            return UnsafeRawBufferPointer(
+                start: region.memory.baseAddress + piece.regionOffset, count: piece.byteCount)
+        case .block:
+            precondition(offset >= 0 && offset < count, "offset outside the message")
+            return UnsafeRawBufferPointer(start: start + offset, count: count - offset)
+        }
     }
-
-    /// Where the message's first byte lies in the region.
-    public var regionOffset: Int { firstOffset }
 }

@@ -55,6 +55,16 @@ public struct Poller: ~Copyable, @unchecked Sendable {
         if wantsWritable { wantsWritable = false }
     }
 
+    /// Watches a socket for arrivals, beside the others, until ``unwatch(_:)`` or until it is closed.
+    ///
+    /// - Throws: what `epoll_ctl` says.
+    public func watchAlso(_ descriptor: Int32) throws(SystemError) {
+        try SystemError.check(homa_poll_add(pollDescriptor, descriptor), "epoll_ctl", "descriptor \(descriptor)")
+    }
+
+    /// Ends what ``watchAlso(_:)`` began.
+    public func unwatch(_ descriptor: Int32) { _ = homa_poll_remove(pollDescriptor, descriptor) }
+
     /// Starts or stops waiting for room in the send buffer. Free when nothing changes.
     ///
     /// - Throws: what `epoll_ctl` says, when the socket was closed too early.

@@ -55,6 +55,8 @@ extension DriverError.Kind {
         }
         switch (Int32(record.origin), record.type, record.icmp_code) {
         case (errorOriginICMP, 3, 3), (errorOriginICMPv6, 1, 4): self = .portUnreachable
+        // A host that knows nothing of the protocol has no ports either.
+        case (errorOriginICMP, 3, 2), (errorOriginICMPv6, 4, 1): self = .portUnreachable
         case (errorOriginICMP, 3, _), (errorOriginICMPv6, 1, _): self = .hostUnreachable
         default: self = .other(code: code)
         }

@@ -21,6 +21,19 @@ struct UDPSocket: ~Copyable {
         self.family = family
     }
 
+    /// Takes over a socket that is open already.
+    init(owning descriptor: Int32, family: Int32) {
+        self.descriptor = descriptor
+        self.family = family
+    }
+
+    /// Leaves the descriptor to the caller.
+    consuming func release() -> Int32 {
+        let descriptor = descriptor
+        discard self
+        return descriptor
+    }
+
     deinit { close(descriptor) }
 
     /// True when the kernel accepted the option.

@@ -45,12 +45,39 @@ public struct UDPStatistics: Equatable, Sendable {
     /// Receive calls that failed for good.
     public var receiveFailures: UInt64 = 0
 
+    /// Packet rings and raw sockets: received frames with headers that are cut short or contradict each other.
+    public var malformedFrames: UInt64 = 0
+    /// Packet rings: received frames with a wrong checksum.
+    public var badChecksums: UInt64 = 0
+    /// Packet rings and raw sockets: received frames that are not for this node, or that nobody can answer.
+    public var foreignFrames: UInt64 = 0
+    /// Raw sockets: packets to ports that no node of this host has, answered with "port unreachable".
+    public var refusedPackets: UInt64 = 0
+    /// Packet rings: packets that the kernel had to send instead.
+    public var sentThroughSocket: UInt64 = 0
+
     /// Error reports handed out.
     public var errorReports: UInt64 = 0
     /// Error reports that could not be understood.
     public var malformedErrorReports: UInt64 = 0
 
     public init() {}
+
+    /// Adds the counters of another driver.
+    mutating func add(_ other: UDPStatistics) {
+        for counter in Self.counters { self[keyPath: counter] += other[keyPath: counter] }
+    }
+
+    private static var counters: [WritableKeyPath<UDPStatistics, UInt64>] {
+        [
+            \.sentPackets, \.sentBytes, \.sendCalls, \.sentTrains, \.gsoFallbacks, \.sendBufferFull, \.deviceQueueFull,
+            \.pendingErrors, \.droppedTooBig, \.droppedForbidden, \.droppedUnreachable, \.droppedOther, \.connections,
+            \.receivedPackets, \.receivedBytes, \.receivedDatagrams, \.receiveBatches, \.truncated, \.receiveOverflows,
+            \.receiveFailures, \.malformedFrames, \.badChecksums, \.foreignFrames, \.refusedPackets,
+            \.sentThroughSocket, \.errorReports,
+            \.malformedErrorReports,
+        ]
+    }
 
     /// Packets dropped before they left, for all reasons.
     public var droppedPackets: UInt64 { droppedTooBig + droppedForbidden + droppedUnreachable + droppedOther }

@@ -4,7 +4,7 @@
 /// (offset basis and prime from draft-eastlake-fnv-17, section 5).
 ///
 /// It names points and sweeps; it protects nothing against intent.
-struct StableHash {
+public struct StableHash {
     private var state: UInt128 = 0x6C62_272E_07BB_0142_62B8_2175_6295_C58D
 
     mutating func add(_ text: String) {
@@ -19,7 +19,7 @@ struct StableHash {
         return String(repeating: "0", count: 32 - digits.count) + digits
     }
 
-    static func of(_ text: String) -> String {
+    public static func of(_ text: String) -> String {
         var hash = StableHash()
         hash.add(text)
         return hash.text

@@ -31,6 +31,8 @@ public enum HomaPreset: String, Equatable, Sendable, CaseIterable {
     case sigcomm2018
     /// The kernel implementation's defaults of 2026.
     case linux2026
+    /// Those for switches with little buffer.
+    case smallBuffers = "small-buffers"
     /// What this package recommends.
     case `default`
 
@@ -39,6 +41,7 @@ public enum HomaPreset: String, Equatable, Sendable, CaseIterable {
         switch self {
         case .sigcomm2018: .sigcomm2018(scheduledLevels: scheduledLevels)
         case .linux2026: .linux2026
+        case .smallBuffers: .smallBuffers
         case .default: .default
         }
     }

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+
+/// How the whole list is measured.
+struct SuiteOptions: ParsableArguments {
+    @Flag(help: "Measure everything that there is a record of, against its rivals.")
+    var suite = false
+
+    @Option(help: "Runs of each measure and rival, in turns, 1 … 100 (default 5, with --quick 3); medians count.")
+    var runs: Int?
+
+    @Flag(help: "Shorter runs: a minute and a half instead of five minutes, for a first look.")
+    var quick = false
+
+    @Option(help: "Write an entry for docs/measurements and its raw records into this folder.")
+    var write: String?
+
+    @Option(help: "Fail only when a figure is this many times worse than wanted, 1 … 1000.")
+    var slack = 1.0
+
+    @Option(help: "Measure this only, e.g. goodput_500kb_vs_tcp. May be repeated.")
+    var only: [String] = []
+
+    func validate() throws {
+        let changed = runs != nil || quick || write != nil || slack != 1 || !only.isEmpty
+        guard suite || !changed else {
+            throw ValidationError("--runs, --quick, --write, --slack and --only are for --suite")
+        }
+        if let runs, !(1...100).contains(runs) { throw ValidationError("--runs \(runs): must be 1 … 100") }
+        guard (1...1000).contains(slack) else { throw ValidationError("--slack \(slack): must be 1 … 1000") }
+        for name in only where SuiteMeasure(rawValue: name) == nil {
+            let known = SuiteMeasure.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ValidationError("--only \(name): there is no such measure; there are \(known)")
+        }
+    }
+
+    var count: Int { runs ?? (quick ? 3 : 5) }
+
+    var measures: [SuiteMeasure] {
+        only.isEmpty ? SuiteMeasure.allCases : SuiteMeasure.allCases.filter { only.contains($0.rawValue) }
+    }
+}

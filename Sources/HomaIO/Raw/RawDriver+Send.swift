@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CHomaPosix
+internal import Glibc
+public import HomaBase
+
+extension RawDriver {
+    /// Packets appended and not yet sent or dropped.
+    public var queuedPackets: Int { sendQueue.queuedPackets }
+
+    /// True when ``flush()`` must make room before the next packet.
+    public var isFull: Bool { sendQueue.isFull }
+
+    /// Where the next packet's header goes, as in ``UDPDriver/reserveHeader()``.
+    public func reserveHeader() -> UnsafeMutableRawBufferPointer {
+        precondition(!sendQueue.isFull, "flush before the queue is full")
+        return sendQueue.nextHeader
+    }
+
+    /// Queues one packet, as ``UDPDriver/append(headerByteCount:payload:payloadByteCount:to:priority:)`` does.
+    public mutating func append(
+        headerByteCount: Int, payload: UnsafeRawPointer?, payloadByteCount: Int,
+        to peer: PeerAddress, priority: UInt8
+    ) {
+        precondition(!sendQueue.isFull, "flush before the queue is full")
+        precondition(headerByteCount > 0 && headerByteCount <= SendQueue.headerBytes)
+        precondition(payloadByteCount >= 0 && payloadByteCount <= 1 << 20 && (payload != nil || payloadByteCount == 0))
+        precondition(priority < HomaLimits.priorityLevels)
+        // To a raw IPv6 socket the port is the protocol's number; to an IPv4 one it is nothing.
+        var host = peer
+        host.port = 0
+        sendQueue.append(
+            headerByteCount: headerByteCount, payload: payload, payloadByteCount: payloadByteCount,
+            to: host, priority: priority, mayJoin: false)
+    }
+
+    /// Sends what is queued, in order, until done or until the kernel has no room. Never fails, like
+    /// ``UDPDriver/flush()``.
+    public mutating func flush() -> FlushResult {
+        var result = FlushResult()
+        var isRetry = false
+        while sendQueue.firstTrain < sendQueue.trainEnd, result.remainder == .none {
+            let head = sendQueue.firstTrain
+            let isIPv4 = sendQueue.trains[head].peer.isIPv4
+            var end = head + 1
+            while end < sendQueue.trainEnd, sendQueue.trains[end].peer.isIPv4 == isIPv4 { end += 1 }
+            let sent = send(head, count: end - head, isIPv4: isIPv4)
+            statistics.sendCalls += 1
+            if sent > 0 {
+                account(Int(sent), &result)
+                isRetry = false
+            } else if !mustWait(-sent, &result), !mayRetry(-sent, &isRetry) {
+                drop(code: -sent, &result)
+            }
+        }
+        sendQueue.rewindIfEmpty()
+        return result
+    }
+
+    private func send(_ first: Int, count: Int, isIPv4: Bool) -> Int32 {
+        let descriptor = isIPv4 ? sockets.ipv4 : sockets.ipv6
+        guard descriptor >= 0 else { return -EAFNOSUPPORT }
+        return homa_send(descriptor, isIPv4 ? AF_INET : AF_INET6, sendQueue.outgoing + first, UInt32(count), 0)
+    }
+
+    private mutating func account(_ count: Int, _ result: inout FlushResult) {
+        for i in sendQueue.firstTrain..<(sendQueue.firstTrain + count) {
+            statistics.sentBytes += UInt64(sendQueue.trains[i].byteCount)
+        }
+        statistics.sentPackets += UInt64(count)
+        result.sentPackets += count
+        sendQueue.queuedPackets -= count
+        sendQueue.firstTrain += count
+    }
+
+    private mutating func mustWait(_ code: Int32, _ result: inout FlushResult) -> Bool {
+        switch code {
+        case EAGAIN: statistics.sendBufferFull += 1
+        case ENOBUFS, ENOMEM, 0: statistics.deviceQueueFull += 1
+        default: return false
+        }
+        result.remainder = .retryLater
+        return true
+    }
+
+    /// True when the error may be an earlier packet's, which the kernel reports in place of this one's.
+    private mutating func mayRetry(_ code: Int32, _ isRetry: inout Bool) -> Bool {
+        if code == EINTR { return true }
+        guard !isRetry else { return false }
+        isRetry = true
+        statistics.pendingErrors += 1
+        mayHaveErrors = true
+        return true
+    }
+
+    private mutating func drop(code: Int32, _ result: inout FlushResult) {
+        let head = sendQueue.firstTrain
+        if code == EMSGSIZE {
+            let header = sendQueue.pieces[Int(sendQueue.packets[Int(sendQueue.trains[head].firstPacket)].firstPiece)]
+            reports.add(
+                peer: sendQueue.trains[head].peer,
+                header: UnsafeRawBufferPointer(start: header.iov_base, count: header.iov_len))
+            mayHaveErrors = true
+        }
+        switch code {
+        case EMSGSIZE: statistics.droppedTooBig += 1
+        case EPERM, EACCES: statistics.droppedForbidden += 1
+        case ENETUNREACH, EHOSTUNREACH, EAFNOSUPPORT: statistics.droppedUnreachable += 1
+        default: statistics.droppedOther += 1
+        }
+        result.droppedPackets += 1
+        _ = sendQueue.dropFirst(1, ofTrain: head)
+        sendQueue.firstTrain += 1
+    }
+}

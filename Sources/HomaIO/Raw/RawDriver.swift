@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CHomaPosix
+internal import Glibc
+public import HomaBase
+
+/// Carries packets directly in IP, as protocol 146: the carriage of the Linux kernel module. Needs `CAP_NET_RAW`.
+///
+/// A peer is named by its IP address and Homa port, since there is no other port: ``PeerAddress/port`` of a packet
+/// received is its source port, and packets go to whatever port their header names. All nodes of a host (of its
+/// network namespace) share the Homa ports, each of which belongs to one of them: see ``open(_:)``.
+///
+/// The kernel gives every node each packet that arrives. A node ignores what is for another one's port. What is for
+/// nobody's is answered with "port unreachable" by one of them, like the kernel module does.
+///
+/// Used like a ``UDPDriver``, of which only trains and the busiest peer's socket are missing.
+public struct RawDriver: ~Copyable, @unchecked Sendable {
+    /// The protocol number (IANA).
+    public static let protocolNumber: Int32 = 146
+
+    let sockets: RawSockets
+    var sendQueue: SendQueue
+    var receiveRing: ReceiveRing
+    var reports = LocalReports()
+    var ports = HostPorts()
+    var lastOverflows: (ipv4: UInt32, ipv6: UInt32) = (0, 0)
+    /// The family that is looked at first next time.
+    var isIPv6Next = false
+    var answers: AnswerLimit
+    /// The address bound to, or all zero; without port.
+    public let localAddress: PeerAddress
+    /// True when ``nextError()`` may have something to say.
+    public internal(set) var mayHaveErrors = false
+    /// What has happened so far.
+    public internal(set) var statistics = UDPStatistics()
+
+    /// Opens the sockets for the families that `options` ask for. Ports and offloads in them do not matter.
+    ///
+    /// - Throws: ``SystemError``: `EPERM` without `CAP_NET_RAW`, `EADDRNOTAVAIL`, or what the system says.
+    public init(_ options: UDPSocketOptions = UDPSocketOptions()) throws(SystemError) {
+        try options.validate()
+        let ring = try ReceiveRing(slotCount: options.receiveSlots, slotBytes: options.receiveSlotBytes)
+        let sockets = try RawSockets(options)
+        localAddress = sockets.address
+        sendQueue = SendQueue(capacity: options.sendQueueCapacity, maximumTrainBytes: options.maximumTrainBytes)
+        receiveRing = ring
+        answers = AnswerLimit()
+        self.sockets = sockets
+    }
+
+    /// One of the sockets, for a ``Poller``.
+    public var fileDescriptor: Int32 { sockets.ipv4 >= 0 ? sockets.ipv4 : sockets.ipv6 }
+
+    /// The other socket, if there are two.
+    public var receiveDescriptors: [Int32] { sockets.ipv4 >= 0 && sockets.ipv6 >= 0 ? [sockets.ipv6] : [] }
+
+    /// Takes a Homa port for this node. Each port of a host belongs to one node at most.
+    ///
+    /// - Throws: `EADDRINUSE` when another node of this host has it.
+    public mutating func open(_ port: UInt16) throws(SystemError) { try ports.open(port) }
+
+    /// Gives a port up; its packets are nobody's from now on.
+    public mutating func close(_ port: UInt16) { ports.close(port) }
+
+    /// Takes the next report about packets sent earlier; nil when there is none now.
+    public mutating func nextError() -> DriverError? {
+        while let record = nextRecord() {
+            guard record.is_malformed == 0 else {
+                statistics.malformedErrorReports += 1
+                continue
+            }
+            let kind = DriverError.Kind(record)
+            if Int32(record.origin) == errorOriginLocal, case .messageTooBig = kind { continue }
+            statistics.errorReports += 1
+            return DriverError(kind: kind, peer: Self.target(of: record), record: record)
+        }
+        guard let record = reports.removeFirst() else {
+            mayHaveErrors = false
+            return nil
+        }
+        let peer = Self.target(of: record)
+        statistics.errorReports += 1
+        return DriverError(kind: .messageTooBig(mtu: lookUpPathMTU(to: peer) ?? 0), peer: peer, record: record)
+    }
+
+    private func nextRecord() -> homa_socket_error? {
+        var record = homa_socket_error()
+        for descriptor in [sockets.ipv4, sockets.ipv6] where descriptor >= 0 {
+            var code = homa_receive_error(descriptor, &record)
+            while code == -EINTR { code = homa_receive_error(descriptor, &record) }
+            if code == 0 { return record }
+        }
+        return nil
+    }
+
+    /// Where the packet that came back was going: the port is in its own header.
+    private static func target(of record: homa_socket_error) -> PeerAddress {
+        var peer = PeerAddress(record.peer)
+        peer.port = record.payload_count >= 4 ? UInt16(record.payload.2) << 8 | UInt16(record.payload.3) : 0
+        return peer
+    }
+}
