@@ -149,7 +149,7 @@ private enum FactorStudy {
                 .number(pair.outcome.switchBytes / 1000), .number(pair.outcome.switchMicroseconds),
                 .number(pair.outcome.mean))
         }
-        findings.tables = [table, grid] + [trends.table]
+        findings.tables = [table, grid, trends.table, trends.speedTable]
         return findings
     }
 
