@@ -33,6 +33,7 @@ bench: ## latency and throughput, with TCP beside it
 
 suite: ## the whole performance record, against its rivals; root for namespaces
 	$(SWIFT) build -c release --product homa
+	$(SWIFT) build -c release --product homa-echo
 	.build/release/homa bench --suite
 
 microbench: ## pool, core, wire and event queue by themselves

@@ -30,6 +30,7 @@ let package = Package(
     products: [
         .library(name: "Homa", targets: ["Homa"]),
         .executable(name: "homa", targets: ["homa"]),
+        .executable(name: "homa-echo", targets: ["HomaEcho"]),
         // For Benchmarks/ alone; no interface that is kept from version to version.
         .library(name: "HomaParts", targets: ["HomaBase", "HomaWire", "HomaSim", "HomaBench"]),
     ],
@@ -64,6 +65,7 @@ let package = Package(
                 argumentParser, logging,
             ]),
         .executableTarget(name: "homa", dependencies: ["HomaCommand", argumentParser], swiftSettings: settings),
+        .executableTarget(name: "HomaEcho", dependencies: ["Homa"], swiftSettings: settings),
 
         tests("HomaBaseTests", ["HomaBase"]),
         tests("HomaWireTests", ["HomaBase", "HomaWire"]),

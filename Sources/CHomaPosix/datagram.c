@@ -111,6 +111,31 @@ static void read_controls(struct msghdr *header, struct homa_incoming *slot) {
     }
 }
 
+static void read_answer(struct msghdr *header, const struct sockaddr_storage *name, unsigned length,
+                        struct homa_incoming *slot) {
+    slot->byte_count = length;
+    slot->segment_size = length;
+    slot->has_overflow_count = 0;
+    slot->traffic_class = 0;
+    slot->is_truncated = (header->msg_flags & MSG_TRUNC) != 0;
+    if (homa_load_address(name, header->msg_namelen, &slot->from) < 0) memset(&slot->from, 0, sizeof slot->from);
+    read_controls(header, slot);
+}
+
+int homa_receive_scattered(int fd, const struct iovec *pieces, unsigned count, struct homa_incoming *slot) {
+    struct sockaddr_storage name;
+    _Alignas(struct cmsghdr) char controls[RECEIVE_CONTROL_BYTES];
+    struct msghdr header = {
+        .msg_name = &name, .msg_namelen = sizeof name,
+        .msg_iov = (struct iovec *)pieces, .msg_iovlen = count,
+        .msg_control = controls, .msg_controllen = sizeof controls,
+    };
+    ssize_t length = recvmsg(fd, &header, MSG_DONTWAIT);
+    if (length < 0) return -errno;
+    read_answer(&header, &name, (unsigned)length, slot);
+    return 1;
+}
+
 static int receive_headers(int fd, struct mmsghdr *headers, unsigned count) {
     if (count != 1) return recvmmsg(fd, headers, count, MSG_DONTWAIT, NULL);
     ssize_t length = recvmsg(fd, &headers[0].msg_hdr, MSG_DONTWAIT);
@@ -135,17 +160,6 @@ int homa_receive(int fd, struct homa_incoming *slots, unsigned count) {
     }
     int received = receive_headers(fd, headers, count);
     if (received < 0) return -errno;
-    for (int i = 0; i < received; i++) {
-        struct msghdr *header = &headers[i].msg_hdr;
-        struct homa_incoming *slot = &slots[i];
-        slot->byte_count = headers[i].msg_len;
-        slot->segment_size = headers[i].msg_len;
-        slot->has_overflow_count = 0;
-        slot->traffic_class = 0;
-        slot->is_truncated = (header->msg_flags & MSG_TRUNC) != 0;
-        if (homa_load_address(&names[i], header->msg_namelen, &slot->from) < 0)
-            memset(&slot->from, 0, sizeof slot->from);
-        read_controls(header, slot);
-    }
+    for (int i = 0; i < received; i++) read_answer(&headers[i].msg_hdr, &names[i], headers[i].msg_len, &slots[i]);
     return received;
 }

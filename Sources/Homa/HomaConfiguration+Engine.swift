@@ -10,7 +10,13 @@ extension HomaConfiguration {
     ///
     /// - Throws: code `configuration`, naming the setting, its value and the permitted range.
     func engineConfiguration() throws(HomaError) -> EngineConfiguration {
-        try check("pool.shards", pool.shards, in: 1...1)
+        try check("shards", shards, in: 1...64)
+        guard shards == 1 || (driver == .socket && carriage == .udp) else {
+            throw HomaError(.configuration, "shards is \(shards), but must be 1 except with UDP sockets")
+        }
+        if pool.shards != shards { try check("pool.shards", pool.shards, in: 1...1) }
+        var pool = pool
+        pool.shards = shards
         if let mtu { try check("mtu", mtu, in: 156...65_535) }
         try check("receiveBufferBytes", receiveBufferBytes, in: 4096...Int(Int32.max))
         try check("sendBufferBytes", sendBufferBytes, in: 4096...Int(Int32.max))

@@ -67,7 +67,8 @@ public struct HomaConfiguration: Sendable {
     public var driver = Driver.socket
     /// The protocol's knobs.
     public var endpoint = EndpointConfiguration()
-    /// The receive region; by default 64 MB, of which only what is used takes memory. `shards` must be 1.
+    /// The receive region; by default 64 MB, of which only what is used takes memory. Its `shards` are the
+    /// node's.
     public var pool = PoolConfiguration()
     /// How long to spin before sleeping; default 50 µs.
     public var spin = Spin.for(.microseconds(50))
@@ -85,7 +86,11 @@ public struct HomaConfiguration: Sendable {
     /// Packets sent between two looks at what has arrived, 1 … 512; default 88, two trains at MTU 1500. More gives
     /// larger batches, fewer lets short messages overtake long ones sooner.
     public var packetsPerRound = 88
-    /// The core for the node's thread, from 0; nil, the default: wherever the system puts it.
+    /// Threads of the node, 1 … 64, each with a share of the RPCs; default 1. They pay where one core is not enough;
+    /// each takes memory of its own for what it knows of other nodes. Other than 1 is possible with UDP sockets only.
+    public var shards = 1
+    /// The core for the node's thread, from 0, with the next ones for further shards; nil, the default: wherever the
+    /// system puts them.
     public var core: Int?
     /// What the receive region is made of.
     public var regionBacking = RegionBacking.anonymous

@@ -24,7 +24,7 @@ extension HomaNode {
         try HomaError.checkLength(request.count, peer: server)
         let call = PendingCall(
             to: server.node, port: server.port, sending: request.storage, limitNanoseconds: deadline?.wholeNanoseconds)
-        switch await engine.outcome(of: call) {
+        switch await nextEngine.outcome(of: call) {
         case .response(let message): return HomaMessage(message)
         case .delivered: preconditionFailure("a call ended as a one-way message does")
         case .failed(let failure):

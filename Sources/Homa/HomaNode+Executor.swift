@@ -13,6 +13,9 @@ extension HomaNode {
     /// After the node's end such tasks go on in the concurrent pool.
     public var executor: any TaskExecutor { engine }
 
+    /// The same for each of the node's threads; tasks that are to use all shards are spread over them.
+    public var executors: [any TaskExecutor] { engines }
+
     /// Runs `operation` and its child tasks on the node's thread.
     ///
     /// Code isolated to an actor with an executor of its own, such as the main actor, still runs there.
@@ -30,7 +33,7 @@ extension HomaNode {
     ///
     /// - Throws: code `cancelled` as soon as the task is cancelled, `nodeClosed` when the node ends.
     public nonisolated(nonsending) func sleep(until deadline: Instant) async throws(HomaError) {
-        switch await engine.sleep(until: deadline) {
+        switch await nextEngine.sleep(until: deadline) {
         case .elapsed: return
         case .cancelled: throw HomaError(.cancelled, "the task was cancelled while it slept")
         case .closed: throw .nodeClosed()

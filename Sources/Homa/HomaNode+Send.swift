@@ -27,7 +27,7 @@ extension HomaNode {
         let call = PendingCall(
             to: receiver.node, port: receiver.port, sending: message.storage,
             limitNanoseconds: deadline?.wholeNanoseconds, isOneWay: true)
-        switch await engine.outcome(of: call) {
+        switch await nextEngine.outcome(of: call) {
         case .delivered: return
         case .response: preconditionFailure("a one-way message ended as a call does")
         case .failed(let failure):

@@ -5,7 +5,7 @@ internal import HomaIO
 internal import Logging
 internal import Synchronization
 
-/// One host's part in a Homa network: a UDP port, a receive region, and a thread that serves both.
+/// One host's part in a Homa network: a UDP port, a receive region, and a thread that serves both, or several.
 ///
 /// A node makes calls and holds the sockets of servers. Use ``withHomaNode(_:listening:isolation:_:)`` for a
 /// node that lives as long as a block of code, or make one with ``init(configuration:)``, keep it, and
@@ -13,7 +13,10 @@ internal import Synchronization
 public final class HomaNode: Sendable {
     /// What the node was made with.
     public let configuration: HomaConfiguration
-    let engine: Engine
+    /// One for each shard.
+    let engines: [Engine]
+    /// Takes turns among them.
+    private let turn = Atomic<Int>(0)
     let names = NameCache()
     private let isShutDown = Atomic<Bool>(false)
     private let publisher = Mutex<Task<Void, Never>?>(nil)
@@ -28,8 +31,8 @@ public final class HomaNode: Sendable {
     public init(configuration: HomaConfiguration = HomaConfiguration()) throws(HomaError) {
         let settings = try configuration.engineConfiguration()
         do {
-            engine = try Engine(settings)
-            try engine.start()
+            engines = try Engine.makeShards(settings, count: configuration.shards)
+            try Engine.start(engines)
         } catch {
             throw HomaError(setup: error)
         }
@@ -40,7 +43,17 @@ public final class HomaNode: Sendable {
 
     deinit {
         publisher.withLock { $0?.cancel() }
-        engine.stop()
+        for engine in engines { engine.stop() }
+    }
+
+    /// The first shard's engine.
+    var engine: Engine { engines[0] }
+
+    /// The engine for a call: that of the present thread, or else each in turn.
+    var nextEngine: Engine {
+        guard engines.count > 1 else { return engines[0] }
+        if let own = engines.first(where: \.isCurrentThread) { return own }
+        return engines[(turn.wrappingAdd(1, ordering: .relaxed).newValue & .max) % engines.count]
     }
 
     /// Where the node's UDP socket is bound; the port is the real one even if 0 was configured.
@@ -66,19 +79,20 @@ public final class HomaNode: Sendable {
     public func shutdown() async {
         let isFirst = !isShutDown.exchange(true, ordering: .sequentiallyConsistent)
         publisher.withLock { $0?.cancel() }
-        await engine.stopAndWait()
+        for engine in engines { engine.stop() }
+        for engine in engines { await engine.stopAndWait() }
         if isFirst { logger.debug("Homa node stopped", metadata: ["udp_address": "\(engine.localAddress)"]) }
     }
 
     private func startPublishing() {
-        let engine = engine
+        let engines = engines
         let pool = configuration.pool
         let logger = configuration.logger
         publisher.withLock {
             $0 = Task.detached {
-                var publisher = MetricsPublisher(udpPort: engine.localAddress.port, logger: logger)
+                var publisher = MetricsPublisher(udpPort: engines[0].localAddress.port, logger: logger)
                 while !Task.isCancelled {
-                    publisher.publish(HomaStatistics(engine.statistics, pool: pool))
+                    publisher.publish(HomaStatistics(of: engines, pool: pool))
                     try? await Task.sleep(for: .seconds(1))
                 }
             }

@@ -20,10 +20,10 @@ public struct HomaRequest: ~Copyable, Sendable {
     let arrived: ArrivedRequest
     private var isAnswered = false
 
-    init(_ request: consuming QueuedRequest, engine: Engine) {
+    init(_ request: consuming QueuedRequest) {
         arrived = request.arrived
         message = HomaMessage(request.message)
-        self.engine = engine
+        engine = request.engine
     }
 
     deinit {

@@ -41,7 +41,8 @@ extension HomaSocket {
     }
 
     /// Answers requests on the node's own thread, one after the other, each at the moment it is
-    /// complete: the lowest latency there is. Until the socket or the node is closed.
+    /// complete: the lowest latency there is. Until the socket or the node is closed. A node with several shards
+    /// does so on each of its threads.
     ///
     /// `handler` must not block and should be quick: the node does nothing else meanwhile. A request
     /// that it does not answer is dropped, and its client told; it may also pass the request on.
@@ -52,8 +53,7 @@ extension HomaSocket {
         let engine = node.engine
         let queue = queue
         await queue.runInline(
-            { [unowned engine] request in handler(HomaRequest(request, engine: engine)) },
-            drain: { engine.perform { queue.drainInline() } })
+            { request in handler(HomaRequest(request)) }, drain: { engine.perform { queue.drainInline() } })
         guard queue.isClosed else { throw endOfRequests() }
     }
 
@@ -67,8 +67,9 @@ extension HomaSocket {
             while true {
                 await limit.acquire()
                 guard let request = await queue.next() else { break }
+                let shard: any TaskExecutor = executor is Engine ? request.engine : executor
                 let parcel = Parcel(request)
-                group.addTask(executorPreference: executor) { [self] in
+                group.addTask(executorPreference: shard) { [self] in
                     var next = parcel.take()
                     while let request = next.take() {
                         await run(handler, request)
@@ -85,7 +86,7 @@ extension HomaSocket {
     ) async {
         let client = request.arrived.client
         do {
-            try await handler(HomaRequest(request, engine: node.engine))
+            try await handler(HomaRequest(request))
         } catch {
             node.logger.warning(
                 "a request handler failed", metadata: ["port": "\(port)", "client": "\(client)", "error": "\(error)"])

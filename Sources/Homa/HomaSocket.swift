@@ -21,13 +21,17 @@ public final class HomaSocket: Sendable {
         self.queue = queue
     }
 
-    deinit { node.engine.closePort(port, of: queue) }
+    deinit { closePort() }
+
+    private func closePort() {
+        for engine in node.engines { engine.closePort(port, of: queue) }
+    }
 
     /// Closes the port: new requests are refused, requests that nobody has taken yet are declined, and
     /// all waits for requests end. Requests already taken can still be answered. Idempotent.
     public func close() {
         node.logger.debug("Homa socket closed", metadata: ["port": "\(port)"])
-        node.engine.closePort(port, of: queue)
+        closePort()
     }
 
     /// Waits for the next request.
@@ -36,7 +40,7 @@ public final class HomaSocket: Sendable {
     ///   will come.
     public nonisolated(nonsending) func nextRequest() async throws(HomaError) -> HomaRequest {
         guard let request = await queue.next() else { throw endOfRequests() }
-        return HomaRequest(request, engine: node.engine)
+        return HomaRequest(request)
     }
 
     /// All requests as a sequence; it ends when the socket is closed or the task cancelled. Several
@@ -61,7 +65,7 @@ public struct HomaRequests: AsyncSequence, Sendable {
         /// The next request; nil when the socket is closed or the task cancelled.
         public mutating func next(isolation: isolated (any Actor)? = #isolation) async -> SharedHomaRequest? {
             guard let request = await socket.queue.next() else { return nil }
-            return HomaRequest(request, engine: socket.node.engine).share()
+            return HomaRequest(request).share()
         }
     }
 
@@ -77,20 +81,28 @@ extension HomaNode {
     /// - Throws: code `invalidPort`, `portInUse` or `nodeClosed`.
     public func openSocket(port: UInt16) throws(HomaError) -> HomaSocket {
         let queue = RequestQueue()
-        let sink = PortSink(
-            owner: queue,
-            deliver: { [unowned engine] arrived, message in
-                if !queue.deliver(QueuedRequest(arrived: arrived, message: message)) { engine.decline(arrived.rpc) }
-            },
-            closed: { [unowned engine] in
-                for request in queue.close() { engine.decline(request.arrived.rpc) }
-            })
-        let isOpen: Bool
-        do throws(EndpointError) { isOpen = try engine.openPort(port, sink: sink) != nil } catch {
-            throw HomaError(error)
+        for (shard, engine) in engines.enumerated() {
+            let isOpen: Bool
+            do throws(EndpointError) { isOpen = try engine.openPort(port, sink: sink(queue, engine)) != nil } catch {
+                throw HomaError(error)
+            }
+            guard isOpen else {
+                for opened in engines[..<shard] { opened.closePort(port, of: queue) }
+                throw .nodeClosed()
+            }
         }
-        guard isOpen else { throw .nodeClosed() }
         logger.debug("Homa socket opened", metadata: ["port": "\(port)"])
         return HomaSocket(node: self, port: port, queue: queue)
+    }
+
+    /// Takes the requests that come to one shard.
+    private func sink(_ queue: RequestQueue, _ engine: Engine) -> PortSink {
+        PortSink(
+            owner: queue,
+            deliver: { [unowned engine] arrived, message in
+                let request = QueuedRequest(arrived: arrived, message: message, engine: engine)
+                if !queue.deliver(request) { engine.decline(arrived.rpc) }
+            },
+            closed: { for request in queue.close() { request.engine.decline(request.arrived.rpc) } })
     }
 }

@@ -17,6 +17,18 @@ public struct HomaStatistics: Sendable {
     public let poolConfiguration: PoolConfiguration
     /// Received packets that are not Homa packets, by reason; reasons that never occurred are left out.
     public let malformedPackets: [String: UInt64]
+    /// Received payload that the kernel wrote straight into the region, and payload that was received elsewhere and
+    /// copied there once.
+    public let bytesInPlace: UInt64
+    public let bytesCopied: UInt64
+    /// Joined packets received straight into the region, and those that were expected there and were others.
+    public let trainsInPlace: UInt64
+    public let trainsMisplaced: UInt64
+    /// Several shards: packets and acknowledgements that came to one and were another's, and packets dropped since too
+    /// many of those waited.
+    public let packetsPassedOn: UInt64
+    public let acksPassedOn: UInt64
+    public let misdirectedPackets: UInt64
     /// Rounds of the node's loop, times its thread slept, and parts of tasks it ran.
     public let rounds: UInt64
     public let sleeps: UInt64
@@ -46,6 +58,13 @@ public struct HomaStatistics: Sendable {
             malformed[error.name] = statistics.malformed(error)
         }
         malformedPackets = malformed
+        bytesInPlace = statistics.bytesInPlace
+        bytesCopied = statistics.bytesCopied
+        trainsInPlace = statistics.trainsInPlace
+        trainsMisplaced = statistics.trainsMisplaced
+        packetsPassedOn = statistics.packetsPassedOn
+        acksPassedOn = statistics.acksPassedOn
+        misdirectedPackets = statistics.misdirectedPackets
         rounds = statistics.rounds
         sleeps = statistics.sleeps
         jobs = statistics.jobs
@@ -56,15 +75,24 @@ public struct HomaStatistics: Sendable {
     }
 }
 
+extension HomaStatistics {
+    /// All shards together.
+    init(of engines: [Engine], pool configuration: PoolConfiguration) {
+        var sum = engines[0].statistics
+        for engine in engines.dropFirst() { sum.add(engine.statistics) }
+        self.init(sum, pool: configuration)
+    }
+}
+
 extension HomaNode {
     /// A snapshot of all counters; after the node's end, the last one.
     ///
     /// Taken on the node's thread: from another thread this blocks until that comes round, some tens
     /// of microseconds.
-    public var statistics: HomaStatistics { HomaStatistics(engine.statistics, pool: configuration.pool) }
+    public var statistics: HomaStatistics { HomaStatistics(of: engines, pool: configuration.pool) }
 
     /// All RPCs under way, as client and as server; none after the node's end. Blocks like ``statistics``.
-    public func rpcs() -> [RPCInformation] { engine.rpcs() }
+    public func rpcs() -> [RPCInformation] { engines.flatMap { $0.rpcs() } }
 
     /// Bytes of the receive region in physical memory now. Asks the kernel for every page: for diagnosis.
     public var residentRegionBytes: Int { engine.region.residentByteCount }

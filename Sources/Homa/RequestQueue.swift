@@ -8,6 +8,8 @@ internal import Synchronization
 struct QueuedRequest: Sendable {
     let arrived: ArrivedRequest
     let message: ReceivedMessage
+    /// The shard that it came to.
+    let engine: Engine
 }
 
 /// Requests of one socket between the engine thread and the application.

@@ -16,20 +16,25 @@ extension BufferPool {
         guard slot != LeaseTable.none else { return stalled(memory) }
         let record = leases.record(slot)
         let rounded = UInt32(truncatingIfNeeded: Self.roundedUp(length))
-        var place: UInt64
+        var place: (offset: UInt64, hasPages: Bool)
         if rounded <= owner.pointee.owned.room {
             // No bpage is larger than 16 MB, so the room tells short messages from long ones too.
-            place = Self.cut(rounded, from: owner)
+            place = (Self.cut(rounded, from: owner), false)
         } else {
-            place = allocatePages(length, shard: shard, pages: leases.pages(slot), at: now)
-            guard place != Self.noPlace else { return stalled(memory) }
+            guard let pages = allocatePages(length, shard: shard, pages: leases.pages(slot), at: now) else {
+                return stalled(memory)
+            }
+            place = pages
         }
         owner.pointee.lastUse = now
         owner.pointee.nextSlot = leases.slot(after: slot)
         let generation = LeaseRecord.generation(record.state.pointee.load(ordering: .relaxed)) &+ 1
-        record.place.pointee.store(place, ordering: .relaxed)
-        // Publishes place and pages to whoever returns the lease.
-        record.state.pointee.store(LeaseRecord.live(generation, length: length), ordering: .releasing)
+        record.offset.pointee.store(place.offset, ordering: .relaxed)
+        record.length.pointee.store(UInt64(truncatingIfNeeded: length), ordering: .relaxed)
+        // Publishes offset, length and pages to whoever holds and returns the lease.
+        let state = LeaseRecord.live(
+            generation, offset: place.offset, hasPages: place.hasPages, bpageShift: bpageShift)
+        record.state.pointee.store(state, ordering: .releasing)
         return BufferLease(slot: slot, generation: generation)
     }
 
@@ -46,12 +51,11 @@ extension BufferPool {
         return offset
     }
 
-    /// Stands for no space at all.
-    private static var noPlace: UInt64 { LeaseRecord.noPiece }
-
-    /// Space that the owned page does not simply have: whole pages, a new owned page, or both. Returns the lease's
-    /// place, or `noPlace`.
-    private func allocatePages(_ length: Int, shard: Int, pages: LeasePages, at now: Instant) -> UInt64 {
+    /// Space that the owned page does not simply have: whole pages, a new owned page, or both. Returns the
+    /// region offset of the message's end (or `noPiece`) and whether there are pages; nil when there is no space.
+    private func allocatePages(
+        _ length: Int, shard: Int, pages: LeasePages, at now: Instant
+    ) -> (offset: UInt64, hasPages: Bool)? {
         let memory = shards[shard]
         let owner = memory.owner
         let remainder = UInt32(truncatingIfNeeded: Self.roundedUp(length & bpageMask))
@@ -62,7 +66,7 @@ extension BufferPool {
             let reserve = length > configuration.bpageSize ? reservedPages : 0
             let taken =
                 takePages(wanted, leaving: reserve, shard: shard, into: pages.list, at: now, mayGiveUp: !isPacked)
-            guard taken else { return Self.noPlace }
+            guard taken else { return nil }
         }
         var own = wanted
         var piece = LeaseRecord.noPiece
@@ -77,7 +81,7 @@ extension BufferPool {
             piece = Self.cut(remainder, from: owner)
         }
         if own > 0 { pages.count.pointee = UInt32(own) }
-        return LeaseRecord.place(piece: piece, hasPages: own > 0)
+        return (piece, own > 0)
     }
 
     /// Takes free pages, if need be after making some free: first this shard's own page when it is

@@ -10,12 +10,9 @@ extension BufferPool {
     /// A second return throws `alreadyReturned`, a lease of another pool `foreign`; both change nothing.
     @discardableResult
     public func release(_ lease: BufferLease) throws(PoolError) -> Bool {
-        let isRetired = leases.retire(lease) { place, pages in
-            let piece = LeaseRecord.piece(place)
-            if piece != LeaseRecord.noPiece {
-                returnPiece(of: UInt32(truncatingIfNeeded: piece >> UInt64(bpageShift)))
-            }
-            if LeaseRecord.hasPages(place) {
+        let isRetired = leases.retire(lease) { state, pages in
+            if let page = LeaseRecord.page(state) { returnPiece(of: page) }
+            if LeaseRecord.hasPages(state) {
                 // Pages of a single message need no count: the lease is the only reference.
                 freePages.put(pages.list, count: Int(pages.count.pointee))
             }

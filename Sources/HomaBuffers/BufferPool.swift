@@ -60,24 +60,27 @@ public final class BufferPool: Sendable {
     public func piece(of lease: BufferLease, at offset: Int) -> (regionOffset: Int, byteCount: Int) {
         let rest = length(of: lease) - offset
         precondition(offset >= 0 && rest > 0, "offset outside the message")
-        let place = leases.record(lease.slot).place.pointee.load(ordering: .relaxed)
-        guard LeaseRecord.hasPages(place) else { return (Int(LeaseRecord.piece(place)) + offset, rest) }
+        let record = leases.record(lease.slot)
+        let piece = Int(truncatingIfNeeded: record.offset.pointee.load(ordering: .relaxed))
+        guard LeaseRecord.hasPages(record.state.pointee.load(ordering: .relaxed)) else { return (piece + offset, rest) }
         let pages = leases.pages(lease.slot)
         let index = offset >> bpageShift
         if index < Int(pages.count.pointee) {
             let within = offset & bpageMask
             return (Int(pages.list[index]) << bpageShift | within, min(rest, bpageMask + 1 - within))
         }
-        return (Int(LeaseRecord.piece(place)) + offset - Int(pages.count.pointee) << bpageShift, rest)
+        return (piece + offset - Int(pages.count.pointee) << bpageShift, rest)
     }
 
     /// Bytes of the message that holds the lease, which must be live.
     @inline(__always)
     public func length(of lease: BufferLease) -> Int {
         precondition(Int(lease.slot) < leases.capacity, "not a lease of this pool")
-        let state = leases.record(lease.slot).state.pointee.load(ordering: .relaxed)
-        precondition(LeaseRecord.isLive(state, lease.generation), "the lease is not live")
-        return LeaseRecord.length(state)
+        let record = leases.record(lease.slot)
+        precondition(
+            LeaseRecord.isLive(record.state.pointee.load(ordering: .relaxed), lease.generation),
+            "the lease is not live")
+        return Int(truncatingIfNeeded: record.length.pointee.load(ordering: .relaxed))
     }
 }
 

@@ -3,20 +3,24 @@
 internal import HomaBase
 internal import Synchronization
 
-/// What a lease slot says, in two words that all threads may read: its state, and where its message lies.
+/// What a lease slot says, cut by who writes it.
 ///
 ///     state   bits 63 … 32  generation
-///             bits 25 … 2   length of the message in bytes
+///             bits 27 … 4   bpage of the piece that holds the message's end
+///             bit  3        1 when there is such a piece
+///             bit  2        1 when bpages belong to this message alone
 ///             bits 1 … 0    phase: 0 free, 1 live, 2 being returned
-///     place   bits 63 … 6   region offset of the piece that holds the message's end, in pieces; all ones: none
-///             bit 0         1 when bpages belong to this message alone
+///     offset                region offset of the piece; all ones: none
+///     length                bytes of the message
 ///
-/// Four slots share a cache line, and a shard hands its slots out in order. So a thread that allocates and one
-/// that returns wait for one line in four messages, not for one each.
+/// A return needs the state alone and writes nothing else, so the other two stay with the shard. The states of eight
+/// slots share a cache line, and a shard hands its slots out in order. So a thread that allocates and one that returns
+/// wait for one line in eight messages, not for one each.
 struct LeaseRecord {
-    static let stride = 16
-    /// Stands for a place without a piece, whether or not there are bpages.
-    static let noPiece: UInt64 = ~1
+    static let stateStride = 8
+    static let placeStride = 16
+    /// Stands for the offset of no piece.
+    static let noPiece = UInt64.max
 
     enum Phase {
         static let free: UInt64 = 0
@@ -25,38 +29,49 @@ struct LeaseRecord {
         static let mask: UInt64 = 3
     }
 
-    let base: UnsafeMutableRawPointer
+    private static let pagesBit: UInt64 = 1 << 2
+    private static let pieceBit: UInt64 = 1 << 3
+    private static let pageShift: UInt64 = 4
+    /// `PoolConfiguration` allows this many bpages.
+    private static let pageMask: UInt64 = 1 << 24 - 1
+
+    let state: UnsafeMutablePointer<Atomic<UInt64>>
+    fileprivate let place: UnsafeMutableRawPointer
 
     @inline(__always)
-    var state: UnsafeMutablePointer<Atomic<UInt64>> { base.word(0) }
-    /// Written only while the slot is free, by its shard's thread. A relaxed load by somebody whose lease may be stale
-    /// gives nonsense at worst, which the exchange of the state then finds out.
-    @inline(__always)
-    var place: UnsafeMutablePointer<Atomic<UInt64>> { base.word(8) }
+    init(state: UnsafeMutablePointer<Atomic<UInt64>>, place: UnsafeMutableRawPointer) {
+        self.state = state
+        self.place = place
+    }
 
+    /// Offset and length are written only while the slot is free, by its shard's thread. A relaxed load by somebody
+    /// whose lease may be stale gives nonsense at worst.
     @inline(__always)
-    static func live(_ generation: UInt32, length: Int) -> UInt64 {
-        UInt64(generation) << 32 | UInt64(truncatingIfNeeded: length) << 2 | Phase.live
+    var offset: UnsafeMutablePointer<Atomic<UInt64>> { place.word(0) }
+    @inline(__always)
+    var length: UnsafeMutablePointer<Atomic<UInt64>> { place.word(8) }
+
+    /// The state of a message whose end is at `offset` (or `noPiece`) of a region with bpages of `1 << bpageShift`.
+    @inline(__always)
+    static func live(_ generation: UInt32, offset: UInt64, hasPages: Bool, bpageShift: Int) -> UInt64 {
+        let piece = offset == noPiece ? 0 : (offset >> UInt64(bpageShift)) << pageShift | pieceBit
+        return UInt64(generation) << 32 | piece | (hasPages ? pagesBit : 0) | Phase.live
     }
     @inline(__always)
     static func state(_ generation: UInt32, _ phase: UInt64) -> UInt64 { UInt64(generation) << 32 | phase }
     @inline(__always)
     static func generation(_ state: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: state >> 32) }
     @inline(__always)
-    static func length(_ state: UInt64) -> Int { Int(truncatingIfNeeded: state >> 2) & 0xFF_FFFF }
-    @inline(__always)
     static func isLive(_ state: UInt64, _ generation: UInt32) -> Bool {
         Self.generation(state) == generation && state & Phase.mask == Phase.live
     }
-
-    /// The place of a message whose end is at `piece` (or `noPiece`).
     @inline(__always)
-    static func place(piece: UInt64, hasPages: Bool) -> UInt64 { piece | (hasPages ? 1 : 0) }
+    static func hasPages(_ state: UInt64) -> Bool { state & pagesBit != 0 }
+    /// The bpage of the piece; nil when there is no piece.
     @inline(__always)
-    static func hasPages(_ place: UInt64) -> Bool { place & 1 != 0 }
-    /// Region offset of the piece; `noPiece` when there is none.
-    @inline(__always)
-    static func piece(_ place: UInt64) -> UInt64 { place & ~1 }
+    static func page(_ state: UInt64) -> UInt32? {
+        state & pieceBit != 0 ? UInt32(truncatingIfNeeded: state >> pageShift & pageMask) : nil
+    }
 }
 
 /// The bpages that belong to one message alone: all full but possibly the last. Touched for long messages only.

@@ -3,7 +3,7 @@
 internal import HomaBase
 internal import Synchronization
 
-/// The lease slots: raw memory with two records per message that may hold buffers.
+/// The lease slots: raw memory with three records per message that may hold buffers.
 ///
 /// Shards claim slots in blocks and keep them. The slots of a shard form a ring that its thread goes round: the next
 /// slot that is free is the next lease. Whoever returns a lease only marks its slot, so there is no list to keep in
@@ -15,7 +15,8 @@ struct LeaseTable: ~Copyable, @unchecked Sendable {
     private static let patience = 8
 
     let capacity: Int
-    private let records: UnsafeMutableRawPointer
+    private let states: UnsafeMutableRawPointer
+    private let places: UnsafeMutableRawPointer
     private let pages: UnsafeMutableRawPointer
     private let pagesStride: Int
     /// The generation of slots that were never used. Differs between the pools of a process, so that
@@ -39,7 +40,8 @@ struct LeaseTable: ~Copyable, @unchecked Sendable {
     init(capacity: Int, bpageSize: Int, shards: Int) {
         self.capacity = capacity
         pagesStride = LeasePages.stride(bpageSize: bpageSize)
-        records = .allocate(byteCount: capacity * LeaseRecord.stride, alignment: cacheLine)
+        states = .allocate(byteCount: capacity * LeaseRecord.stateStride, alignment: cacheLine)
+        places = .allocate(byteCount: capacity * LeaseRecord.placeStride, alignment: cacheLine)
         pages = .allocate(byteCount: capacity * pagesStride, alignment: cacheLine)
         let largest = min(64, max(1, capacity / shards))
         blockShift = Int.bitWidth - 1 - largest.leadingZeroBitCount
@@ -54,14 +56,19 @@ struct LeaseTable: ~Copyable, @unchecked Sendable {
     }
 
     deinit {
-        records.deallocate()
+        states.deallocate()
+        places.deallocate()
         pages.deallocate()
         ready.deallocate()
         nextBlock.deallocate()
     }
 
     @inline(__always)
-    func record(_ slot: UInt32) -> LeaseRecord { LeaseRecord(base: records + Int(slot) &* LeaseRecord.stride) }
+    func record(_ slot: UInt32) -> LeaseRecord {
+        LeaseRecord(
+            state: states.word(Int(slot) &* LeaseRecord.stateStride),
+            place: places + Int(slot) &* LeaseRecord.placeStride)
+    }
     @inline(__always)
     func pages(_ slot: UInt32) -> LeasePages { LeasePages(base: pages + Int(slot) &* pagesStride) }
 
@@ -147,7 +154,8 @@ struct LeaseTable: ~Copyable, @unchecked Sendable {
             let record = record(UInt32(slot))
             record.state.pointee.store(
                 LeaseRecord.state(firstGeneration, LeaseRecord.Phase.free), ordering: .relaxed)
-            record.place.pointee.store(LeaseRecord.noPiece, ordering: .relaxed)
+            record.offset.pointee.store(LeaseRecord.noPiece, ordering: .relaxed)
+            record.length.pointee.store(0, ordering: .relaxed)
         }
         if isFirst {
             nextBlock[block] = UInt32(block)
@@ -165,29 +173,38 @@ struct LeaseTable: ~Copyable, @unchecked Sendable {
 
     /// Ends a lease, once, and gives what it holds to `body`; false when it is not live.
     ///
-    /// `body` gets the place, and the pages if it has any. Two returns of one lease race for the exchange, and exactly
-    /// one of them wins. Without pages the slot is free from the exchange on, and the place was read before it.
+    /// `body` gets the last state, and the pages if it tells of any. Two returns of one lease race for the exchange,
+    /// and exactly one of them wins. Without pages the slot is free from the exchange on.
     @inline(__always)
-    func retire(_ lease: BufferLease, _ body: (_ place: UInt64, _ pages: LeasePages) -> Void) -> Bool {
+    func retire(_ lease: BufferLease, _ body: (_ state: UInt64, _ pages: LeasePages) -> Void) -> Bool {
         guard isKnown(lease) else { return false }
-        let record = record(lease.slot)
-        let seen = record.state.pointee.load(ordering: .acquiring)
+        let state = record(lease.slot).state
+        let seen = look(at: state, lease.slot)
         guard LeaseRecord.isLive(seen, lease.generation) else { return false }
-        let place = record.place.pointee.load(ordering: .relaxed)
-        let hasPages = LeaseRecord.hasPages(place)
+        let hasPages = LeaseRecord.hasPages(seen)
         let phase = hasPages ? LeaseRecord.Phase.returning : LeaseRecord.Phase.free
-        let (exchanged, _) = record.state.pointee.compareExchange(
+        let (exchanged, _) = state.pointee.compareExchange(
             expected: seen, desired: LeaseRecord.state(lease.generation, phase), ordering: .sequentiallyConsistent)
         guard exchanged else { return false }
-        body(place, pages(lease.slot))
+        body(seen, pages(lease.slot))
         if hasPages {
-            record.state.pointee.store(
+            state.pointee.store(
                 LeaseRecord.state(lease.generation, LeaseRecord.Phase.free), ordering: .sequentiallyConsistent)
         }
         if exhausted.load(ordering: .sequentiallyConsistent) != 0 {
             exhausted.store(0, ordering: .sequentiallyConsistent)
         }
         return true
+    }
+
+    /// The state of a slot that is about to be changed, acquired.
+    ///
+    /// The first of a cache line is read by an exchange that cannot succeed, which fetches the line for writing: the
+    /// thread that returns what another allocated then waits for it once, not to read it and again to write it.
+    @inline(__always)
+    private func look(at state: UnsafeMutablePointer<Atomic<UInt64>>, _ slot: UInt32) -> UInt64 {
+        guard slot & 7 == 0 else { return state.pointee.load(ordering: .acquiring) }
+        return state.pointee.compareExchange(expected: .max, desired: .max, ordering: .acquiring).original
     }
 
     /// True when the slot exists and its record has been made.

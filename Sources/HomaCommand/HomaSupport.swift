@@ -19,6 +19,7 @@ extension NodeOptions {
         if let region { configuration.pool = PoolConfiguration(regionLength: region.bytes) }
         configuration.spin = spin.duration.map { .for($0) } ?? .forever
         configuration.mtu = mtu
+        configuration.shards = shards
         configuration.receiveMode = receiveMode == .bpages ? .bpages : .copyAfterComplete
         configuration.logger.logLevel = .warning
         return configuration

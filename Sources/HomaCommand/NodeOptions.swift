@@ -52,6 +52,9 @@ struct NodeOptions: ParsableArguments {
     @Option(help: "Largest IP packet; by default asked of the system.")
     var mtu: Int?
 
+    @Option(help: "Threads of the node, each with a share of the RPCs.")
+    var shards = 1
+
     @Option(help: "Protocol settings: default, linux2026, small-buffers or sigcomm2018.")
     var preset: Preset = .default
 
@@ -67,14 +70,15 @@ struct NodeOptions: ParsableArguments {
     var writesEach = false
 
     var isDefault: Bool {
-        region == nil && mtu == nil && preset == .default && receiveMode == .bpages && driver == .socket
-            && carriage == .udp
+        region == nil && shards == 1 && mtu == nil && preset == .default && receiveMode == .bpages
+            && driver == .socket && carriage == .udp
     }
 
     func validate() throws {
         if let mtu, !(576...65_535).contains(mtu) {
             throw ValidationError("--mtu \(mtu): must be 576 … 65535")
         }
+        guard (1...64).contains(shards) else { throw ValidationError("--shards \(shards): must be 1 … 64") }
         guard driver == .socket || carriage == .udp else {
             throw ValidationError("--driver packet is for --carriage udp")
         }

@@ -32,6 +32,10 @@ public struct CommonHeader: Equatable, Sendable, BitwiseCopyable {
     public var destinationPort: UInt16
     /// What the packet is for.
     public var type: PacketType
+    /// Where the RPC's identifier stands in every packet.
+    @inlinable
+    public static var senderIDOffset: Int { 20 }
+
     /// The RPC's identifier at the sender; `senderID.peer` names it here. Never 0 or 1.
     public var senderID: RPCID
     /// What a peer of our own kind adds.
@@ -62,7 +66,7 @@ extension CommonHeader {
         self.type = type
         sourcePort = packet.bigEndian16(at: 0)
         destinationPort = packet.bigEndian16(at: 2)
-        senderID = RPCID(rawValue: packet.bigEndian64(at: 20))
+        senderID = RPCID(rawValue: packet.bigEndian64(at: Self.senderIDOffset))
         extensions = HeaderExtension(parsing: packet)
 
         guard sourcePort != 0 else { throw .sourcePortZero }
@@ -85,6 +89,6 @@ extension CommonHeader {
         start.put(6 as UInt8, at: 13)
         start.put(0 as UInt32, at: 14)
         start.put(0xB97D as UInt16, at: 18)
-        start.put(senderID.rawValue, at: 20)
+        start.put(senderID.rawValue, at: Self.senderIDOffset)
     }
 }

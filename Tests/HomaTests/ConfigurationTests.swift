@@ -18,6 +18,8 @@ extension LoopbackTests {
             ("bindAddress", { $0.bindAddress = "" }),
             ("core", { $0.core = -1 }),
             ("pool", { $0.pool.bpageSize = 5000 }),
+            ("shards", { $0.shards = 0 }),
+            ("shards", { $0.shards = 65 }),
             ("pool.shards", { $0.pool.shards = 2 }),
             ("priorityLevels", { $0.endpoint.priorityLevels = 9 }),
             ("regionBacking", { $0.regionBacking = .memoryFile(name: "") }),

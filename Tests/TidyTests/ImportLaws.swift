@@ -23,6 +23,7 @@ enum ImportLaws {
             "ArgumentParser", "Logging", "Glibc", "Dispatch", "Foundation",
         ]),
         "homa": ["HomaCommand", "ArgumentParser"],
+        "HomaEcho": ["Homa", "Glibc"],
     ]
 
     /// Modules that come with Swift and with the system; a manifest does not name them.

@@ -66,6 +66,14 @@ struct homa_incoming {
 // Receives without blocking; the number of slots filled.
 int homa_receive(int fd, struct homa_incoming *slots, unsigned count);
 
+// Receives one datagram or train without blocking into `count` pieces; the slot's own memory is used only as
+// far as a piece names it. 1, or an error.
+int homa_receive_scattered(int fd, const struct iovec *pieces, unsigned count, struct homa_incoming *slot);
+
+// Divides what arrives at a port among the `count` sockets that share it (SO_REUSEPORT), in the order in which they
+// were bound: by the 32-bit number at byte `offset` of each datagram, halved, modulo `count`. Once for any of them.
+int homa_steer(int fd, uint32_t offset, uint32_t count);
+
 #define HOMA_ERROR_PAYLOAD_LIMIT 64
 
 // One entry of a socket's error queue. Fields are the kernel's sock_extended_err.

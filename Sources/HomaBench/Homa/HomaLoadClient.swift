@@ -32,8 +32,18 @@ public struct HomaLoadClient: Sendable {
     /// Runs the plan on a node that is open already, with as many servers as the plan has targets.
     public static func run(_ plan: LoadPlan, on node: HomaNode, to servers: [HomaAddress]) async -> LoadResult {
         precondition(servers.count == plan.targets, "a server for each target")
-        var result = await withTaskExecutorPreference(node.executor) {
-            await HomaLoadRun(plan: plan, node: node, servers: servers).run()
+        // Each shard carries a part of the load, as generators of their own do.
+        let executors = node.executors
+        var result = await withTaskGroup(of: LoadResult.self) { group in
+            for (shard, executor) in executors.enumerated() {
+                let part = plan.part(shard, of: executors.count)
+                group.addTask(executorPreference: executor) {
+                    await HomaLoadRun(plan: part, node: node, servers: servers).run()
+                }
+            }
+            var sum = await group.next()!
+            for await part in group { sum.merge(part) }
+            return sum
         }
         result.packetsResent = node.statistics.endpoint.packetsResent
         return result

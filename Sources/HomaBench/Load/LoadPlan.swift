@@ -69,6 +69,22 @@ public struct LoadPlan: Sendable, Equatable {
         return fraction * Double(link.bitsPerSecond) / (8 * mean)
     }
 
+    /// One of `count` equal parts of the load, with other sizes and times than the rest: together they are the plan.
+    public func part(_ index: Int, of count: Int) -> LoadPlan {
+        precondition(count >= 1 && index >= 0 && index < count, "one of the parts")
+        guard count > 1 else { return self }
+        var part = self
+        part.seed = seed &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(index)
+        part.outstandingCap = max(1, outstandingCap / count)
+        switch pace {
+        case .openLoop(let rate): part.pace = .openLoop(perSecond: rate / Double(count))
+        case .closedLoop(let outstanding):
+            let share = (outstanding + count - 1 - index) / count
+            part.pace = .closedLoop(outstanding: max(1, share))
+        }
+        return part
+    }
+
     /// The measured part of the run.
     public var window: MeasurementWindow { MeasurementWindow(warmUp: warmUp, duration: duration) }
 

@@ -17,11 +17,13 @@ final class ChildProcess {
     ///   - arguments: those of `homa`.
     ///   - launcher: a program, by its path, that becomes `homa` in the end, and its arguments: `ip netns exec …`.
     ///   - environment: variables that this process does not have.
-    init(_ arguments: [String], through launcher: [String] = [], environment: [String: String] = [:]) throws {
+    ///   - program: another program than `homa`, by its path.
+    init(
+        _ arguments: [String], through launcher: [String] = [], environment: [String: String] = [:],
+        program: String? = nil
+    ) throws {
         self.arguments = arguments
-        // The file this process was started from, wherever it lies.
-        let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        let line = launcher + [program.path] + arguments
+        let line = launcher + [program ?? Self.ownPath] + arguments
         process.executableURL = URL(fileURLWithPath: line[0])
         process.arguments = Array(line.dropFirst())
         if !environment.isEmpty {
@@ -30,6 +32,15 @@ final class ChildProcess {
         process.standardOutput = output
         process.standardInput = FileHandle.nullDevice
         try process.run()
+    }
+
+    /// The file this process was started from, wherever it lies.
+    static var ownPath: String { URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path }
+
+    /// Ends it without asking, and waits until it is gone.
+    func end() {
+        process.terminate()
+        process.waitUntilExit()
     }
 
     deinit { if process.isRunning { process.terminate() } }

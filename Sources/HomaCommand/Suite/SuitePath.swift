@@ -70,13 +70,15 @@ final class SuitePath {
         namespaces = []
     }
 
-    /// What a process is started through, so that it runs on its side and on its own core.
-    func launcher(isServer: Bool) -> [String] {
+    /// What a process is started through, so that it runs on its side and on its own core, if it has one.
+    func launcher(isServer: Bool, sharesCores: Bool = false) -> [String] {
         var line: [String] = []
         if let ip = SystemTools.path(of: "ip"), namespaces.count == 2 {
             line += [ip, "netns", "exec", namespaces[isServer ? 0 : 1]]
         }
-        if pins, let taskset = SystemTools.path(of: "taskset") { line += [taskset, "-c", isServer ? "1" : "0"] }
+        if pins, !sharesCores, let taskset = SystemTools.path(of: "taskset") {
+            line += [taskset, "-c", isServer ? "1" : "0"]
+        }
         return line
     }
 

@@ -55,10 +55,12 @@ struct SuiteRounds {
 
     // MARK: With a network
 
-    private func serve(_ carrier: ProtocolChoice, _ options: [String]) throws -> (ChildProcess, address: String) {
+    private func serve(
+        _ carrier: ProtocolChoice, _ options: [String], sharesCores: Bool = false
+    ) throws -> (ChildProcess, address: String) {
         let server = try ChildProcess(
             ["serve", "0", "--protocol", carrier.rawValue, "--bind", path.serverHost, "--for", "60s", "--json"]
-                + options, through: path.launcher(isServer: true))
+                + options, through: path.launcher(isServer: true, sharesCores: sharesCores))
         let line = try server.firstLine()
         guard let port = line.split(separator: " ").last.flatMap({ UInt16($0) }) else {
             throw ChildError(description: "the \(carrier.rawValue) server said '\(line)' instead of its port")
@@ -71,10 +73,11 @@ struct SuiteRounds {
     }
 
     private mutating func measure(_ exchange: SuiteStep.Exchange, _ step: SuiteStep) throws -> Double {
-        let (server, address) = try serve(exchange.carrier, exchange.serverOptions)
+        let (server, address) = try serve(
+            exchange.carrier, exchange.serverOptions, sharesCores: exchange.sharesCores)
         let client = try ChildProcess(
             [exchange.command, address, "--protocol", exchange.carrier.rawValue, "--json"] + exchange.clientOptions,
-            through: path.launcher(isServer: false))
+            through: path.launcher(isServer: false, sharesCores: exchange.sharesCores))
         let said = ChildRecords(try client.finish())
         let told = ChildRecords(try server.stop())
         if step == .goodputHoma { packetsResent += said.value("packets_resent") ?? 0 }
@@ -89,21 +92,37 @@ struct SuiteRounds {
         return value
     }
 
-    /// Bytes in memory of a node that has just started and has nothing to do.
+    /// Bytes in memory of a node that has just started and has nothing to do: in a program that has nothing but the
+    /// library if it was built, and in this one.
     private mutating func idleMemory() throws -> Double {
         let (server, _) = try serve(.homa, [])
-        usleep(500_000)
-        let status = FileManager.default.contents(atPath: "/proc/\(server.identifier)/status") ?? Data()
+        let command = try Self.memory(of: server)
         _ = try server.stop()
-        let sizes = Self.sizes(inStatus: String(decoding: status, as: UTF8.self))
+        let echo = URL(fileURLWithPath: ChildProcess.ownPath).deletingLastPathComponent().path + "/homa-echo"
+        guard FileManager.default.isExecutableFile(atPath: echo) else {
+            remarks[.idleMemory] = "that of 'homa serve', as homa-echo was not built; \(command.parts)"
+            return command.all
+        }
+        let program = try ChildProcess([], through: path.launcher(isServer: true), program: echo)
+        _ = try program.firstLine()
+        let alone = try Self.memory(of: program)
+        program.end()
+        remarks[.idleMemory] =
+            "homa-echo, which has the library alone: \(alone.parts); 'homa serve', which has Foundation and "
+            + "the simulator too: \(fixed(command.all / 1e6, 1)) MB, \(command.parts)"
+        return alone.all
+    }
+
+    /// Bytes in memory of a process half a second later, and what they are, in words.
+    private static func memory(of process: ChildProcess) throws -> (all: Double, parts: String) {
+        usleep(500_000)
+        let status = FileManager.default.contents(atPath: "/proc/\(process.identifier)/status") ?? Data()
+        let sizes = sizes(inStatus: String(decoding: status, as: UTF8.self))
         guard let all = sizes["VmRSS"] else {
-            throw ChildError(description: "/proc tells nothing of the server's memory")
+            throw ChildError(description: "/proc tells nothing of the node's memory")
         }
-        if let own = sizes["RssAnon"], let files = sizes["RssFile"] {
-            remarks[.idleMemory] =
-                "\(fixed(own / 1e6, 1)) MB of its own, \(fixed(files / 1e6, 1)) MB of the program and its libraries"
-        }
-        return all
+        let (own, files) = (sizes["RssAnon"] ?? .nan, sizes["RssFile"] ?? .nan)
+        return (all, "\(fixed(own / 1e6, 1)) MB of its own, \(fixed(files / 1e6, 1)) MB of files")
     }
 
     /// Bytes by name, of the lines of `/proc/<pid>/status` that tell kilobytes.

@@ -19,6 +19,8 @@ enum SuiteStep: String, CaseIterable, Sendable {
     case rateHoma = "rate, Homa"
     case rateTCP = "rate, TCP, a write each"
     case rateGatheringTCP = "rate, TCP, gathering"
+    case rateOneShard = "rate, Homa, one shard, all cores"
+    case rateTwoShards = "rate, Homa, two shards, all cores"
     case touchedPages = "bpages under W3"
     case touchedPagesShort = "bpages under W3, messages of at most 64 KB"
     case idleMemory = "memory of an idle node"
@@ -38,6 +40,8 @@ enum SuiteStep: String, CaseIterable, Sendable {
         var clientOptions: [String]
         var measure: String
         var isToldByServer = false
+        /// Both sides may run on all cores, instead of on one each.
+        var sharesCores = false
     }
 
     /// How long things take.
@@ -87,6 +91,12 @@ enum SuiteStep: String, CaseIterable, Sendable {
             return Exchange(
                 carrier: .tcp, serverOptions: spin + ["--write-each"], command: "bench",
                 clientOptions: spin + ["--write-each"] + small, measure: "achieved_rate")
+        case .rateOneShard, .rateTwoShards:
+            // More threads than cores: they sleep when idle, or they would keep each other from working.
+            let shards = ["--shards", self == .rateOneShard ? "1" : "2"]
+            return Exchange(
+                carrier: .homa, serverOptions: shards, command: "bench", clientOptions: shards + small,
+                measure: "achieved_rate", sharesCores: true)
         case .touchedPages, .touchedPagesShort:
             // 300 Mb/s of payload: steady, far from what the machine can carry.
             let longest = self == .touchedPages ? HomaLimits.maximumMessageLength : 65_536
@@ -131,7 +141,7 @@ enum SuiteStep: String, CaseIterable, Sendable {
     var unit: String {
         switch self {
         case .goodputHoma, .goodputCopy, .goodputTCP, .goodputUDP: "bit/s"
-        case .rateHoma, .rateTCP, .rateGatheringTCP: "rpc/s"
+        case .rateHoma, .rateTCP, .rateGatheringTCP, .rateOneShard, .rateTwoShards: "rpc/s"
         case .touchedPages, .touchedPagesShort: "bpages"
         case .idleMemory: "bytes"
         default: "ns"
@@ -158,7 +168,8 @@ extension SuiteMeasure {
         case .touchedPages: [.touchedPages]
         case .touchedPagesShort: [.touchedPagesShort]
         case .packetRoundTripVsUDP: [.roundTripPacket, .roundTripUDP]
-        case .shortTail, .shards: []
+        case .shards: [.rateTwoShards, .rateOneShard]
+        case .shortTail: []
         }
     }
 
@@ -170,6 +181,7 @@ extension SuiteMeasure {
         case .goodputVsCopy: "copy-after-complete"
         case .goodputVsUDP: "udp-trains"
         case .roundTripVsUDP, .packetRoundTripVsUDP: "udp"
+        case .shards: "one-shard"
         default: nil
         }
     }

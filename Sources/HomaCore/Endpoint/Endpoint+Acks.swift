@@ -39,7 +39,10 @@ extension Endpoint {
 
     /// The peer has the response to one of its calls.
     mutating func acknowledged(_ ack: AckRecord, by peer: UInt32, at now: Instant) {
-        guard let slot = index.find(ack.clientID.peer, peer: peer) else { return }
+        guard let slot = index.find(ack.clientID.peer, peer: peer) else {
+            if shardCount > 1, ack.clientID.shard(of: shardCount) != shard { forward(ack, from: peer) }
+            return
+        }
         let rpc = rpcs.at(slot)
         guard rpc.pointee.localPort == ack.serverPort else { return }
         // An acknowledgement of something not answered yet is a mistake or an attack.

@@ -128,7 +128,7 @@ extension Endpoint {
     mutating func identify(_ slot: UInt32) {
         let rpc = rpcs.at(slot)
         rpc.pointee.id = nextID
-        nextID = RPCID(rawValue: nextID.rawValue &+ 2)
+        nextID = RPCID(rawValue: nextID.rawValue &+ 2).rounded(toShard: shard, of: shardCount)
         index.insert(rpc.pointee.id, peer: rpc.pointee.peer, slot: slot)
         linkCall(slot)
     }

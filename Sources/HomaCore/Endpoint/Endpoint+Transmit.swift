@@ -144,6 +144,8 @@ extension Endpoint {
         guard rpc.pointee.isClient, peer.pointee.speaksExtensions else { return 0 }
         // A message that is over for us without an acknowledgement may still be on its way.
         guard tuning.acknowledgesMessages else { return 0 }
+        // Nor does one shard know of the others' calls.
+        guard shardCount == 1 else { return 0 }
         let oldest = rpcs.at(peer.pointee.oldestCall).pointee.id.rawValue
         let distance = (rpc.pointee.id.rawValue - oldest) / 2
         return distance < UInt64(UInt16.max) ? UInt16(distance + 1) : 0

@@ -22,6 +22,8 @@ public struct Endpoint: ~Copyable {
     /// Nil for an ideal host, whose memory is unlimited.
     let pool: BufferPool?
     let shard: Int
+    /// Shards of the host; identifiers say which one an RPC belongs to.
+    let shardCount: Int
     let incarnation: UInt8
     let maximumRPCs: Int
     /// Longest message that is taken.
@@ -42,6 +44,7 @@ public struct Endpoint: ~Copyable {
     var waiting: WaitingQueue
     var controlPackets: RingBuffer<OutgoingPacket>
     var events: RingBuffer<EndpointEvent>
+    var foreignAcks: RingBuffer<ForeignAck>
 
     var ports = PortTable()
     var nextID: RPCID
@@ -59,14 +62,15 @@ public struct Endpoint: ~Copyable {
     ///   - pool: receive buffers; this endpoint is the owner of `shard` in it. Nil: an ideal host for simulations,
     ///     which has room for every message at once. Placements then say only how many bytes there are, and leases
     ///     in events mean nothing and are not returned.
+    ///   - shards: endpoints of this host, which are `shard` 0 and up; see ``meet(_:)``.
     ///   - seed: keys the hash tables, so that a remote host cannot aim at collisions.
     ///   - firstRPC: the first call's identifier; even, not 0, and above every identifier this
     ///     host has used before, else servers take calls for late duplicates.
     ///   - incarnation: differs from the value used before a restart; 1 … 255.
     /// - Throws: ``ConfigurationError`` naming the setting that cannot work.
     public init(
-        configuration: EndpointConfiguration, pool: BufferPool?, shard: Int = 0, seed: UInt64, firstRPC: RPCID,
-        incarnation: UInt8, at now: Instant
+        configuration: EndpointConfiguration, pool: BufferPool?, shard: Int = 0, of shards: Int = 1, seed: UInt64,
+        firstRPC: RPCID, incarnation: UInt8, at now: Instant
     ) throws(ConfigurationError) {
         try configuration.validated(bpageSize: pool?.configuration.bpageSize)
         guard !firstRPC.isServerSide, firstRPC.rawValue != 0 else {
@@ -81,6 +85,7 @@ public struct Endpoint: ~Copyable {
         self.tuning = tuning
         self.pool = pool
         self.shard = shard
+        shardCount = shards
         self.incarnation = incarnation
         maximumRPCs = configuration.maximumRPCs
         longestMessage = tuning.maximumMessage
@@ -101,7 +106,8 @@ public struct Endpoint: ~Copyable {
         waiting = WaitingQueue(capacity: pool == nil ? 1 : configuration.maximumRPCs)
         controlPackets = RingBuffer(capacity: 256)
         events = RingBuffer(capacity: 256)
-        nextID = firstRPC
+        foreignAcks = RingBuffer(capacity: 16)
+        nextID = firstRPC.rounded(toShard: shard, of: shards)
     }
 
     /// The next thing the application must hear about. Packets drained before may still refer to

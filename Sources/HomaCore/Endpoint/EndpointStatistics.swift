@@ -49,6 +49,26 @@ public struct EndpointStatistics: Sendable {
 
     public init() {}
 
+    /// Adds the counters of another shard of the host.
+    public mutating func add(_ other: EndpointStatistics) {
+        for counter in Self.counters { self[keyPath: counter] += other[keyPath: counter] }
+        for type in packetsSent.indices {
+            packetsSent[type] += other.packetsSent[type]
+            packetsReceived[type] += other.packetsReceived[type]
+        }
+        for reason in drops.indices { drops[reason] += other.drops[reason] }
+    }
+
+    private static var counters: [WritableKeyPath<EndpointStatistics, UInt64>] {
+        [
+            \.bytesSent, \.bytesReceived, \.bytesResent, \.packetsResent, \.callsStarted, \.callsCompleted,
+            \.callsFailed, \.requestsDelivered, \.responsesStarted, \.messagesStarted, \.messagesSent,
+            \.messagesDelivered, \.requestsDeclined, \.clientsLost, \.requestsEvicted, \.bufferStalls,
+            \.peersEvicted, \.cutoffChanges, \.questionsDeferred, \.callsHeldBack, \.oldestGrants, \.probesSent,
+            \.bytesFoundLost,
+        ]
+    }
+
     public func drops(for reason: DropReason) -> UInt64 { drops[Int(reason.rawValue)] }
     public func sent(_ type: PacketType) -> UInt64 { packetsSent[Int(type.rawValue) - 0x10] }
     public func received(_ type: PacketType) -> UInt64 { packetsReceived[Int(type.rawValue) - 0x10] }

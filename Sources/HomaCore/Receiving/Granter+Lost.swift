@@ -37,8 +37,8 @@ extension Granter {
     mutating func lostAllowance(for slot: UInt32) -> UInt32? {
         let message = at(slot)
         let lost = Int(message.pointee.incoming.lost)
-        let window = tuning.window(active: activeCount) - Int(message.pointee.incoming.outstanding)
-        let room = min(window, tuning.maximumIncoming - totalIncoming)
+        let window = window - Int(message.pointee.incoming.outstanding)
+        let room = min(window, incomingLimit - totalIncoming)
         guard room > 0, room >= min(lost, Int(tuning.grantIncrement)) else { return nil }
         let segment = Int(tuning.defaultSegment)
         let packets = (min(room, Int(tuning.largestGrant)) + segment - 1) / segment

@@ -29,6 +29,8 @@ struct Granter: ~Copyable {
     private let queue: GrantQueue
     private let active: UnsafeMutablePointer<UInt32>
     private(set) var activeCount = 0
+    /// Active messages of the host's other shards.
+    private var activeElsewhere = 0
     /// Peers with queued messages: fewest active messages first, then the shortest message.
     private var peersQueued: IndexedHeap
     /// Bytes on their way, over all messages.
@@ -110,6 +112,22 @@ struct Granter: ~Copyable {
         totalIncoming -= Int(at(slot).pointee.incoming.counted)
         at(slot).pointee.incoming.counted = 0
         markDue()
+    }
+
+    /// The host's other shards grant to so many messages.
+    mutating func meet(activeMessages: Int) {
+        guard activeMessages != activeElsewhere else { return }
+        activeElsewhere = activeMessages
+        markDue()
+    }
+
+    /// Bytes that may be granted to each active message ahead of what has arrived.
+    var window: Int { tuning.window(active: max(1, activeCount + activeElsewhere)) }
+
+    /// Bytes that may be on their way to this shard: of the host's, as many parts as it has of the active messages.
+    var incomingLimit: Int {
+        guard activeElsewhere > 0 else { return tuning.maximumIncoming }
+        return tuning.maximumIncoming * max(1, activeCount) / (max(1, activeCount) + activeElsewhere)
     }
 
     mutating func markDue() {
@@ -281,9 +299,9 @@ struct Granter: ~Copyable {
 
     private mutating func target(for slot: UInt32) -> UInt32? {
         let message = at(slot).pointee.incoming
-        let window = tuning.window(active: activeCount)
+        let window = window
         let wanted = min(Int(message.received) + window, Int(message.length))
-        let headroom = tuning.maximumIncoming - totalIncoming
+        let headroom = incomingLimit - totalIncoming
         let offset = min(wanted, Int(message.granted) + max(0, headroom))
         guard offset > Int(message.granted) else { return nil }
         let step = offset - Int(message.granted)
@@ -332,7 +350,7 @@ struct Granter: ~Copyable {
 
     /// The oldest message whose sender makes use of what it was given; looks at a few only.
     private mutating func oldestUnserved() -> UInt32? {
-        let limit = tuning.window(active: max(1, activeCount)) + 2 * Int(tuning.oldestGrantBytes)
+        let limit = window + 2 * Int(tuning.oldestGrantBytes)
         var slot = oldest
         var looked = 0
         while slot != RPCTable.none, looked < 8 {

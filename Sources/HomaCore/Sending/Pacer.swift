@@ -9,6 +9,8 @@ import HomaBase
 struct Pacer: BitwiseCopyable {
     private let rate: BitRate?
     private let limit: UInt64
+    /// Shards that use the link at present: each gets its part of the rate.
+    var sharers: UInt64 = 1
     /// When the link will fall idle.
     private(set) var idleAt = Instant.zero
 
@@ -30,6 +32,6 @@ struct Pacer: BitwiseCopyable {
     /// Counts a packet that occupies the link with so many bytes, frame overhead included.
     mutating func charge(_ bytes: Int, at now: Instant) {
         guard let rate else { return }
-        idleAt = max(idleAt, now).advanced(byNanoseconds: rate.nanoseconds(forBytes: bytes))
+        idleAt = max(idleAt, now).advanced(byNanoseconds: rate.nanoseconds(forBytes: bytes) * sharers)
     }
 }

@@ -47,7 +47,7 @@ extension Experiment {
     public static let all: [Experiment] =
         rivals + [
             .bufferFactors, .poolSharing, .willItFit, .lessBuffer, .receiveThroughput, .bufferStructures, .regionSize,
-            .exhaustion,
+            .exhaustion, .shardApproximation,
         ]
 
     /// Those that compare with published figures and other transports; dcPIM's when the simulator has it.

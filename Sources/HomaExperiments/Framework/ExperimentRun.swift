@@ -83,6 +83,7 @@ public struct ExperimentRun {
             case .simulation: continue
             case .receiver(let model): try store.keep(point.key, model.run())
             case .copying(let model): try store.keep(point.key, model.run())
+            case .sharing(let model): try store.keep(point.key, model.run())
             }
             progress.finished += 1
         }

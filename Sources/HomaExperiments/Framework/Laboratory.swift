@@ -9,6 +9,7 @@ struct Point: Sendable {
         case simulation(Scenario)
         case receiver(ReceiverModel)
         case copying(CopyModel)
+        case sharing(ShardedLink)
     }
 
     /// Names the work with all its settings.
@@ -56,6 +57,11 @@ public struct Laboratory {
     /// The result of a model of copying.
     mutating func run(_ model: CopyModel) -> Outcome {
         ask(Point(key: model.key, work: .copying(model), command: "# \(model.json.description)"))
+    }
+
+    /// The result of a model of shards.
+    mutating func run(_ model: ShardedLink) -> Outcome {
+        ask(Point(key: model.key, work: .sharing(model), command: "# \(model.json.description)"))
     }
 
     private mutating func ask(_ point: Point) -> Outcome {

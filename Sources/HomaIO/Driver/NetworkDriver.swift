@@ -50,7 +50,8 @@ struct NetworkDriver: ~Copyable {
     }
 
     /// The UDP driver, for what only that one does.
-    private var udp: UnsafeMutablePointer<UDPDriver>? {
+    @inline(__always)
+    var udp: UnsafeMutablePointer<UDPDriver>? {
         if case .udp(let driver) = choice { driver } else { nil }
     }
 }
@@ -101,6 +102,10 @@ extension NetworkDriver {
         case .raw(let driver): driver.pointee.datagram(index)
         }
     }
+
+    /// True when the last ``receive()`` went by a ``ScatterPlan``.
+    @inline(__always)
+    var isScattered: Bool { udp?.pointee.isScattered ?? false }
 
     @inline(__always)
     var queuedPackets: Int {

@@ -53,6 +53,8 @@ extension Engine {
         case .cancelSleep(let sleeper):
             sleeper.isCancelled = true
             sleeper.resume(.cancelled)
+        case .take(let bytes, let peer): takePassedOn(bytes, from: peer)
+        case .acknowledge(let ack): state.pointee.endpoint.receive(ack, at: state.pointee.now)
         case .perform(let body): body()
         }
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
 internal import HomaBase
 internal import HomaBuffers
 internal import HomaCore
@@ -18,6 +19,7 @@ extension Engine {
             advanceClock()
             if state.pointee.isQuiet && nothingIsDue { return idle() }
         }
+        meetNeighbours()
         if signal.takeReturns() {
             state.pointee.endpoint.buffersReturned(at: state.pointee.now)
             didWork = true
@@ -32,7 +34,8 @@ extension Engine {
         }
         // Answers and calls that the application has just made leave before the next look at the socket.
         if transmit() { didWork = true }
-        region.pool.surrenderIfAsked(shard: 0, at: state.pointee.now)
+        region.pool.surrenderIfAsked(shard: shard.index, at: state.pointee.now)
+        tellNeighbours()
         if didWork {
             noteWork()
         } else {
@@ -86,6 +89,8 @@ extension Engine {
         if checkErrorsNowAndThen() { return noteWork() }
         if state.pointee.driver.wantsToConnect { connectToBusiestPeer() }
         state.pointee.roundsByOldClock = affordableRoundsByOldClock
+        // Engines that are more than the cores would else spin in each other's way.
+        if shard.count > 1 { sched_yield() }
         let spin = configuration.spinNanoseconds
         guard spin != .max, state.pointee.now.nanoseconds(since: state.pointee.lastWork) >= spin else { return }
         let deadline = min(state.pointee.deadline, state.pointee.timers.earliest)
@@ -106,7 +111,7 @@ extension Engine {
 
     private func sleep(untilNetworkOr deadline: Instant) {
         guard signal.prepareToSleep() else { return }
-        region.pool.park(shard: 0)
+        region.pool.park(shard: shard.index)
         state.pointee.counters.sleeps &+= 1
         var limit = deadline
         if state.pointee.backlog == .retryLater {
@@ -117,7 +122,7 @@ extension Engine {
         let events = try? state.pointee.poller.wait(until: limit, clock: clock)
         for descriptor in receiveDescriptors { state.pointee.poller.unwatch(descriptor) }
         signal.awake()
-        region.pool.unpark(shard: 0)
+        region.pool.unpark(shard: shard.index)
         if let events, events.contains(.error) {
             advanceClock()
             takeNetworkErrors()

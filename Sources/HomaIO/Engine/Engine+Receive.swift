@@ -6,18 +6,37 @@ internal import HomaWire
 
 /// From the socket to the region.
 extension Engine {
+    /// Trains put in place that are taken before anything is sent.
+    private static var trainsPerBatch: Int { 8 }
+
     /// Takes one batch of datagrams. True when there was any.
     func receiveBatch() -> Bool {
-        let count = state.pointee.driver.receive()
-        guard count > 0 else { return false }
-        advanceClock()
-        for index in 0..<count { takeDatagram(state.pointee.driver.datagram(index)) }
-        return true
+        var taken = 0
+        while taken < Self.trainsPerBatch {
+            dropStaleExpectation()
+            let count = state.pointee.driver.receive()
+            guard count > 0 else { break }
+            if taken == 0 { advanceClock() }
+            guard state.pointee.driver.isScattered else {
+                for index in 0..<count { takeDatagram(state.pointee.driver.datagram(index)) }
+                return true
+            }
+            let datagram = state.pointee.driver.datagram(0)
+            if !takeScattered(datagram) { takePackets(of: datagram, from: 0) }
+            expectMore(after: datagram)
+            taken += 1
+        }
+        return taken > 0
+    }
+
+    private func takeDatagram(_ datagram: ReceivedDatagram) {
+        takePackets(of: datagram, from: 0)
+        expectMore(after: datagram)
     }
 
     /// Cuts a train that the kernel joined into its packets.
-    private func takeDatagram(_ datagram: ReceivedDatagram) {
-        var offset = 0
+    func takePackets(of datagram: ReceivedDatagram, from start: Int) {
+        var offset = start
         let segment = datagram.segmentSize > 0 ? datagram.segmentSize : datagram.byteCount
         while offset < datagram.byteCount {
             let length = min(segment, datagram.byteCount - offset)
@@ -29,7 +48,7 @@ extension Engine {
 
     /// Feeds one packet to the protocol and puts its payload where that says: the only copy in user space.
     @inline(__always)
-    private func takePacket(_ packet: UnsafeRawBufferPointer, from peer: PeerAddress) {
+    func takePacket(_ packet: UnsafeRawBufferPointer, from peer: PeerAddress) {
         let header: PacketHeader
         do {
             header = try PacketHeader.parse(packet)
@@ -37,10 +56,12 @@ extension Engine {
             state.pointee.counters.malformedPackets[error.code] &+= 1
             return
         }
+        guard isOurs(header.common) else { return passOn(packet, header.common, from: peer) }
         switch state.pointee.endpoint.receive(header, from: peer, at: state.pointee.now) {
         case .store(let place):
             let source = packet.baseAddress! + header.byteCount
             let base = region.memory.baseAddress
+            state.pointee.counters.bytesCopied &+= UInt64(place.byteCount + place.secondByteCount)
             (base + place.regionOffset).copyMemory(from: source, byteCount: place.byteCount)
             if place.secondByteCount > 0 {
                 (base + place.secondRegionOffset).copyMemory(

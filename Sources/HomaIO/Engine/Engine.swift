@@ -27,6 +27,8 @@ public final class Engine: @unchecked Sendable {
     /// The engine's thread while it runs, 0 before and after.
     private let threadID = Atomic<UInt>(0)
     let state: UnsafeMutablePointer<EngineState>
+    /// Which of its node's engines this is.
+    let shard: ShardPlace
     let clock = MonotonicClock.process
     /// Sockets watched only while the engine sleeps: to be watched costs the kernel time for every packet.
     let receiveDescriptors: [Int32]
@@ -36,19 +38,26 @@ public final class Engine: @unchecked Sendable {
     /// Binds the socket, maps the region and reserves all tables. Call ``start()`` next.
     ///
     /// - Throws: `SystemError`, `PoolError` or `ConfigurationError`.
-    public init(_ configuration: EngineConfiguration) throws {
+    public convenience init(_ configuration: EngineConfiguration) throws {
+        try self.init(configuration, shard: ShardPlace())
+    }
+
+    /// - Parameter shard: which engine of how many; all but the first need the first one's port and region.
+    init(_ configuration: EngineConfiguration, shard: ShardPlace) throws {
+        self.shard = shard
         self.configuration = configuration
         var driver = try NetworkDriver(configuration)
         let poller = try Poller(socketDescriptor: driver.fileDescriptor)
         receiveDescriptors = driver.receiveDescriptors
         let signal = EngineSignal(waker: poller.waker)
-        let region = try ReceiveRegion(
-            configuration: configuration.pool, backing: configuration.backing, signal: signal)
+        let region =
+            try shard.region ?? ReceiveRegion(configuration: configuration.pool, backing: configuration.backing)
+        region.attach(signal)
         let now = MonotonicClock.process.now()
         let (firstRPC, claim) = try Self.firstIdentifier(mustClaim: driver.sharesPorts)
         var endpoint = try Endpoint(
-            configuration: configuration.endpoint, pool: region.pool, shard: 0, seed: .random(in: 0 ... .max),
-            firstRPC: firstRPC, incarnation: .random(in: 1 ... .max), at: now)
+            configuration: configuration.endpoint, pool: region.pool, shard: shard.index, of: shard.count,
+            seed: .random(in: 0 ... .max), firstRPC: firstRPC, incarnation: shard.incarnation, at: now)
         let clientPort = try Self.allocateClientPort(&endpoint, &driver)
         localAddress = driver.localAddress
         identifierClaim = claim

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HomaBase
 internal import HomaCore
 
 /// What other threads ask of the engine thread.
@@ -12,6 +13,10 @@ enum EngineCommand: Sendable {
     case decline(RPCHandle)
     case sleep(Sleeper)
     case cancelSleep(Sleeper)
+    /// A packet that arrived at another shard.
+    case take([UInt8], PeerAddress)
+    /// An acknowledgement that arrived at another shard.
+    case acknowledge(ForeignAck)
     /// Anything rare.
     case perform(@Sendable () -> Void)
 }

@@ -77,6 +77,7 @@ extension Engine {
         close()
         let final = snapshot()
         leaveThread()
+        shard.group?.leave()
         state.deinitialize(count: 1)
         let waiters = lifecycle.withLock { lifecycle -> [UnsafeContinuation<Void, Never>] in
             lifecycle.phase = .ended

@@ -42,5 +42,12 @@ struct EngineState: ~Copyable {
     /// Set once the engine has begun to stop.
     var isClosed = false
     var counters = EngineStatistics()
+    /// What the driver's plan is for, while it has one.
+    var expected: ExpectedTrain?
+    /// How the last train's message was expected to go on, and how often such expectations came true of late.
+    var lastForecast: Forecast?
+    var forecastConfidence = Engine.confidenceToPlan
+    /// Version of the cutoffs that the other shards were told of.
+    var toldCutoffs: UInt16 = 0
     let clientPort: UInt16
 }

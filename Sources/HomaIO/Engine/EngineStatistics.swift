@@ -14,6 +14,19 @@ public struct EngineStatistics: Sendable {
     public var pool = PoolStatistics()
     /// Received packets that are not Homa packets, by `WireError.code`.
     public var malformedPackets = InlineArray<32, UInt64>(repeating: 0)
+    /// Payload that the kernel wrote straight into the region.
+    public var bytesInPlace: UInt64 = 0
+    /// Payload that was received elsewhere and copied into the region.
+    public var bytesCopied: UInt64 = 0
+    /// Trains received straight into the region.
+    public var trainsInPlace: UInt64 = 0
+    /// Trains that were planned for in the region and turned out to be others.
+    public var trainsMisplaced: UInt64 = 0
+    /// Packets and acknowledgements that arrived at this shard and went on to another.
+    public var packetsPassedOn: UInt64 = 0
+    public var acksPassedOn: UInt64 = 0
+    /// Packets for another shard that were dropped, since too many waited for it.
+    public var misdirectedPackets: UInt64 = 0
     /// Rounds of the engine's loop.
     public var rounds: UInt64 = 0
     /// Times the engine slept for lack of work.
@@ -30,6 +43,27 @@ public struct EngineStatistics: Sendable {
     public var isUsingGRO = false
 
     public init() {}
+
+    /// Adds what another shard of the same node has done. The books of the region, which they share, stay.
+    public mutating func add(_ other: EngineStatistics) {
+        endpoint.add(other.endpoint)
+        driver.add(other.driver)
+        for code in 0..<WireError.codeCount { malformedPackets[code] += other.malformedPackets[code] }
+        bytesInPlace += other.bytesInPlace
+        bytesCopied += other.bytesCopied
+        trainsInPlace += other.trainsInPlace
+        trainsMisplaced += other.trainsMisplaced
+        packetsPassedOn += other.packetsPassedOn
+        acksPassedOn += other.acksPassedOn
+        misdirectedPackets += other.misdirectedPackets
+        rounds += other.rounds
+        sleeps += other.sleeps
+        jobs += other.jobs
+        abandonedRequests += other.abandonedRequests
+        activeRPCs += other.activeRPCs
+        isUsingGSO = isUsingGSO || other.isUsingGSO
+        isUsingGRO = isUsingGRO || other.isUsingGRO
+    }
 
     /// Malformed packets of one kind.
     public func malformed(_ error: WireError) -> UInt64 { malformedPackets[error.code] }

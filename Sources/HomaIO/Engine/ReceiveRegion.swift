@@ -6,25 +6,29 @@ public import HomaBuffers
 ///
 /// Every message holds a reference, so the memory stays until the last of them is gone, even when
 /// the engine has stopped long before.
-public final class ReceiveRegion: Sendable {
+public final class ReceiveRegion: @unchecked Sendable {
     /// Keeps the books of the region.
     public let pool: BufferPool
     let memory: MappedRegion
-    private let signal: EngineSignal
+    /// Each shard's engine; complete before the first message arrives, and unchanged from then on.
+    private var signals: [EngineSignal] = []
 
-    init(configuration: PoolConfiguration, backing: EngineConfiguration.Backing, signal: EngineSignal) throws {
+    init(configuration: PoolConfiguration, backing: EngineConfiguration.Backing) throws {
         pool = try BufferPool(configuration)
         switch backing {
         case .anonymous: memory = try MappedRegion(byteCount: configuration.regionLength)
         case .memoryFile(let name): memory = try MappedRegion(sharedByteCount: configuration.regionLength, name: name)
         }
-        self.signal = signal
     }
 
-    /// Gives a message's buffers back, and wakes the engine when other messages wait for them. Any thread.
+    /// The next shard's engine.
+    func attach(_ signal: EngineSignal) { signals.append(signal) }
+
+    /// Gives a message's buffers back, and wakes the engines whose messages wait for some. Any thread.
     func release(_ lease: BufferLease) {
         // A refused return changes nothing and is counted by the pool.
-        if (try? pool.release(lease)) == true { signal.buffersReturned() }
+        guard (try? pool.release(lease)) == true else { return }
+        for shard in signals.indices where pool.waitingMessages(shard: shard) > 0 { signals[shard].buffersReturned() }
     }
 
     /// The descriptor of the memory file, nil for anonymous memory; valid as long as this object.

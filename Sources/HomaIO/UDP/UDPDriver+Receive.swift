@@ -39,8 +39,14 @@ extension UDPDriver {
     private mutating func receive(from descriptor: Int32, slotCount: UInt32) -> Int {
         var attempts = 0
         while true {
-            let result = homa_receive(descriptor, receiveRing.slots, slotCount)
-            if result > 0 { return Int(result) }
+            let result =
+                scatter.isArmed
+                ? homa_receive_scattered(descriptor, scatter.pieces, UInt32(scatter.pieceCount), receiveRing.slots)
+                : homa_receive(descriptor, receiveRing.slots, slotCount)
+            if result > 0 {
+                isScattered = scatter.isArmed
+                return Int(result)
+            }
             switch -result {
             case 0, EAGAIN: return 0
             case EINTR: continue

@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 public import HomaBase
+internal import HomaWire
 
 /// Carries packets over an unconnected UDP socket, and a connected one for the busiest peer: trains out, joined
 /// trains in, errors aside.
@@ -28,6 +29,10 @@ public struct UDPDriver: ~Copyable, @unchecked Sendable {
     let options: UDPSocketOptions
     var sendQueue: SendQueue
     var receiveRing: ReceiveRing
+    /// While armed, what is received next goes there.
+    var scatter = ScatterPlan()
+    /// Where the datagram of the last ``receive()`` lies: as the plan says, instead of in its slot.
+    var isScattered = false
     var deniedPeers = GSODenials()
     var reports = LocalReports()
 
@@ -52,15 +57,17 @@ public struct UDPDriver: ~Copyable, @unchecked Sendable {
     ///   `EACCES` (ports below 1024), or what the system says.
     public init(_ options: UDPSocketOptions = UDPSocketOptions()) throws(SystemError) {
         try options.validate()
-        let socket = try Self.openBound(options.binding)
+        let socket = try Self.openBound(options.binding, isShared: options.sharers > 1)
         let address = try socket.localAddress()
         let ring = try ReceiveRing(slotCount: options.receiveSlots, slotBytes: options.receiveSlotBytes)
         let granted = Self.prepare(socket, options)
+        try Self.steer(socket, options)
         receiveBufferBytes = granted.receiveBufferBytes
         sendBufferBytes = granted.sendBufferBytes
         isUsingGRO = granted.isUsingGRO
         isUsingGSO = options.gso == .automatic && socket.canSegment()
-        mayConnect = options.connectsToBusiestPeer
+        // A connected socket would get all of its peer's packets, whatever their shard.
+        mayConnect = options.connectsToBusiestPeer && options.sharers == 1
         self.options = options
         sendQueue = SendQueue(capacity: options.sendQueueCapacity, maximumTrainBytes: options.maximumTrainBytes)
         receiveRing = ring
@@ -100,22 +107,35 @@ public struct UDPDriver: ~Copyable, @unchecked Sendable {
     /// piece; nil when there is no route. Opens a socket for a moment: not for hot paths.
     public func pathMTU(to peer: PeerAddress) -> Int? { lookUpPathMTU(to: peer) }
 
-    private static func openBound(_ binding: UDPSocketOptions.Binding) throws(SystemError) -> UDPSocket {
+    /// Has the kernel give each shard its packets.
+    private static func steer(_ socket: borrowing UDPSocket, _ options: UDPSocketOptions) throws(SystemError) {
+        guard options.sharers > 1 else { return }
+        let lowerHalf = UInt32(CommonHeader.senderIDOffset + 4)
+        let result = homa_steer(socket.descriptor, lowerHalf, UInt32(options.sharers))
+        guard result >= 0 else { throw SystemError(call: "setsockopt", code: -result, context: "steering of shards") }
+    }
+
+    private static func openBound(
+        _ binding: UDPSocketOptions.Binding, isShared: Bool
+    ) throws(SystemError) -> UDPSocket {
         switch binding {
         case .address(let address):
             let socket = try UDPSocket(family: address.isIPv4 ? AF_INET : AF_INET6)
             if !address.isIPv4 { socket.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
+            if isShared { socket.set(SOL_SOCKET, SO_REUSEPORT, 1) }
             try socket.bind(to: address)
             return socket
         case .wildcard(let port, let family):
             if family == .automatic, isIPv6Available {
                 let socket = try UDPSocket(family: AF_INET6)
+                if isShared { socket.set(SOL_SOCKET, SO_REUSEPORT, 1) }
                 if socket.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) {
                     try socket.bind(to: PeerAddress(high: 0, low: 0, port: port))
                     return socket
                 }
             }
             let socket = try UDPSocket(family: AF_INET)
+            if isShared { socket.set(SOL_SOCKET, SO_REUSEPORT, 1) }
             try socket.bind(to: PeerAddress(ipv4: 0, port: port))
             return socket
         }
@@ -129,6 +149,7 @@ extension UDPSocketOptions {
         try Self.check(maximumTrainBytes, in: 1...65_000, "maximumTrainBytes")
         try Self.check(sendQueueCapacity, in: 1...65_536, "sendQueueCapacity")
         try Self.check(receiveSlots, in: 1...Int(HOMA_BATCH_LIMIT), "receiveSlots")
+        try Self.check(sharers, in: 1...256, "sharers")
         try Self.check(receiveSlotBytes, in: 1...(1 << 20), "receiveSlotBytes")
     }
 

@@ -59,5 +59,9 @@ public struct UDPSocketOptions: Sendable {
     /// it shorter; default true.
     public var connectsToBusiestPeer = true
 
+    /// Sockets that share the port, one for each shard of a node; default 1. Datagrams go to the one whose number is
+    /// the shard of their RPC, in the order in which the sockets were bound.
+    public var sharers = 1
+
     public init() {}
 }

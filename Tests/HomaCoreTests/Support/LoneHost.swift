@@ -22,13 +22,14 @@ final class LoneHost {
 
     init(
         _ configuration: EndpointConfiguration = .small, regionLength: Int = 16 << 20, bpageSize: Int = 64 << 10,
-        reservedPages: Int = 0
+        reservedPages: Int = 0, shard: Int = 0, of shards: Int = 1
     ) throws {
         pool = try BufferPool(
-            PoolConfiguration(regionLength: regionLength, bpageSize: bpageSize, reservedPages: reservedPages))
+            PoolConfiguration(
+                regionLength: regionLength, bpageSize: bpageSize, shards: shards, reservedPages: reservedPages))
         endpoint = try Endpoint(
-            configuration: configuration, pool: pool, shard: 0, seed: 1, firstRPC: RPCID(rawValue: 1000),
-            incarnation: 1, at: .zero)
+            configuration: configuration, pool: pool, shard: shard, of: shards, seed: 1,
+            firstRPC: RPCID(rawValue: 1000), incarnation: 1, at: .zero)
         try endpoint.openPort(99)
     }
 
