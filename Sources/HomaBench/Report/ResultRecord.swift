@@ -37,6 +37,7 @@ public struct ResultRecord: Sendable, Equatable {
     /// What it was measured against in the same run, such as `tcp`; nil when nothing was.
     public private(set) var rival: (name: String, value: Double)?
     private var valueIsComparison = false
+    private var tellsOfMissingRival = false
     /// The circumstances, in the order they are printed.
     public private(set) var context: [(key: String, value: Field)] = []
 
@@ -60,6 +61,13 @@ public struct ResultRecord: Sendable, Equatable {
         var copy = self
         copy.rival = (name, value)
         copy.valueIsComparison = true
+        return copy
+    }
+
+    /// Says that nothing was measured beside it: both keys of the rival are null.
+    public func withoutRival() -> ResultRecord {
+        var copy = self
+        copy.tellsOfMissingRival = true
         return copy
     }
 
@@ -88,6 +96,8 @@ public struct ResultRecord: Sendable, Equatable {
             pairs.append(("rival", JSONText.quoted(rival.name)))
             pairs.append(("rival_value", JSONText.number(rival.value)))
             if !valueIsComparison { pairs.append(("ratio", JSONText.number(value / rival.value))) }
+        } else if tellsOfMissingRival {
+            pairs += [("rival", "null"), ("rival_value", "null")]
         }
         pairs += context.map { ($0.key, $0.value.json) }
         return "{" + pairs.map { "\(JSONText.quoted($0.0)):\($0.1)" }.joined(separator: ",") + "}"

@@ -49,7 +49,7 @@ struct SimPresetsCommand: ParsableCommand {
             ])
         }
         print(scenarios.render() + "\n\n" + topologies.render() + "\n")
-        print("transports: homa, tcp, dctcp, dcpim, srpt-oracle")
+        print("transports: \(TransportConfiguration.kinds.joined(separator: ", "))")
         print("settings of homa (--preset): \(HomaPreset.allCases.map(\.rawValue).joined(separator: ", "))")
         print("workloads: \(Workload.all.map(\.name).joined(separator: ", ")), or a size in bytes")
     }

@@ -45,13 +45,15 @@ struct SuiteFigure: Sendable {
     /// The figure as one JSON object on one line.
     func jsonLine(slack: Double, environment: RunEnvironment, context: [(String, ResultRecord.Field)]) -> String {
         var record = ResultRecord(measure: measure.rawValue, value: result?.value ?? .nan, unit: measure.unit)
+        if let result, let rival = result.rival {
+            // The rival's figure is in the unit of the parts; a ratio of the two says nothing new.
+            record = record.named(rival: rival, value: Self.median(result.rivals))
+            record = record.with("homa_value", Self.median(result.own)).with("parts_unit", measure.partsUnit)
+        } else {
+            record = record.withoutRival()
+        }
         switch outcome {
-        case .measured(let result):
-            if let rival = result.rival {
-                // The rival's figure is in the unit of the parts; a ratio of the two says nothing new.
-                record = record.named(rival: rival, value: Self.median(result.rivals))
-                record = record.with("homa_value", Self.median(result.own)).with("parts_unit", measure.partsUnit)
-            }
+        case .measured: break
         case .skipped(let why): record = record.with("skipped", why)
         case .failed(let why): record = record.with("failed", why)
         }

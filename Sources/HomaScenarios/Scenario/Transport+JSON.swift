@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HomaCore
-import HomaSim
+public import HomaSim
 import HomaWorkloads
 
 extension TransportConfiguration {
-    /// What `kind` may be.
-    static let kinds = ["homa", "aeolus", "tcp", "dctcp", "dcpim", "srpt-oracle"]
+    /// What `kind` of a transport may be.
+    public static let kinds = ["homa", "aeolus", "tcp", "dctcp", "dcpim", "srpt-oracle"]
 
     /// From a kind's name or an object.
     /// - Parameter traffic: the published settings of `sigcomm2018` depend on its workload.

@@ -39,6 +39,7 @@ struct SuiteFigureTests {
         #expect(object["skipped"] as? String == "root is needed")
         #expect(object["value"] is NSNull && object["runs"] as? Int == 0 && object["met"] == nil)
         #expect(object["limit"] as? Double == 7)
+        #expect(object["rival"] is NSNull && object["rival_value"] is NSNull)
     }
 
     @Test("every name that others rely on is there")

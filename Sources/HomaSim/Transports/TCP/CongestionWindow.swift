@@ -38,10 +38,15 @@ struct CongestionWindow: BitwiseCopyable {
 
     /// The round of slow start that an acknowledgement is part of; CUBIC may have seen enough of it.
     @inline(__always)
-    mutating func watchSlowStart(_ acknowledged: UInt64, next: UInt64, at now: UInt64, _ tuning: borrowing TCPTuning) {
+    mutating func watchSlowStart(
+        _ acknowledged: UInt64, next: UInt64, roundTrip: UInt64, at now: UInt64, _ tuning: borrowing TCPTuning
+    ) {
         guard tuning.control == .cubic, tuning.hyStart, bytes < threshold else { return }
-        let segments = bytes / Double(tuning.segment)
-        if cubic.hyStart.leaves(window: segments, acknowledged: acknowledged, next: next, at: now) { threshold = bytes }
+        let segment = Double(tuning.segment)
+        let isOver = cubic.hyStart.leaves(
+            window: bytes / segment, segment: segment, roundTrip: roundTrip, acknowledged: acknowledged, next: next,
+            at: now)
+        if isOver { threshold = bytes }
     }
 
     @inline(__always)

@@ -11,6 +11,11 @@ struct HyStart: BitwiseCopyable {
     private static let leastDelay: UInt64 = 4_000_000_000
     private static let mostDelay: UInt64 = 16_000_000_000
 
+    /// Linux's greatest segment for the card to cut up (`gso_max_size`), which makes acknowledgements come in bunches.
+    private static let largestBunch = 65_536.0
+    /// However slow the sender is, it does not allow more than 1 ms for that.
+    private static let mostBunching = 1_000_000_000.0
+
     private var shortest = UInt64.max
     private var roundStart: UInt64 = 0
     private var roundEnd: UInt64 = 0
@@ -25,8 +30,17 @@ struct HyStart: BitwiseCopyable {
     }
 
     /// An acknowledgement has come; true when those of this round, together, last half as long as the shortest
-    /// round trip: the window fills the path in one direction.
-    mutating func leaves(window: Double, acknowledged: UInt64, next: UInt64, at now: UInt64) -> Bool {
+    /// round trip and what bunches of segments may add to it: the window fills the path in one direction.
+    ///
+    /// Since version 5.6 Linux adds the time of four bunches at twice the rate of a window per round trip (at most
+    /// 1 ms). In datacenters that is longer than a round trip. Without it slow start would end at once where the
+    /// acknowledgements of several connections come over one link and are farther apart for that.
+    /// - Parameters:
+    ///   - window: segments of `segment` bytes.
+    ///   - roundTrip: smoothed, in picoseconds.
+    mutating func leaves(
+        window: Double, segment: Double, roundTrip: UInt64, acknowledged: UInt64, next: UInt64, at now: UInt64
+    ) -> Bool {
         if acknowledged > roundEnd || roundStart == 0 {
             roundStart = now
             lastAcknowledgement = now
@@ -35,6 +49,8 @@ struct HyStart: BitwiseCopyable {
         }
         guard now - lastAcknowledgement <= Self.trainGap else { return false }
         lastAcknowledgement = now
-        return window >= Self.leastWindow && shortest != .max && now - roundStart > shortest / 2
+        guard window >= Self.leastWindow, shortest != .max else { return false }
+        let bunching = 4 * Self.largestBunch * Double(roundTrip) / (2 * window * segment)
+        return Double(now - roundStart) > (Double(shortest) + min(bunching, Self.mostBunching)) / 2
     }
 }

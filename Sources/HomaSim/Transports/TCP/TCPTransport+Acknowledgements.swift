@@ -94,7 +94,8 @@ extension TCPTransport {
     @inline(__always)
     private mutating func grow(_ bytes: Int, _ sender: UnsafeMutablePointer<TCPSender>, at now: UInt64) {
         sender.pointee.window.watchSlowStart(
-            sender.pointee.acknowledged, next: sender.pointee.next, at: now, tuning)
+            sender.pointee.acknowledged, next: sender.pointee.next, roundTrip: sender.pointee.roundTrip.smoothed,
+            at: now, tuning)
         // In slow start a window is allowed to be twice what was used of it.
         let isUsed =
             sender.pointee.isWindowLimited

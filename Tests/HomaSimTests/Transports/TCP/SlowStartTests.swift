@@ -50,6 +50,24 @@ import Testing
         }
     }
 
+    @Test(arguments: [(window: 20.0, rtt: 10.0, leaves: 27.4), (100, 10, 9.5), (20, 1000, 1000), (1000, 2000, 1089.8)])
+    func `a train of acknowledgements is long from half a round trip and two bunches on`(
+        window: Double, rtt: Double, leaves: Double
+    ) {
+        // (round trip + min(4 × 65 536 bytes at twice a window per round trip, 1 ms)) / 2, in microseconds.
+        let roundTrip = UInt64(rtt * 1e6)
+        var hyStart = HyStart()
+        let isLong = hyStart.leaves(roundTrip: roundTrip)
+        #expect(!isLong)
+        var left: Double?
+        for time in stride(from: 1_000_000, to: 2_000_000_000, by: 100_000) as StrideTo<UInt64> where left == nil {
+            let isOver = hyStart.leaves(
+                window: window, segment: 1460, roundTrip: roundTrip, acknowledged: 1, next: 2, at: time)
+            if isOver { left = Double(time - 1_000_000) / 1e6 }
+        }
+        #expect(abs((left ?? 0) - leaves) < 0.21)
+    }
+
     @Test func `a window that is not used does not grow`() {
         var bench = TCPBench(TCPConfiguration(congestionControl: .newReno), delay: .milliseconds(1))
         for _ in 0..<200 {
