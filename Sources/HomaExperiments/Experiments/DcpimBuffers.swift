@@ -77,13 +77,12 @@ private enum DcpimStudy {
             let outcome = try laboratory.run(recipe(subject, workload, load: load, messages: messages))
             rows.append(Row(subject: subject, workload: workload, load: load, outcome: outcome))
         }
-        // Slowdowns at 80 % grow with the length until about 200 000 messages.
-        let messages = laboratory.choose(quick: [0.6: 3_000, 0.8: 3_000], full: [0.6: 120_000, 0.8: 200_000])
+        let isQuick = laboratory.scale == .quick
         for load in laboratory.choose(quick: [0.6, 0.8], full: [0.5, 0.6, 0.7, 0.8]) {
             for subject in Subject.allCases where subject.exists {
                 // All of them at the load that slowdowns were published for.
                 guard load == 0.6 || subject != .perPort && subject != .shared && subject != .dynamic else { continue }
-                try add(subject, "imc10", load, messages[load, default: 40_000])
+                try add(subject, "imc10", load, isQuick ? 3_000 : length(subject, load))
             }
         }
         for (workload, messages) in [("websearch", 8_000), ("datamining", 4_000)] where laboratory.scale == .full {
@@ -92,6 +91,11 @@ private enum DcpimStudy {
             }
         }
         return findings(rows)
+    }
+
+    /// Messages of a full run. dcPIM's slowdowns at 80 % grow with the length until about 200 000.
+    private static func length(_ subject: Subject, _ load: Double) -> Int {
+        load == 0.6 ? 120_000 : load == 0.8 && subject == .dcpim ? 200_000 : 40_000
     }
 
     private static func findings(_ rows: [Row]) -> Findings {
