@@ -116,6 +116,8 @@ private enum AeolusStudy {
         let bad = homa(.perPort)
         let free = homa(.unlimited)
         let single = outcome(Setting(overcommitment: 1))
+        // Aeolus is better with one message granted to at a time, as in its code; memory is then never the limit.
+        let bestAeolus = outcome(Setting(isAeolus: true, overcommitment: 1, memory: .unlimited, timer: 300))
         var findings = Findings()
         findings.claims = [
             Claim(
@@ -135,10 +137,12 @@ private enum AeolusStudy {
             Claim(
                 "Aeolus is slower than Homa whose buffers are not cut: mean slowdown over Homa's, same pool shared",
                 source: Setup.seedBuffers, published: .number(1.2),
-                ours: aeolus(.shared).mean / homa(.shared, 300).mean, unit: "ratio",
+                ours: bestAeolus.mean / homa(.shared, 300).mean, unit: "ratio",
                 tolerance: .atLeast(1),
-                note: "the article gives no number; a fifth counts as much; p99 of median messages "
-                    + "\(readable(aeolus(.shared).shortP99)) against \(readable(homa(.shared, 300).shortP99))",
+                note: "the article gives no number; a fifth counts as much; Aeolus with one message granted to at a "
+                    + "time, as in its code, with 7 "
+                    + "\(readable(aeolus(.shared).mean / homa(.shared, 300).mean)); p99 of median messages "
+                    + "\(readable(bestAeolus.shortP99)) against \(readable(homa(.shared, 300).shortP99))",
                 reason: "lost unscheduled bytes cost a round trip here, and no more"),
         ]
         findings.charts = [chart("mean slowdown", rows) { $0.mean }, chart("p99 slowdown", rows) { $0.p99 }]
