@@ -43,6 +43,7 @@ extension HomaConfiguration {
         result.fixedMTU = mtu
         result.core = core
         result.packetsPerRound = packetsPerRound
+        result.receivesInPlace = receivesInPlace
         return result
     }
 

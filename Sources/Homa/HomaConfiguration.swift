@@ -83,6 +83,10 @@ public struct HomaConfiguration: Sendable {
     public var usesSegmentationOffload = true
     /// Let the kernel join received packets (GRO) where it can; off costs most of the throughput.
     public var usesReceiveOffload = true
+    /// Have the kernel put trains of a long message's packets straight into the receive region: one copy, not two.
+    /// Off by default, since two are faster at an MTU of 1500: the kernel is slow to fill many small pieces, and the
+    /// second copy finds its bytes in the cache. UDP sockets only.
+    public var receivesInPlace = false
     /// Packets sent between two looks at what has arrived, 1 … 512; default 88, two trains at MTU 1500. More gives
     /// larger batches, fewer lets short messages overtake long ones sooner.
     public var packetsPerRound = 88

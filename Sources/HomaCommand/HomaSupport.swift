@@ -20,6 +20,7 @@ extension NodeOptions {
         configuration.spin = spin.duration.map { .for($0) } ?? .forever
         configuration.mtu = mtu
         configuration.shards = shards
+        configuration.receivesInPlace = inPlace
         configuration.receiveMode = receiveMode == .bpages ? .bpages : .copyAfterComplete
         configuration.logger.logLevel = .warning
         return configuration

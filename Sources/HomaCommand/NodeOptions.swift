@@ -61,6 +61,9 @@ struct NodeOptions: ParsableArguments {
     @Option(help: "Link rate for the pacer, e.g. 10Gbit; off by default.")
     var link: LinkRate?
 
+    @Flag(help: "Have the kernel put trains of long messages straight into the receive region.")
+    var inPlace = false
+
     @Option(help: "bpages, or copy-after-complete: every message is copied once more when it is complete.")
     var receiveMode: ReceiveModeChoice = .bpages
 
@@ -70,7 +73,7 @@ struct NodeOptions: ParsableArguments {
     var writesEach = false
 
     var isDefault: Bool {
-        region == nil && shards == 1 && mtu == nil && preset == .default && receiveMode == .bpages
+        region == nil && shards == 1 && !inPlace && mtu == nil && preset == .default && receiveMode == .bpages
             && driver == .socket && carriage == .udp
     }
 

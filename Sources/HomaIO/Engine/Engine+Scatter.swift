@@ -22,7 +22,7 @@ extension Engine {
     /// A train has been taken: if it left a message in the middle, the next one probably goes on with it.
     func expectMore(after datagram: ReceivedDatagram) {
         let payload = datagram.segmentSize - ScatterPlan.headerByteCount
-        guard let udp = state.pointee.driver.udp, payload > 0,
+        guard configuration.receivesInPlace, let udp = state.pointee.driver.udp, payload > 0,
             datagram.byteCount > (Self.fewestPackets - 1) * datagram.segmentSize
         else { return }
         let forecast = state.pointee.endpoint.forecast()

@@ -37,6 +37,9 @@ public struct EngineConfiguration: Sendable {
     public var backing = Backing.anonymous
     /// When messages are put where the application reads them.
     public var receiveMode = ReceiveMode.bpages
+    /// Has the kernel put trains of a long message straight into the region, with the UDP driver; default false, since
+    /// copying them there is faster (docs/measurements).
+    public var receivesInPlace = false
     /// Nanoseconds without work before the engine sleeps; 0: at once, `UInt64.max`: never.
     public var spinNanoseconds: UInt64 = 50_000
     /// Longest IP packet to send, in bytes with IP and UDP headers; nil: ask the system for each peer.
