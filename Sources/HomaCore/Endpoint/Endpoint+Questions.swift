@@ -41,9 +41,9 @@ extension Endpoint {
         armTimer(slot, at: now.advanced(byNanoseconds: min(watch, tuning.longestPatience)))
     }
 
-    /// Questions about one RPC that a peer which is heard of otherwise may leave unanswered. With a fifth of all packets
-    /// lost each way, a question or its answer is lost in 36 % of all cases: three times running once in 20 RPCs that
-    /// come to that, eight times once in 3500.
+    /// Questions about one RPC that a peer which is heard of otherwise may leave unanswered. With a fifth of all
+    /// packets lost each way, a question or its answer is lost in 36 % of all cases: three times running once in 20
+    /// RPCs that come to that, eight times once in 3500.
     private static var mostUnanswered: UInt8 { 8 }
 
     /// Whether the peer's silence about the RPC means that it has gone: not while it is heard of and has hardly been
