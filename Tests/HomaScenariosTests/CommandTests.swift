@@ -9,7 +9,7 @@ import Testing
 @Suite("homa sim as a process", .serialized)
 struct CommandTests {
     private static let scenario =
-        #"{"topology": {"hosts": 4}, "traffic": {"workload": "w2", "load": 0.5}, "length": {"messages": 100}}"#
+        #"{"topology": {"hosts": 4}, "traffic": {"workload": "w1", "load": 0.5}, "length": {"messages": 100}}"#
     private static let sweep = ["sim", "sweep", scenario, "--vary", "seed=1..16", "--jobs", "2", "--out"]
 
     @Test("a sweep that is killed and interrupted resumes, and ends like one that was left alone")
