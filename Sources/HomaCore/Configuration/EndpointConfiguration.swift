@@ -78,6 +78,11 @@ public struct EndpointConfiguration: Equatable, Sendable {
     public var maximumIncoming = 500_000
     /// Bytes granted ahead of what has arrived, per message. Nil: `maximumIncoming` ÷ (active messages + 1).
     public var window: Int?
+    /// Sizes follow what the link carries in the round-trip time measured for each peer. For far peers
+    /// `maximumIncoming` is up to four times as much (the link is taken for 10 Gb/s where `linkRate` is not known);
+    /// where `linkRate` is known, and less is enough, `unscheduledBytes`, `maximumIncoming`, `grantIncrement` and
+    /// `oldestGrantBytes` are less. Not with a fixed `window`.
+    public var adaptsWindows = true
     /// A grant is sent when it raises the limit by this much, or to the end of the message. About what
     /// one train of packets carries: smaller steps make small trains, and those cost throughput.
     public var grantIncrement = 50_000

@@ -18,6 +18,7 @@ extension EndpointConfiguration {
         configuration.countsUnscheduledIncoming = false
         configuration.learnsCutoffs = false
         configuration.adaptsTimers = false
+        configuration.adaptsWindows = false
         configuration.questionsPerPeer = 0
         configuration.resendIntervalLimit = .milliseconds(5)
         configuration.timeout = .milliseconds(100)
@@ -72,6 +73,7 @@ extension EndpointConfiguration {
         configuration.countsUnscheduledIncoming = false
         configuration.learnsCutoffs = false
         configuration.adaptsTimers = false
+        configuration.adaptsWindows = false
         configuration.questionsPerPeer = 0
         configuration.maximumCallsPerPeer = 1 << 20
         configuration.unscheduledCutoffs = UnscheduledCutoffs.balanced(

@@ -24,6 +24,7 @@ struct Tuning: BitwiseCopyable {
     let overcommitment: Int
     let maximumIncoming: Int
     let fixedWindow: Int?
+    let adaptsWindows: Bool
     let grantIncrement: UInt32
     let largestGrant: UInt32
     let boostedTail: UInt32
@@ -82,6 +83,7 @@ struct Tuning: BitwiseCopyable {
         overcommitment = configuration.overcommitment
         maximumIncoming = configuration.maximumIncoming
         fixedWindow = configuration.window
+        adaptsWindows = configuration.adaptsWindows && configuration.window == nil
         grantIncrement = UInt32(configuration.grantIncrement)
         largestGrant = UInt32(clamping: configuration.largestGrant ?? .max)
         boostedTail = UInt32(configuration.boostedTailBytes)
@@ -124,14 +126,16 @@ struct Tuning: BitwiseCopyable {
         peerRestartSilence = configuration.peerRestartSilence.wholeNanoseconds
     }
 
-    /// Bytes that may be granted ahead of what has arrived when `active` messages are granted to.
-    func window(active: Int) -> Int {
-        fixedWindow ?? maximumIncoming / (active + 1)
+    /// Bytes that may be granted ahead of what has arrived when `active` messages are granted to, and `incoming` bytes
+    /// may be on their way in all.
+    func window(active: Int, incoming: Int) -> Int {
+        fixedWindow ?? incoming / (active + 1)
     }
 
-    /// How much of a message of `length` goes out without a grant, in packets of `segment` bytes.
-    func unscheduledLimit(length: UInt32, segment: UInt32) -> UInt32 {
-        guard roundsUnscheduled else { return min(length, unscheduledBytes) }
-        return min(length, (unscheduledBytes + segment - 1) / segment * segment)
+    /// How much of a message of `length` goes out without a grant, in packets of `segment` bytes, to a peer that gets
+    /// `unscheduled` bytes of a message so.
+    func unscheduledLimit(length: UInt32, segment: UInt32, unscheduled: UInt32) -> UInt32 {
+        guard roundsUnscheduled else { return min(length, unscheduled) }
+        return min(length, (unscheduled + segment - 1) / segment * segment)
     }
 }

@@ -41,7 +41,7 @@ extension Endpoint {
         let rpc = rpcs.at(next)
         rpc.pointee.lastHeard = now
         rpc.pointee.nextProbe = now
-        sendQueue.set(next, remaining: rpc.pointee.outgoing.remaining, birth: rpc.pointee.birth)
+        sendQueue.set(next, remaining: rpc.pointee.outgoing.rank, birth: rpc.pointee.birth)
         armTimer(next, at: now.advanced(byNanoseconds: tuning.resendAfter))
     }
 

@@ -128,10 +128,13 @@ extension Endpoint {
         message.payload = payload
         message.length = length
         message.segment = peer.pointee.segment
-        message.unscheduled = tuning.unscheduledLimit(length: length, segment: message.segment)
+        message.unscheduled = tuning.unscheduledLimit(
+            length: length, segment: message.segment,
+            unscheduled: tuning.unscheduledBytes(roundTrip: peer.pointee.knownRoundTrip))
+        message.announcesItself = length > message.unscheduled && tuning.isFar(roundTrip: peer.pointee.knownRoundTrip)
         message.granted = message.unscheduled
         message.unscheduledPriority = peer.pointee.unscheduledPriority(length: length)
         rpcs.at(slot).pointee.outgoing = message
-        sendQueue.set(slot, remaining: length, birth: rpcs.at(slot).pointee.birth)
+        sendQueue.set(slot, remaining: message.rank, birth: rpcs.at(slot).pointee.birth)
     }
 }

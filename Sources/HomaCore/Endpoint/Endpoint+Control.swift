@@ -12,6 +12,7 @@ extension Endpoint {
         // A grant that was overtaken says nothing about the priority now wanted.
         guard offset >= rpc.pointee.outgoing.granted else { return .dropped(.duplicate) }
         rpc.pointee.lastHeard = now
+        noteFirstGrant(slot, at: now)
         rpc.pointee.outgoing.scheduledPriority = grant.priority
         rpc.pointee.outgoing.granted = offset
         requeue(slot)
@@ -66,7 +67,7 @@ extension Endpoint {
     mutating func requeue(_ slot: UInt32) {
         let rpc = rpcs.at(slot)
         if rpc.pointee.outgoing.isSendable {
-            sendQueue.set(slot, remaining: rpc.pointee.outgoing.remaining, birth: rpc.pointee.birth)
+            sendQueue.set(slot, remaining: rpc.pointee.outgoing.rank, birth: rpc.pointee.birth)
         } else {
             sendQueue.remove(slot)
         }

@@ -160,6 +160,7 @@ extension Endpoint {
         guard let sent = rpcs.at(slot).pointee.sentAt else { return }
         rpcs.at(slot).pointee.sentAt = nil
         peer(of: slot).pointee.responseTime.note(now.nanoseconds(since: sent))
+        noteAtMost(now.nanoseconds(since: sent), slot, at: now)
     }
 
     /// The server works on the request, and has for a while.
@@ -171,9 +172,11 @@ extension Endpoint {
     /// A grant leaves: when will what it releases be here?
     mutating func noteGrant(_ slot: UInt32, from limit: UInt32, at now: Instant) {
         let rpc = rpcs.at(slot)
-        guard tuning.adaptsTimers, rpc.pointee.incoming.timedOffset == .max else { return }
+        guard tuning.adaptsTimers || tuning.adaptsWindows, rpc.pointee.incoming.timedOffset == .max else { return }
         rpc.pointee.incoming.timedOffset = limit
         rpc.pointee.incoming.timedSince = now
+        let received = rpc.pointee.incoming.received
+        rpc.pointee.incoming.timedBehind = limit > received ? limit - received : 0
     }
 
     /// Bytes of a message have come for the first time, up to `end`.
@@ -181,8 +184,9 @@ extension Endpoint {
         let rpc = rpcs.at(slot)
         guard data.offset >= rpc.pointee.incoming.timedOffset else { return }
         rpc.pointee.incoming.timedOffset = .max
-        if !data.isRetransmission {
-            peer(of: slot).pointee.grantTime.note(now.nanoseconds(since: rpc.pointee.incoming.timedSince))
-        }
+        guard !data.isRetransmission else { return }
+        let time = now.nanoseconds(since: rpc.pointee.incoming.timedSince)
+        peer(of: slot).pointee.grantTime.note(time)
+        noteGrantedData(slot, after: time, at: now)
     }
 }

@@ -109,6 +109,7 @@ extension Endpoint {
         let rpc = rpcs.at(slot)
         guard let again = ranges.first(rpc.pointee.outgoing.resends) else {
             let range = rpc.pointee.outgoing.packet(startingAt: rpc.pointee.outgoing.next)
+            if range.lowerBound == 0 { rpc.pointee.outgoing.begunAt = now }
             rpc.pointee.outgoing.next = range.upperBound
             rpc.pointee.lastHeard = now
             if range.upperBound == rpc.pointee.outgoing.length, tuning.adaptsTimers { rpc.pointee.sentAt = now }

@@ -25,6 +25,8 @@ struct Peer: BitwiseCopyable {
     /// From the last byte of a request to the first packet of the response, and from a grant to the data it releases.
     var responseTime = TimeEstimate()
     var grantTime = TimeEstimate()
+    /// The shortest round trip of late, in nanoseconds.
+    var roundTrip = RecentMinimum()
     /// RPCs that it was asked about and has not answered, how many there may be, and when that may be halved again.
     var questions: UInt32 = 0
     var questionLimit: UInt32
@@ -71,6 +73,9 @@ struct Peer: BitwiseCopyable {
         // Until it tells, everything goes at the second highest level, as kernel peers do.
         cutoffs[6] = .max
     }
+
+    /// Nil until something has been measured.
+    var knownRoundTrip: UInt64? { roundTrip.value == .max ? nil : roundTrip.value }
 
     var speaksExtensions: Bool { extensionVersion > 0 }
 

@@ -47,6 +47,8 @@ struct Granter: ~Copyable {
     var cutoffs: InlineArray<8, UInt32>
     /// No message counts for more than this, whatever its sender claims to have sent.
     private let countLimit: UInt32
+    /// As the peers of the active messages are far away.
+    private(set) var limits: WindowLimits
 
     init(tuning: Tuning, records: UnsafeMutablePointer<RPC>, maximumPeers: Int) {
         self.tuning = tuning
@@ -55,7 +57,9 @@ struct Granter: ~Copyable {
         active = .allocate(capacity: tuning.overcommitment)
         peersQueued = IndexedHeap(capacity: maximumPeers)
         cutoffs = tuning.cutoffs.cutoffs
-        countLimit = max(UInt32(clamping: tuning.window(active: 1)), tuning.unscheduledBytes)
+        limits = tuning.limits(roundTrip: nil)
+        let mostIncoming = tuning.maximumIncoming * (tuning.adaptsWindows ? Tuning.largestGrowth : 1)
+        countLimit = max(UInt32(clamping: tuning.window(active: 1, incoming: mostIncoming)), tuning.unscheduledBytes)
     }
 
     deinit { active.deallocate() }
@@ -122,12 +126,12 @@ struct Granter: ~Copyable {
     }
 
     /// Bytes that may be granted to each active message ahead of what has arrived.
-    var window: Int { tuning.window(active: max(1, activeCount + activeElsewhere)) }
+    var window: Int { tuning.window(active: max(1, activeCount + activeElsewhere), incoming: limits.incoming) }
 
     /// Bytes that may be on their way to this shard: of the host's, as many parts as it has of the active messages.
     var incomingLimit: Int {
-        guard activeElsewhere > 0 else { return tuning.maximumIncoming }
-        return tuning.maximumIncoming * max(1, activeCount) / (max(1, activeCount) + activeElsewhere)
+        guard activeElsewhere > 0 else { return limits.incoming }
+        return limits.incoming * max(1, activeCount) / (max(1, activeCount) + activeElsewhere)
     }
 
     mutating func markDue() {
@@ -180,6 +184,7 @@ struct Granter: ~Copyable {
         peers.at(index).pointee.activeGrants += 1
         active[activeCount] = slot
         activeCount += 1
+        reviseLimits(peers)
         rekey(index, peers)
     }
 
@@ -194,6 +199,7 @@ struct Granter: ~Copyable {
             active[position] = active[position + 1]
             position += 1
         }
+        reviseLimits(peers)
         rekey(index, peers)
     }
 
@@ -246,6 +252,17 @@ struct Granter: ~Copyable {
         }
         guard worst != RPCTable.none else { return nil }
         return worstCount > ownCount || queue.outranks(slot, worst) ? worst : nil
+    }
+
+    /// Active messages, or what is known of their peers, are others: the farthest peer of those decides how much may be
+    /// on its way.
+    mutating func reviseLimits(_ peers: borrowing PeerTable) {
+        guard tuning.adaptsWindows, activeCount > 0 else { return }
+        var farthest: UInt64 = 0
+        for position in 0..<activeCount {
+            farthest = max(farthest, peers.at(at(active[position]).pointee.peer).pointee.knownRoundTrip ?? 0)
+        }
+        limits = tuning.limits(roundTrip: farthest == 0 ? nil : farthest)
     }
 
     // MARK: What to grant
@@ -305,7 +322,7 @@ struct Granter: ~Copyable {
         let offset = min(wanted, Int(message.granted) + max(0, headroom))
         guard offset > Int(message.granted) else { return nil }
         let step = offset - Int(message.granted)
-        return step >= Int(tuning.grantIncrement) || offset == Int(message.length) ? UInt32(offset) : nil
+        return step >= Int(limits.increment) || offset == Int(message.length) ? UInt32(offset) : nil
     }
 
     /// With fewer active messages than levels the lowest levels are used, which leaves room above
@@ -330,19 +347,19 @@ struct Granter: ~Copyable {
     // MARK: The oldest message
 
     private mutating func oldestGrant(_ peers: borrowing PeerTable) -> Grant? {
-        guard oldestCredit >= Double(tuning.oldestGrantBytes) else { return nil }
+        guard oldestCredit >= Double(limits.oldest) else { return nil }
         guard let slot = oldestUnserved() else {
-            oldestCredit = min(oldestCredit, Double(tuning.oldestGrantBytes))
+            oldestCredit = min(oldestCredit, Double(limits.oldest))
             return nil
         }
-        oldestCredit -= Double(tuning.oldestGrantBytes)
+        oldestCredit -= Double(limits.oldest)
         let message = at(slot).pointee.incoming
         if message.lost > 0 {
             return Grant(
-                slot: slot, from: 0, offset: min(message.lost, tuning.oldestGrantBytes), priority: tuning.highPriority,
+                slot: slot, from: 0, offset: min(message.lost, limits.oldest), priority: tuning.highPriority,
                 isForOldest: true, isForLost: true)
         }
-        let offset = min(message.granted + tuning.oldestGrantBytes, message.length)
+        let offset = min(message.granted + limits.oldest, message.length)
         raise(slot, to: offset, peers)
         return Grant(
             slot: slot, from: message.granted, offset: offset, priority: tuning.highPriority, isForOldest: true)
@@ -350,7 +367,7 @@ struct Granter: ~Copyable {
 
     /// The oldest message whose sender makes use of what it was given; looks at a few only.
     private mutating func oldestUnserved() -> UInt32? {
-        let limit = window + 2 * Int(tuning.oldestGrantBytes)
+        let limit = window + 2 * Int(limits.oldest)
         var slot = oldest
         var looked = 0
         while slot != RPCTable.none, looked < 8 {

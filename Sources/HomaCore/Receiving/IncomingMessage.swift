@@ -45,6 +45,8 @@ struct IncomingMessage: BitwiseCopyable {
     /// A grant let the sender go beyond this offset at that time; its data will tell how long that takes. `max`: none.
     var timedOffset = UInt32.max
     var timedSince = Instant.zero
+    /// Bytes that were on their way when it left.
+    var timedBehind: UInt32 = 0
     /// Bytes taken for lost and not asked for again: what is missing from `askedEnd` to before `lostEnd`.
     var lost: UInt32 = 0
     /// Those, and those asked for again that have not come: all that is missing before `lostEnd`.

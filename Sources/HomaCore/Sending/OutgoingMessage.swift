@@ -13,6 +13,10 @@ struct OutgoingMessage: BitwiseCopyable {
     var granted: UInt32 = 0
     /// First byte never sent.
     var next: UInt32 = 0
+    /// Its first packet goes like a short message, so that its receiver can grant while others are being sent.
+    var announcesItself = false
+    /// When its first packet left; the first grant will tell how long that takes.
+    var begunAt = Instant.zero
     /// Most payload bytes in one packet, fixed for the life of the message so that a packet sent
     /// again covers the same bytes as the first time.
     var segment: UInt32 = 0
@@ -28,8 +32,9 @@ struct OutgoingMessage: BitwiseCopyable {
     /// True when there is something to transmit now.
     var isSendable: Bool { next < granted || !resends.isEmpty }
     var isFullySent: Bool { next == length }
-    /// Key for shortest-remaining-first.
     var remaining: UInt32 { length - next }
+    /// Key for shortest-remaining-first.
+    var rank: UInt32 { announcesItself && next == 0 ? segment : remaining }
 
     /// The packet that starts at or contains `offset`: boundaries lie at multiples of `segment`
     /// counted from 0 up to the unscheduled limit, and from that limit on.

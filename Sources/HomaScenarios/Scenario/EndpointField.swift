@@ -65,6 +65,7 @@ struct EndpointField: Sendable {
         .init("overcommitment", "overcommitment", .integer(\.overcommitment)),
         .init("maximum_incoming_bytes", "maximumIncoming", .integer(\.maximumIncoming)),
         .init("window_bytes", "window", .integerOrNull(\.window)),
+        .init("adapts_windows", "adaptsWindows", .flag(\.adaptsWindows)),
         .init("grant_increment_bytes", "grantIncrement", .integer(\.grantIncrement)),
         .init("largest_grant_bytes", "largestGrant", .integerOrNull(\.largestGrant)),
         .init("grant_oldest_share", "grantOldestShare", .share(\.grantOldestShare)),

@@ -52,12 +52,15 @@ struct OutgoingMessageTests {
 
     @Test("the unscheduled limit is whole packets when the configuration says so")
     func unscheduledLimit() {
+        func limit(_ tuning: Tuning, _ length: UInt32) -> UInt32 {
+            tuning.unscheduledLimit(length: length, segment: 1416, unscheduled: tuning.unscheduledBytes)
+        }
         let ours = Tuning(.default)
-        #expect(ours.unscheduledLimit(length: 1_000_000, segment: 1416) == 60_888)
-        #expect(ours.unscheduledLimit(length: 500, segment: 1416) == 500)
+        #expect(limit(ours, 1_000_000) == 60_888)
+        #expect(limit(ours, 500) == 500)
         let kernel = Tuning(.linux2026)
-        #expect(kernel.unscheduledLimit(length: 1_000_000, segment: 1416) == 40_000)
-        #expect(kernel.unscheduledLimit(length: 39_000, segment: 1416) == 39_000)
+        #expect(limit(kernel, 1_000_000) == 40_000)
+        #expect(limit(kernel, 39_000) == 39_000)
     }
 
     /// Method: a call is transmitted and then asked for again with random RESENDs.

@@ -117,8 +117,9 @@ final class TestNet {
         lastGrants[name] = grant.offset
         if grant.offset > message.length { grantViolations.append("\(name): beyond the message") }
         let tuning = host.endpoint.tuning
+        let incoming = max(tuning.maximumIncoming, host.endpoint.granter.limits.incoming)
         let most =
-            max(tuning.window(active: 1), Int(tuning.unscheduledBytes) + Int(tuning.maximumSegment))
+            max(tuning.window(active: 1, incoming: incoming), Int(tuning.unscheduledBytes) + Int(tuning.maximumSegment))
             + (tuning.grantOldestShare > 0 ? 3 * Int(tuning.oldestGrantBytes) : 0)
         if Int(grant.offset) > Int(message.received) + most { grantViolations.append("\(name): too far ahead") }
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import HomaBase
-import HomaCore
+public import HomaBase
 
 extension EndpointConfiguration {
     /// The default settings, brought down to a link that is slower than those they are made for.
@@ -9,14 +8,19 @@ extension EndpointConfiguration {
     /// The defaults suit 10 Gb/s and more: their 60 000 unscheduled bytes occupy a link of 200 Mb/s for 2.4 ms,
     /// and what they allow on the way for 20 ms, in which messages are asked for again that are merely queued, and
     /// short ones wait wherever there are no priorities. All sizes follow from what the link carries in one round
-    /// trip; from 10 Gb/s up the result is the default. The pacer is left off; its limit is set.
+    /// trip; from 10 Gb/s up the result is the default. The pacer is left off; its limit is set. Below 10 Gb/s the
+    /// sizes are fixed (``adaptsWindows`` is off), so they suit hosts whose round trips vary much, as do those that
+    /// sleep.
     /// - Parameters:
     ///   - rate: of the hosts' links.
     ///   - mtu: bytes of an IP packet.
-    static func forLink(_ rate: BitRate, mtu: Int) -> Self {
+    ///   - roundTrip: what to allow for. The default is that of processes that sleep until a packet comes, on a
+    ///     machine that is busy (docs/measurements).
+    public static func forLink(_ rate: BitRate, mtu: Int, roundTrip: Duration = .microseconds(500)) -> Self {
         var result = Self.default
         let frame = mtu + 38
-        let inFlight = Int(rate.bitsPerSecond / 8) / roundTripsPerSecond
+        let inFlight = Int(Double(rate.bitsPerSecond) / 8e9 * Double(roundTrip.wholeNanoseconds))
+        if rate < .gigabitsPerSecond(10) { result.adaptsWindows = false }
         result.unscheduledBytes = min(max(inFlight, 2 * mtu), result.unscheduledBytes)
         result.maximumIncoming = min(max(8 * inFlight, 20 * mtu), result.maximumIncoming)
         result.grantIncrement = min(result.maximumIncoming / 10, result.grantIncrement)
@@ -31,8 +35,4 @@ extension EndpointConfiguration {
         result.timeout = max(longest * 25, result.timeout)
         return result
     }
-
-    /// A round trip of 500 µs: of processes that sleep until a packet comes, on a machine that is busy
-    /// (docs/measurements).
-    private static var roundTripsPerSecond: Int { 2000 }
 }

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+
+/// How much may be on its way to a host, and in what steps it is granted, for peers at some distance.
+struct WindowLimits: Equatable, BitwiseCopyable {
+    /// Granted or unscheduled and not yet received, over all messages.
+    var incoming: Int
+    /// Steps in which limits are raised.
+    var increment: UInt32
+    /// For the oldest message at a time.
+    var oldest: UInt32
+}
+
+/// Windows from round-trip times.
+///
+/// What the link carries in one round trip is what a sender must have leave to send, so that the link never idles for
+/// want of a grant. The configured sizes are right for 10 Gb/s and more at the distances of a rack. Slower links need
+/// less, and more would only queue; of a link whose rate is not known nothing is taken away. For longer ways the
+/// window grows, but never the unscheduled bytes, which nobody can hold back.
+extension Tuning {
+    /// Packets also wait in hosts, for the rest of their train and for the thread that takes them. With it 10 Gb/s and
+    /// 8 µs on the way need the 60 000 unscheduled bytes that are the default.
+    private static var hostTime: UInt64 { 40_000 }
+    /// As many round trips' worth may be on the way as messages are granted to by default; the kernel allows as much.
+    private static var roundTrips: Int { 8 }
+    /// A message alone has half of all that may be on the way: it needs a round trip's worth, and a quarter to spare.
+    private static var share: Double { 2.5 }
+    /// How far above the configured size the window may grow. More would not fit the receiving socket.
+    static var largestGrowth: Int { 4 }
+    private static var fewestPackets: Int { 20 }
+
+    /// For peers with this round trip, in nanoseconds; nil: not known.
+    func limits(roundTrip: UInt64?) -> WindowLimits {
+        guard adaptsWindows, let roundTrip else {
+            return WindowLimits(incoming: maximumIncoming, increment: grantIncrement, oldest: oldestGrantBytes)
+        }
+        let inFlight = bytes(in: roundTrip + Self.hostTime)
+        let near = linkRate == nil ? maximumIncoming : min(Self.roundTrips * inFlight, maximumIncoming)
+        let far = min(Int(Self.share * Double(bytes(in: roundTrip))), Self.largestGrowth * maximumIncoming)
+        let floor = min(Self.fewestPackets * Int(defaultSegment), maximumIncoming)
+        let incoming = max(near, far, floor)
+        return WindowLimits(
+            incoming: incoming, increment: min(UInt32(incoming / (overcommitment + 2)), grantIncrement),
+            oldest: linkRate == nil
+                ? oldestGrantBytes
+                : UInt32(clamping: min(max(inFlight, 2 * Int(defaultSegment)), Int(oldestGrantBytes))))
+    }
+
+    /// Bytes of each message that go to a peer with this round trip without a grant; nil: not known.
+    func unscheduledBytes(roundTrip: UInt64?) -> UInt32 {
+        guard adaptsWindows, linkRate != nil, let roundTrip else { return unscheduledBytes }
+        let inFlight = bytes(in: roundTrip + Self.hostTime)
+        return UInt32(clamping: min(max(inFlight, 2 * Int(defaultSegment)), Int(unscheduledBytes)))
+    }
+
+    /// Whether a first grant comes later than the unscheduled bytes last. Then a message must be announced while the
+    /// one before it is still being sent, or else the link idles between them.
+    func isFar(roundTrip: UInt64?) -> Bool {
+        guard adaptsWindows, let roundTrip else { return false }
+        return bytes(in: roundTrip) > Int(unscheduledBytes(roundTrip: roundTrip))
+    }
+
+    /// How long the link takes for so many bytes.
+    func nanoseconds(forBytes count: Int) -> UInt64 { assumedRate.nanoseconds(forBytes: count) }
+
+    private var assumedRate: BitRate { linkRate ?? .gigabitsPerSecond(10) }
+
+    /// What the link carries in a time; at most what a window may ever be.
+    private func bytes(in nanoseconds: UInt64) -> Int {
+        Int(min(Double(assumedRate.bitsPerSecond) / 8e9 * Double(nanoseconds), Double(1 << 32)))
+    }
+}
