@@ -54,6 +54,7 @@ struct ReportTests {
         let here = RunEnvironment.current(mtu: 1500)
         #expect(here.cores >= 1 && here.kernel.hasPrefix("Linux") && !here.processor.isEmpty)
         #expect(here.summary.contains("MTU 1500 bytes"))
+        #expect(!here.simulationSummary.contains("MTU"))
         let line = here.annotate(ResultRecord(measure: "m", value: 1, unit: "ns")).jsonLine
         #expect(line.contains("\"build\":\"\(here.build)\"") && line.contains("\"mtu_bytes\":1500"))
         #expect((here.debugWarning == nil) == (here.build == "release"))

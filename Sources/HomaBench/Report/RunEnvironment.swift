@@ -45,9 +45,12 @@ public struct RunEnvironment: Sendable, Equatable {
     }
 
     /// One line for people.
-    public var summary: String {
-        "\(build) build, \(processor), \(cores) cores, \(kernel), MTU \(mtu.map { "\($0) bytes" } ?? "unknown")"
-    }
+    public var summary: String { "\(machine), MTU \(mtu.map { "\($0) bytes" } ?? "unknown")" }
+
+    /// The same for figures of simulated networks.
+    public var simulationSummary: String { "\(machine), packets as each scenario has them" }
+
+    private var machine: String { "\(build) build, \(processor), \(cores) cores, \(kernel)" }
 
     /// The record with this environment as context.
     public func annotate(_ record: ResultRecord) -> ResultRecord {

@@ -132,7 +132,7 @@ struct ExperimentReportCommand: ParsableCommand {
             for experiment in Experiment.all where !reports.contains(where: { $0.experiment.name == experiment.name }) {
                 note("\(experiment.name) is not in the report: it has not been run")
             }
-            for path in try ReportFiles(reports).write(to: out, machine: environment.summary) { print(path) }
+            for path in try ReportFiles(reports).write(to: out, machine: environment.simulationSummary) { print(path) }
         }
     }
 }
