@@ -43,7 +43,10 @@ struct LabSettings: Codable, Equatable, Sendable {
     }
 
     private static var flags: [(name: String, path: Path<Bool>)] {
-        [("learnsCutoffs", \.learnsCutoffs), ("countsUnscheduledIncoming", \.countsUnscheduledIncoming)]
+        [
+            ("learnsCutoffs", \.learnsCutoffs), ("countsUnscheduledIncoming", \.countsUnscheduledIncoming),
+            ("adaptsUnscheduled", \.adaptsUnscheduled),
+        ]
     }
 
     /// What `--set` knows.

@@ -37,6 +37,10 @@ public struct EndpointConfiguration: Equatable, Sendable {
     /// `roundsUnscheduledToPackets`. Too small idles the link for a round trip; too large fills
     /// switch buffers under incast.
     public var unscheduledBytes = 60_000
+    /// As a receiver, asks senders for fewer unscheduled bytes of each message while those of many messages are on
+    /// their way at once: half, a quarter and so on of `unscheduledBytes`, down to one packet, so that all of them
+    /// together are at most half of `maximumIncoming`. Senders that speak our extensions comply, whatever this says.
+    public var adaptsUnscheduled = false
     /// Avoids a short packet at the unscheduled limit, which would break up segmentation offload.
     public var roundsUnscheduledToPackets = true
     /// Share of output given to the oldest message instead of the shortest, 0 … 0.5 (kernel: 0.05).

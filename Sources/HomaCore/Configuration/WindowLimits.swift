@@ -56,9 +56,9 @@ extension Tuning {
 
     /// Whether a first grant comes later than the unscheduled bytes last. Then a message must be announced while the
     /// one before it is still being sent, or else the link idles between them.
-    func isFar(roundTrip: UInt64?) -> Bool {
+    func isFar(roundTrip: UInt64?, unscheduled: UInt32) -> Bool {
         guard adaptsWindows, let roundTrip else { return false }
-        return bytes(in: roundTrip) > Int(unscheduledBytes(roundTrip: roundTrip))
+        return bytes(in: roundTrip) > Int(unscheduled)
     }
 
     /// How long the link takes for so many bytes.

@@ -16,6 +16,11 @@ extension Endpoint {
             granter.cutoffs = cutoffs.current.cutoffs
             counters.cutoffChanges += 1
         }
+        takeBuffers(slot, data, at: now)
+        beginUnscheduled(slot, data, at: now)
+    }
+
+    private mutating func takeBuffers(_ slot: UInt32, _ data: DataFields, at now: Instant) {
         guard let pool else { return holdBuffers(slot, BufferLease(slot: 0, generation: 0)) }
         if !waiting.mustWait(length: Int(data.messageLength)),
             let lease = pool.allocate(Int(data.messageLength), shard: shard, at: now)
@@ -24,7 +29,7 @@ extension Endpoint {
             holdBuffers(slot, lease)
         } else {
             counters.bufferStalls += 1
-            rpc.pointee.incoming.buffers = .waiting
+            rpcs.at(slot).pointee.incoming.buffers = .waiting
             waiting.insert(slot, length: Int(data.messageLength))
             pool.setWaiting(waiting.count, shard: shard)
             // Space may have come back between the attempt and the notice that somebody waits.

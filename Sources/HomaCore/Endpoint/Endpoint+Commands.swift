@@ -128,10 +128,12 @@ extension Endpoint {
         message.payload = payload
         message.length = length
         message.segment = peer.pointee.segment
+        let unscheduled = unscheduledBytes(to: peer)
         message.unscheduled = tuning.unscheduledLimit(
-            length: length, segment: message.segment,
-            unscheduled: tuning.unscheduledBytes(roundTrip: peer.pointee.knownRoundTrip))
-        message.announcesItself = length > message.unscheduled && tuning.isFar(roundTrip: peer.pointee.knownRoundTrip)
+            length: length, segment: message.segment, unscheduled: unscheduled)
+        message.announcesItself =
+            length > message.unscheduled
+            && tuning.isFar(roundTrip: peer.pointee.knownRoundTrip, unscheduled: unscheduled)
         message.granted = message.unscheduled
         message.unscheduledPriority = peer.pointee.unscheduledPriority(length: length)
         rpcs.at(slot).pointee.outgoing = message

@@ -125,6 +125,8 @@ extension Endpoint {
         let record = peers.at(peer)
         record.pointee.cutoffs = fields.cutoffs
         record.pointee.cutoffs[0] = .max
+        let wish = fields.cutoffs[0]
+        record.pointee.unscheduledWish = record.pointee.speaksExtensions && wish > 0 ? wish : .max
         record.pointee.cutoffVersion = fields.version
         return .consumed
     }

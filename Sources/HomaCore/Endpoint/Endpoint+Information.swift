@@ -17,8 +17,9 @@ extension Endpoint {
     /// Bytes granted or unscheduled and not yet received, as the granter counts them.
     public var incomingBytes: Int { granter.totalIncoming }
 
-    /// The cutoffs that senders are told.
-    public var unscheduledCutoffs: CutoffsFields { mutating get { cutoffs.current } }
+    /// The cutoffs that senders are told; entry 0 is the most bytes of a message that they are asked to send without a
+    /// grant, 0 when they may send as they like.
+    public var unscheduledCutoffs: CutoffsFields { mutating get { announcedCutoffs } }
 
     /// Messages waiting for buffers.
     public var waitingForBuffers: Int { waiting.count }

@@ -23,9 +23,9 @@ extension Endpoint {
         if tuning.assumesPeersAlike {
             let peer = peers.at(added.index)
             peer.pointee.extensionVersion = HeaderExtension.currentVersion
-            peer.pointee.cutoffs = cutoffs.current.cutoffs
+            peer.pointee.cutoffs = tuning.cutoffs.cutoffs
             peer.pointee.cutoffs[0] = .max
-            peer.pointee.cutoffVersion = cutoffs.current.version
+            peer.pointee.cutoffVersion = tuning.cutoffs.version
         }
         // The evicted record may be the one remembered.
         recentPeer = added.index
@@ -79,6 +79,7 @@ extension Endpoint {
     /// Forgets a partly received message and returns its buffers.
     private mutating func dropIncoming(_ slot: UInt32, at now: Instant) {
         let rpc = rpcs.at(slot)
+        endUnscheduled(slot)
         ranges.clear(&rpc.pointee.incoming.gaps)
         switch rpc.pointee.incoming.buffers {
         case .none: break

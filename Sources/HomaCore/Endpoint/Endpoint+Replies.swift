@@ -55,9 +55,12 @@ extension Endpoint {
 
     mutating func sendCutoffs(_ header: CommonHeader, to peer: UInt32, at now: Instant) {
         let record = peers.at(peer)
-        guard now >= record.pointee.nextCutoffs else { return }
+        // News is for those who send now; the same again can wait.
+        let isNews = record.pointee.toldCutoffs != cutoffs.current.version
+        guard isNews || now >= record.pointee.nextCutoffs else { return }
         record.pointee.nextCutoffs = now.advanced(byNanoseconds: 1_000_000)
-        reply(.cutoffs(cutoffs.current), to: header, address: record.pointee.address, marks: [])
+        record.pointee.toldCutoffs = cutoffs.current.version
+        reply(.cutoffs(announcedCutoffs), to: header, address: record.pointee.address, marks: [])
     }
 
     /// Asks for everything that should have arrived and has not. False when there is nothing to ask for.

@@ -55,6 +55,7 @@ extension Endpoint {
     /// Uses cutoffs that another shard has learned, so that senders hear the same from all.
     public mutating func adopt(_ fields: CutoffsFields) {
         cutoffs.adopt(fields)
+        unscheduledWish = fields.cutoffs[0]
         granter.cutoffs = fields.cutoffs
     }
 }

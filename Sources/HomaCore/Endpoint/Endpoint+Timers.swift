@@ -56,7 +56,10 @@ extension Endpoint {
         if silence >= tuning.shortPatience, mayEvict(slot) { return evict(slot, at: now) }
         let due = questionDue(slot)
         guard now >= due else { return armTimer(slot, at: due) }
-        if rpc.pointee.state == .incoming { granter.stall(slot, peers) }
+        if rpc.pointee.state == .incoming {
+            granter.stall(slot, peers)
+            endUnscheduled(slot)
+        }
         question(slot, at: now)
     }
 

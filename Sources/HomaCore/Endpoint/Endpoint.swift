@@ -37,6 +37,9 @@ public struct Endpoint: ~Copyable {
     var ranges: RangePool
     var granter: Granter
     var cutoffs: CutoffLearner
+    var unscheduled: UnscheduledLimiter
+    /// Most bytes of a message that senders are asked to send without a grant; 0: as they like.
+    var unscheduledWish: UInt32 = 0
     var sendQueue: SendQueue
     var pacer: Pacer
     /// One entry for each RPC that something may have to be done for; the key is when.
@@ -94,6 +97,8 @@ public struct Endpoint: ~Copyable {
         granter = Granter(tuning: tuning, records: rpcs.records, maximumPeers: configuration.maximumPeers)
         self.rpcs = rpcs
         cutoffs = CutoffLearner(tuning, at: now)
+        unscheduled = UnscheduledLimiter(
+            tuning, isOn: configuration.adaptsUnscheduled && shard == 0, of: shards, at: now)
         index = RPCIndex(capacity: configuration.maximumRPCs, seed: seed)
         peers = PeerTable(capacity: configuration.maximumPeers, seed: seed &* 0x9E37_79B9_7F4A_7C15)
         // One for every message that may have to be sent again, and as many and more for gaps.

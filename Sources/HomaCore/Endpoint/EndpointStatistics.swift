@@ -35,6 +35,8 @@ public struct EndpointStatistics: Sendable {
     public var peersEvicted: UInt64 = 0
     /// New tables of cutoffs that were learned.
     public var cutoffChanges: UInt64 = 0
+    /// Times that senders were asked for another number of unscheduled bytes.
+    public var unscheduledChanges: UInt64 = 0
     /// Questions to silent peers put off since the peer had enough to answer.
     public var questionsDeferred: UInt64 = 0
     /// Calls and one-way messages that had to wait before they began, since their peer had enough of ours.
@@ -65,7 +67,7 @@ public struct EndpointStatistics: Sendable {
             \.callsFailed, \.requestsDelivered, \.responsesStarted, \.messagesStarted, \.messagesSent,
             \.messagesDelivered, \.requestsDeclined, \.clientsLost, \.requestsEvicted, \.bufferStalls,
             \.peersEvicted, \.cutoffChanges, \.questionsDeferred, \.callsHeldBack, \.oldestGrants, \.probesSent,
-            \.bytesFoundLost,
+            \.bytesFoundLost, \.unscheduledChanges,
         ]
     }
 

@@ -44,6 +44,10 @@ struct Peer: BitwiseCopyable {
     var cutoffVersion: UInt16 = 0
     /// CUTOFFS are sent to it at most once a millisecond.
     var nextCutoffs = Instant.zero
+    /// The version that it was sent last, 0 = none.
+    var toldCutoffs: UInt16 = 0
+    /// Most bytes of a message that it wants unscheduled; `max`: as we like.
+    var unscheduledWish = UInt32.max
     /// Responses received and not yet acknowledged.
     var acks = InlineArray<5, AckRecord>(repeating: .none)
     var ackCount = 0

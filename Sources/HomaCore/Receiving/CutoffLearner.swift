@@ -71,6 +71,12 @@ struct CutoffLearner: ~Copyable {
         return look()
     }
 
+    /// Gives the table another version, so that senders are told.
+    mutating func renew() {
+        // Version 0 says that a sender has none.
+        current.version = current.version == .max ? 1 : current.version + 1
+    }
+
     /// Uses a table that another shard of the host has learned.
     mutating func adopt(_ fields: CutoffsFields) { current = fields }
 
@@ -85,8 +91,8 @@ struct CutoffLearner: ~Copyable {
             UnsafeBufferPointer(start: shares, count: Self.stepCount), levels: levels)
         for level in levels { candidate[level] = min(candidate[level], lowest) }
         guard busiest(current.cutoffs) > busiest(candidate) * Self.improvement else { return false }
-        // Version 0 says that a sender has none.
-        current = CutoffsFields(cutoffs: candidate, version: current.version == .max ? 1 : current.version + 1)
+        current.cutoffs = candidate
+        renew()
         return true
     }
 

@@ -46,6 +46,7 @@ struct EndpointField: Sendable {
         .init("control_wire_bytes", "controlWireBytes", .integerOrNull(\.controlWireBytes)),
         .init("minimum_wire_bytes", "minimumWireBytes", .integer(\.minimumWireBytes)),
         .init("unscheduled_bytes", "unscheduledBytes", .integer(\.unscheduledBytes)),
+        .init("adapts_unscheduled", "adaptsUnscheduled", .flag(\.adaptsUnscheduled)),
         .init("rounds_unscheduled_to_packets", "roundsUnscheduledToPackets", .flag(\.roundsUnscheduledToPackets)),
         .init("sender_oldest_share", "senderOldestShare", .share(\.senderOldestShare)),
         .init("link_gbps", "linkRate", .rateOrNull(\.linkRate)),

@@ -11,8 +11,8 @@ public enum ScenarioKeys {
     static let top = ["name", "seed", "topology", "transport", "traffic", "length", "measurement"]
     static let topology = [
         "preset", "hosts", "leaves", "hosts_per_leaf", "spines", "host_gbps", "uplink_gbps", "link_delay_ns",
-        "switch_delay_ns", "host_send_delay_ns", "host_receive_delay_ns", "nic_delay_ns", "switching", "path_choice",
-        "leaf", "spine",
+        "switch_delay_ns", "host_send_delay_ns", "host_receive_delay_ns", "nic_delay_ns", "host_copy_gbps",
+        "host_copies", "switching", "path_choice", "leaf", "spine",
     ]
     static let switches = [
         "chip", "buffer", "alpha", "ports_per_group", "buffer_bytes", "cell_bytes", "reserved_bytes_per_queue",

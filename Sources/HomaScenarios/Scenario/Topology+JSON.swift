@@ -26,6 +26,8 @@ extension TopologyConfiguration {
         hostSendDelay = reader.duration("host_send_delay_ns", .nanoseconds, default: hostSendDelay)
         hostReceiveDelay = reader.duration("host_receive_delay_ns", .nanoseconds, default: hostReceiveDelay)
         nicDelay = reader.duration("nic_delay_ns", .nanoseconds, default: nicDelay)
+        hostCopyRate = reader.rateOrNull("host_copy_gbps", default: hostCopyRate)
+        hostCopies = reader.choice("host_copies", HostCopies.allCases.map { ($0.rawValue, $0) }, default: hostCopies)
         switching = reader.choice("switching", Switching.allCases.map { ($0.rawValue, $0) }, default: switching)
         pathChoice = reader.choice("path_choice", PathChoice.allCases.map { ($0.rawValue, $0) }, default: pathChoice)
         if let leaf = reader.value("leaf") { leafSwitch.read(leaf, path: "topology.leaf", problems) }
@@ -78,6 +80,8 @@ extension TopologyConfiguration {
             .init("host_send_delay_ns", JSONValue(hostSendDelay, .nanoseconds)),
             .init("host_receive_delay_ns", JSONValue(hostReceiveDelay, .nanoseconds)),
             .init("nic_delay_ns", JSONValue(nicDelay, .nanoseconds)),
+            .init("host_copy_gbps", hostCopyRate.map { JSONValue(gigabits: $0) } ?? .null),
+            .init("host_copies", .string(hostCopies.rawValue)),
             .init("switching", .string(switching.rawValue)), .init("path_choice", .string(pathChoice.rawValue)),
             .init("leaf", leafSwitch.json), .init("spine", spineSwitch.json),
         ]

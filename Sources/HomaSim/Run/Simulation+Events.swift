@@ -14,8 +14,10 @@ extension Simulation {
             linkEvent(Int(what))
         } else if what < arrivalBase {
             timerEvent(UInt16(what - timerBase))
-        } else if what < occasionBase {
+        } else if what < copyBase {
             arrival(Int(what - arrivalBase))
+        } else if what < occasionBase {
+            copyEvent(UInt16(what - copyBase))
         } else {
             occasion(what - occasionBase)
         }
@@ -46,6 +48,13 @@ extension Simulation {
     @inline(__always)
     private mutating func deliver(_ packet: UInt32, to host: UInt16) {
         received &+= 1
+        if copying == .packets { return copy(packet: packet, at: host) }
+        take(packet, by: host)
+    }
+
+    /// The host's transport gets the packet.
+    @inline(__always)
+    mutating func take(_ packet: UInt32, by host: UInt16) {
         catchUp(host, to: now)
         transport.receive(packet, at: host, now: now)
         wake(host)
@@ -151,14 +160,16 @@ extension Simulation {
             switch outcome.kind {
             case .allSent:
                 network.changeWanting(messages.at(outcome.message).pointee.receiver, by: -1, at: now)
-            case .delivered: delivered(outcome.message)
+            case .delivered:
+                if copying == .messages { copy(message: outcome.message) } else { delivered(outcome.message) }
             case .failed: failed(outcome.message)
             }
         }
         messages.clearOutcomes()
     }
 
-    private mutating func delivered(_ index: UInt32) {
+    /// The application has all of the message's present direction.
+    mutating func delivered(_ index: UInt32) {
         let message = messages.at(index).pointee
         if isRPC, !message.isAnswering {
             messages.at(index).pointee.isAnswering = true

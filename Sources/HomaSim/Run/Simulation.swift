@@ -33,15 +33,18 @@ public struct Simulation: ~Copyable {
     var traffic: TrafficSource
     var meter: MessageMeter
     var sampler: SwitchSampler
+    var processors: HostProcessors
+    let copying: Copying
     let idle: IdleNetwork
     let script: [ScriptedMessage]
     let responseBytes: Int?
     let isRPC: Bool
     let isClosed: Bool
 
-    // Events beyond the ports: timers by host, arrivals by host, occasions.
+    // Events beyond the ports: timers, arrivals and processors by host, occasions.
     let timerBase: UInt32
     let arrivalBase: UInt32
+    let copyBase: UInt32
     let occasionBase: UInt32
     /// When each host's timer event is due.
     let timers: UnsafeMutablePointer<UInt64>
@@ -85,6 +88,8 @@ public struct Simulation: ~Copyable {
         traffic = TrafficSource(scenario, load: load)
         meter = MessageMeter(sizes: scenario.traffic.effectiveSizes, bins: scenario.measurement.sizeBins)
         sampler = SwitchSampler(switches: network.switchCount)
+        processors = HostProcessors(scenario.topology)
+        copying = Copying(scenario.topology)
         let frames = scenario.idealFrames == .udp ? FrameFormat.udp : transport.frame
         idle = IdleNetwork(scenario.topology, frame: frames)
         if case .rpc(let bytes) = scenario.traffic.mode {
@@ -96,7 +101,8 @@ public struct Simulation: ~Copyable {
         let ports = UInt32(network.portCount)
         timerBase = ports
         arrivalBase = ports + UInt32(network.hosts)
-        occasionBase = ports + 2 * UInt32(network.hosts)
+        copyBase = ports + 2 * UInt32(network.hosts)
+        occasionBase = ports + 3 * UInt32(network.hosts)
         timers = .allocate(capacity: network.hosts)
         timers.initialize(repeating: .max, count: network.hosts)
         let length = scenario.length

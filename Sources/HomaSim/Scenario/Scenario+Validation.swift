@@ -33,6 +33,13 @@ extension Scenario {
         try checkDelay("topology.host_send_delay_ns", topology.hostSendDelay)
         try checkDelay("topology.host_receive_delay_ns", topology.hostReceiveDelay)
         try checkDelay("topology.nic_delay_ns", topology.nicDelay)
+        guard let copying = topology.hostCopyRate else { return }
+        try check("topology.host_copy_gbps", copying, rates)
+        guard transport != .srptOracle else {
+            throw ScenarioError(
+                field: "topology.host_copy_gbps", value: "\(copying)",
+                permitted: "null with srpt-oracle, which sends no packets")
+        }
     }
 
     private func check(_ one: SwitchConfiguration, _ path: String, ports: Int) throws(ScenarioError) {

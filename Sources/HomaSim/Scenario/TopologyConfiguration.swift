@@ -6,7 +6,7 @@ public import HomaBase
 ///
 /// Time of one hop: serialisation on the link, ``linkDelay``, then ``switchDelay`` (towards a switch) or
 /// ``hostReceiveDelay`` (towards a host). Before its first link a packet takes ``hostSendDelay`` + ``nicDelay``
-/// from the moment the transport lets go of it.
+/// from the moment the transport lets go of it. With a ``hostCopyRate`` the receiving host has one processor that copies.
 public struct TopologyConfiguration: Equatable, Sendable {
     public enum Shape: Equatable, Sendable {
         /// All hosts on one switch. 2 … 4096 hosts.
@@ -22,6 +22,15 @@ public struct TopologyConfiguration: Equatable, Sendable {
         /// When its first 64 bytes have arrived, unless the way out is faster than the way in: then so late that the
         /// packet never has to wait for its own bytes.
         case cutThrough = "cut-through"
+    }
+
+    /// What a host's processor copies to the application, one thing after the other.
+    public enum HostCopies: String, Equatable, Sendable, CaseIterable {
+        /// Each packet's payload when the packet has come. Packets wait in the host until it is their turn, and the
+        /// transport has them when they are copied.
+        case packets
+        /// Each message when all of it has come; the application has it when it is copied.
+        case messages
     }
 
     /// How a leaf chooses the spine.
@@ -47,6 +56,10 @@ public struct TopologyConfiguration: Equatable, Sendable {
     public var hostReceiveDelay: Duration
     /// Additional time in the sending network card.
     public var nicDelay: Duration
+    /// Payload that the one processor of each host copies in a time. Nil: it takes no time.
+    public var hostCopyRate: BitRate?
+    /// What is copied; means nothing without a rate.
+    public var hostCopies: HostCopies
     public var switching: Switching
     public var pathChoice: PathChoice
     /// The only switch, or each leaf.
@@ -57,6 +70,7 @@ public struct TopologyConfiguration: Equatable, Sendable {
         shape: Shape, hostRate: BitRate, uplinkRate: BitRate, linkDelay: Duration = .zero,
         switchDelay: Duration = .nanoseconds(250), hostSendDelay: Duration = .nanoseconds(500),
         hostReceiveDelay: Duration = .nanoseconds(500), nicDelay: Duration = .nanoseconds(500),
+        hostCopyRate: BitRate? = nil, hostCopies: HostCopies = .packets,
         switching: Switching = .storeAndForward, pathChoice: PathChoice = .perPacketSpraying,
         leafSwitch: SwitchConfiguration = SwitchConfiguration(),
         spineSwitch: SwitchConfiguration = SwitchConfiguration()
@@ -69,6 +83,8 @@ public struct TopologyConfiguration: Equatable, Sendable {
         self.hostSendDelay = hostSendDelay
         self.hostReceiveDelay = hostReceiveDelay
         self.nicDelay = nicDelay
+        self.hostCopyRate = hostCopyRate
+        self.hostCopies = hostCopies
         self.switching = switching
         self.pathChoice = pathChoice
         self.leafSwitch = leafSwitch

@@ -66,7 +66,7 @@ struct TransportHosts: ~Copyable {
             frame = HomaFrame(settings).format
             unscheduledBytes = settings.endpoint.unscheduledBytes
             packetsPerAcknowledgement = nil
-            answersItself = true
+            answersItself = homa!.answersItself
         case .srptOracle:
             kind = .oracle
             homa = nil

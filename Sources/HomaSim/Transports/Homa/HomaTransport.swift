@@ -27,6 +27,10 @@ struct HomaTransport: ~Copyable {
     private let wire: WireSizes
     private let unscheduledBytes: Int
     private let isOneWay: Bool
+    /// Requests are answered as soon as they are complete, not when the application has them.
+    let answersItself: Bool
+    /// By message: the request that is to be answered.
+    private var unanswered: [RPCHandle?] = []
     private var deferred: UInt64 = 0
     /// True while the protocol core is at work, for whoever samples where time goes.
     private let isInCore: UnsafeMutablePointer<Bool>
@@ -38,6 +42,7 @@ struct HomaTransport: ~Copyable {
         self.packets = packets
         self.messages = messages
         isOneWay = scenario.traffic.mode == .oneWay
+        answersItself = scenario.topology.hostCopyRate == nil || scenario.topology.hostCopies == .packets
         let settings = HomaHostSettings.endpoint(for: scenario, homa)
         wire = settings.wireSizes
         unscheduledBytes = settings.unscheduledBytes
@@ -79,6 +84,7 @@ struct HomaTransport: ~Copyable {
     // MARK: What a transport provides
 
     mutating func start(_ message: UInt32, at now: UInt64) {
+        if !answersItself, messages.at(message).pointee.isAnswering { return answer(message, at: now) }
         let host = Int(messages.at(message).pointee.source)
         if !waiting[host].isEmpty || !call(message, host, at: now) {
             waiting[host].append(message)
@@ -212,12 +218,34 @@ struct HomaTransport: ~Copyable {
         // A one-way message to a host that was not known to understand it: any answer will do, and is no message.
         let length = isOneWay ? 1 : Int(messages.at(MessageLedger.index(token)).pointee.responseBytes)
         messages.delivered(token)
+        guard answersItself || isOneWay else { return keep(request.rpc, of: MessageLedger.index(token)) }
+        respond(to: request.rpc, length: length, payload: isOneWay ? Self.noToken : token, of: Int(host), at: instant)
+    }
+
+    private mutating func respond(
+        to request: RPCHandle, length: Int, payload: UInt64, of host: Int, at instant: Instant
+    ) {
         do {
-            _ = try endpoints[Int(host)].respond(
-                to: request.rpc, length: length, payload: isOneWay ? Self.noToken : token, at: instant)
+            // False when the client has given up meanwhile; it says so itself.
+            _ = try endpoints[host].respond(to: request, length: length, payload: payload, at: instant)
         } catch {
             preconditionFailure("an endpoint refused a response that the scenario allows: \(error)")
         }
+    }
+
+    private mutating func keep(_ request: RPCHandle, of message: UInt32) {
+        while unanswered.count <= Int(message) { unanswered.append(nil) }
+        unanswered[Int(message)] = request
+    }
+
+    /// The application has the request: the response begins.
+    private mutating func answer(_ message: UInt32, at now: UInt64) {
+        let record = messages.at(message).pointee
+        guard let request = unanswered[Int(message)] else { preconditionFailure("no request is there to be answered") }
+        unanswered[Int(message)] = nil
+        respond(
+            to: request, length: Int(record.responseBytes), payload: messages.token(message),
+            of: Int(record.destination), at: SimulatedTime(picoseconds: now).instant)
     }
 
     /// A token that no message has.
