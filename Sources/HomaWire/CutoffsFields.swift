@@ -20,7 +20,8 @@ public struct CutoffsFields: Sendable, BitwiseCopyable {
     public static var byteCount: Int { 62 }
 
     /// Longest message, in bytes, for each priority. Entries 1…7 are at most `Int32.max` and, zeros left out, never
-    /// rise with the level. Entry 0 may be anything and means "no limit".
+    /// rise with the level. Entry 0 may be anything and means "no limit"; between peers with extensions it names the
+    /// most bytes of each message that the sender of this packet wants unscheduled, 0 for no such wish.
     public var cutoffs: InlineArray<8, UInt32>
     /// The sender's name for this table; a host that has none yet says 0 in its DATA packets.
     public var version: UInt16

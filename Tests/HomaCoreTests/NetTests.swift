@@ -41,6 +41,7 @@ struct NetTests {
             .randomElement(
                 using: &random)!
         configuration.timeout = .seconds(2)
+        configuration.adaptsUnscheduled = seed % 2 == 1
         configuration.linkRate = nil
         let count = Int.random(in: 2...5, using: &random)
         let net = TestNet(

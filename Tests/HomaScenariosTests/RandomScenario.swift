@@ -41,7 +41,9 @@ enum RandomScenario {
         return TopologyConfiguration(
             shape: shape, hostRate: rate(&random), uplinkRate: rate(&random), linkDelay: delay(&random),
             switchDelay: delay(&random), hostSendDelay: delay(&random), hostReceiveDelay: delay(&random),
-            nicDelay: delay(&random), switching: TopologyConfiguration.Switching.allCases.pick(&random),
+            nicDelay: delay(&random), hostCopyRate: maybe(&random) { rate(&$0) },
+            hostCopies: TopologyConfiguration.HostCopies.allCases.pick(&random),
+            switching: TopologyConfiguration.Switching.allCases.pick(&random),
             pathChoice: TopologyConfiguration.PathChoice.allCases.pick(&random), leafSwitch: aSwitch(&random),
             spineSwitch: aSwitch(&random))
     }
@@ -111,6 +113,7 @@ enum RandomScenario {
         homa.endpoint.linkRate = maybe(&random) { rate(&$0) }
         homa.endpoint.grantIncrement = 1
         homa.endpoint.countsUnscheduledIncoming.toggle()
+        homa.endpoint.adaptsUnscheduled = chance(0.5, &random)
         homa.endpoint.controlPriority = maybe(&random) { UInt8(whole(0...7, &$0)) }
         homa.endpoint.cutoffVersion = UInt16(whole(1...65_535, &random))
         homa.endpoint.unscheduledCutoffs = [0, 0, 0, 0, 1_000_000, UInt32(whole(1...1_000_000, &random)), 0, 0]

@@ -169,7 +169,7 @@ struct ScenarioJSONTests {
         #expect(
             names(TopologyConfiguration.standard) == [
                 "shape", "hostRate", "uplinkRate", "linkDelay", "switchDelay", "hostSendDelay", "hostReceiveDelay",
-                "nicDelay", "switching", "pathChoice", "leafSwitch", "spineSwitch",
+                "nicDelay", "hostCopyRate", "hostCopies", "switching", "pathChoice", "leafSwitch", "spineSwitch",
             ])
         let homa = HomaTransportConfiguration(preset: .default)
         #expect(names(homa) == ["preset", "endpoint", "cutoffs", "scheduledLevels"])

@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import HomaScenarios
+
 extension Experiment {
     /// What can be done where buffers are short, and what it costs.
     static let lessBuffer = Experiment(
         name: "less-buffer", title: "What to do if it does not fit",
         question: """
-            How much buffer do less overcommitment, fewer unscheduled or granted bytes, wholly scheduled messages and \
-            idle ports save, and how much latency and throughput do they cost?
+            How much buffer do less overcommitment, fewer unscheduled or granted bytes, limits of unscheduled bytes that \
+            adapt, wholly scheduled messages and idle ports save, and how much latency and throughput do they cost?
             """,
         method: """
             40 hosts at 25 Gb/s, W4, the kernel's settings with one or more of them changed. Each setting twice: at \
             80 % load for what the switch held at most and for slowdowns, and with eight messages of each sender \
             always under way for the throughput that the network can give. Without limit of memory. Recommended is \
             the setting that holds least among those whose mean slowdown and short messages' 99th percentile are at \
-            most 10 % and whose throughput is at most 2 % worse than the kernel's.
+            most 10 % and whose throughput is at most 2 % worse than the kernel's. All that traffic arrives at random. \
+            So a second one, for unscheduled bytes: 39 hosts send to one at the same moments, a fifth of the messages \
+            1 KB and the others 100 KB long, with pauses of one and of nineteen times what a round takes.
             """
     ) { laboratory in
         try LessBufferStudy.evaluate(&laboratory)
@@ -24,22 +28,24 @@ enum LessBufferStudy {
     struct Setting {
         var name: String
         var family: String
-        var changes: [(String, Int)]
+        var changes: [(String, JSONValue)]
         var load = Outcome(nil)
         var full = Outcome(nil)
 
         var microseconds: Double { load.switchMicroseconds }
         var throughput: Double { full.tier("host_downlink", "utilisation") }
 
-        init(_ family: String, _ name: String, _ changes: [(String, Int)]) {
+        init(_ family: String, _ name: String, _ changes: [(String, Int)], adapts: Bool = false) {
             self.family = family
             self.name = name
-            self.changes = changes
+            self.changes = changes.map { ($0.0, .integer($0.1)) }
+            if adapts { self.changes.append(("transport.adapts_unscheduled", .bool(true))) }
         }
     }
 
     private static let unscheduled = "transport.unscheduled_bytes"
     private static let granted = "transport.maximum_incoming_bytes"
+    private static let adaptive = "adaptive limits"
     private static let overcommitment = "transport.overcommitment"
 
     private static var settings: [Setting] {
@@ -60,6 +66,11 @@ enum LessBufferStudy {
             all.append(Setting("unscheduled bytes", "\(bytes) KB unscheduled", [(unscheduled, bytes * 1000)]))
         }
         all.append(Setting("wholly scheduled", "1 KB unscheduled", [(unscheduled, 1_000)]))
+        all.append(Setting(adaptive, "adaptive unscheduled", [], adapts: true))
+        for bytes in [100, 150, 200] {
+            all.append(
+                Setting(adaptive, "adaptive, \(bytes) KB granted", [(granted, bytes * 1000)], adapts: true))
+        }
         for (first, second) in [(18, 100), (18, 150), (27, 100), (27, 150), (27, 200), (9, 100), (40, 120)] {
             all.append(
                 Setting(
@@ -91,7 +102,7 @@ enum LessBufferStudy {
             let outcome = try laboratory.run(base.with("traffic.active_hosts", ports))
             idle.append((Double(ports), outcome))
         }
-        return findings(done, idle)
+        return findings(done, idle, try SynchronisedSenders.rows(&laboratory))
     }
 
     private static func recommended(_ done: [Setting]) -> Setting? {
@@ -102,10 +113,13 @@ enum LessBufferStudy {
         }.min { $0.microseconds < $1.microseconds }
     }
 
-    private static func findings(_ done: [Setting], _ idle: [(ports: Double, outcome: Outcome)]) -> Findings {
+    private static func findings(
+        _ done: [Setting], _ idle: [(ports: Double, outcome: Outcome)], _ together: [SynchronisedSenders.Row]
+    ) -> Findings {
         let base = done[0]
         var findings = Findings()
-        findings.claims = claims(done) + [recommendation(done), idleClaim(idle)]
+        findings.claims =
+            claims(done) + SynchronisedSenders.claims(together) + [recommendation(done), idleClaim(idle)]
         var families: [String] = []
         for setting in done where !families.contains(setting.family) { families.append(setting.family) }
         func chart(_ title: String, _ axis: Axis, greaterIsBetter: Bool = false, _ figure: (Setting) -> Double)
@@ -135,6 +149,7 @@ enum LessBufferStudy {
             chart("Buffer against throughput", Axis("throughput", unit: "share of the links"), greaterIsBetter: true) {
                 $0.throughput
             },
+            SynchronisedSenders.chart(together),
         ]
         var table = DataTable(
             "Settings",
@@ -154,7 +169,7 @@ enum LessBufferStudy {
             ports.add(
                 .number(row.ports), .number(row.outcome.switchBytes / 1e6), .number(13.2e6 * 8 / (row.ports * 25e3)))
         }
-        findings.tables = [table, ports]
+        findings.tables = [table, SynchronisedSenders.table(together), ports]
         return findings
     }
 
@@ -173,7 +188,8 @@ enum LessBufferStudy {
     private static func claims(_ done: [Setting]) -> [Claim] {
         let base = done[0]
         let levers = [
-            "overcommitment", "granted bytes", "unscheduled bytes", "wholly scheduled", "incast control", "preset",
+            "overcommitment", "granted bytes", "unscheduled bytes", adaptive, "wholly scheduled", "incast control",
+            "preset",
         ]
         return levers.compactMap { family in
             let mine = done.filter { $0.family == family && $0.load.isReady }
@@ -185,7 +201,12 @@ enum LessBufferStudy {
                 return "\(setting.name): \(readable(saved)) % less held, mean slowdown \(plus(slower)) %, throughput "
                     + "\(plus(-lost)) %"
             }
-            let what = family == "preset" ? "does the preset small-buffers" : "do changed \(family)"
+            let what =
+                switch family {
+                case "preset": "does the preset small-buffers"
+                case adaptive: "do adaptive limits of unscheduled bytes"
+                default: "do changed \(family)"
+                }
             return Claim(
                 question: "What \(what) save and cost?", source: Setup.seedBuffers,
                 answer: answers.joined(separator: "; "), note: "against the kernel's settings on the same traffic")

@@ -13,23 +13,25 @@ extension Experiment {
         method: """
             First a model of one host at 25 Gb/s whose processor copies at a fixed rate: each packet as it comes, or \
             each message once it is complete. That rate is taken from the published goodput of TCP, which is below the \
-            link's and therefore the processor's. Then real sockets: the records of homa bench --suite, which \
+            link's and therefore the processor's. Then two hosts of the simulator with such processors, which run the \
+            protocol itself: 500 KB requests with short responses, one, two and four under way. Then real sockets: the records of homa bench --suite, which \
             measures 500 KB requests between two network namespaces with each way to receive and with TCP, in turns, \
             read from bench-suite.jsonl in the folder of the points; it is made with \
             homa bench --suite --json > homa-experiments/bench-suite.jsonl.
             """
     ) { laboratory in
         let rows = CopyStudy.rows(&laboratory)
+        let simulated = try CopyingHosts.rows(&laboratory)
         var findings = ThroughputStudy.findings(laboratory.records("bench-suite.jsonl"))
-        findings.claims = CopyStudy.claims(rows) + findings.claims
-        findings.charts = [CopyStudy.chart(rows)] + findings.charts
-        findings.tables = [CopyStudy.table(rows)] + findings.tables
+        findings.claims = CopyStudy.claims(rows) + CopyingHosts.claims(simulated) + findings.claims
+        findings.charts = [CopyStudy.chart(rows), CopyingHosts.chart(simulated)] + findings.charts
+        findings.tables = [CopyStudy.table(rows), CopyingHosts.table(simulated)] + findings.tables
         return findings
     }
 }
 
 /// The model.
-private enum CopyStudy {
+enum CopyStudy {
     typealias Row = (model: CopyModel, goodput: Double)
 
     /// The published goodput of TCP, in the middle of 18 and 19 Gb/s: what a processor copied.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import HomaBase
+
 /// The processors that copy payload to applications: one in each host, which does one thing after the other.
 ///
 /// Only for scenarios that give hosts a copy rate. Who asks it to copy something hears from it when that is done, or

@@ -66,7 +66,7 @@ struct TransportHosts: ~Copyable {
             frame = HomaFrame(settings).format
             unscheduledBytes = settings.endpoint.unscheduledBytes
             packetsPerAcknowledgement = nil
-            answersItself = homa!.answersItself
+            answersItself = HomaTransport.answersItself(scenario.topology)
         case .srptOracle:
             kind = .oracle
             homa = nil

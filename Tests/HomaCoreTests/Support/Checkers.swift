@@ -23,6 +23,7 @@ func checkAtRest(_ net: TestNet, calls: Int, mayFail: Bool = false) {
         #expect(host.endpoint.rpcCount == 0, "an RPC was left behind")
         #expect(host.payloadsHeld.isEmpty, "payload was never released")
         #expect(host.endpoint.incomingBytes == 0, "the granter still waits for bytes")
+        #expect(host.endpoint.unscheduled.total(halvings: 0) == 0, "unscheduled bytes are still waited for")
         #expect(host.endpoint.waitingForBuffers == 0)
         #expect(host.endpoint.rangesInUse == 0, "ranges are not home")
         #expect(host.pool.statistics.leasesLive == 0, "buffers are not home")

@@ -27,8 +27,7 @@ struct HomaTransport: ~Copyable {
     private let wire: WireSizes
     private let unscheduledBytes: Int
     private let isOneWay: Bool
-    /// Requests are answered as soon as they are complete, not when the application has them.
-    let answersItself: Bool
+    private let answersItself: Bool
     /// By message: the request that is to be answered.
     private var unanswered: [RPCHandle?] = []
     private var deferred: UInt64 = 0
@@ -42,7 +41,7 @@ struct HomaTransport: ~Copyable {
         self.packets = packets
         self.messages = messages
         isOneWay = scenario.traffic.mode == .oneWay
-        answersItself = scenario.topology.hostCopyRate == nil || scenario.topology.hostCopies == .packets
+        answersItself = Self.answersItself(scenario.topology)
         let settings = HomaHostSettings.endpoint(for: scenario, homa)
         wire = settings.wireSizes
         unscheduledBytes = settings.unscheduledBytes
@@ -73,6 +72,11 @@ struct HomaTransport: ~Copyable {
         waiting.deinitialize(count: hosts)
         waiting.deallocate()
         outgoing.deallocate()
+    }
+
+    /// Requests are answered as soon as they are complete, not when the application has them.
+    static func answersItself(_ topology: TopologyConfiguration) -> Bool {
+        topology.hostCopyRate == nil || topology.hostCopies == .packets
     }
 
     private static func address(_ host: UInt16) -> PeerAddress {
