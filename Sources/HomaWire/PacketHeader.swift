@@ -102,6 +102,17 @@ extension PacketHeader {
     }
 }
 
+extension PacketHeader {
+    /// Turns the written header of a DATA packet into that of the one that follows in its train: `offset` is where its
+    /// payload begins, and it acknowledges nothing.
+    @inlinable
+    public static func advance(_ header: UnsafeMutableRawPointer, to offset: UInt32) {
+        header.put(offset, at: 4)
+        header.put(offset, at: 52)
+        AckRecord.none.write(to: header, at: 36)
+    }
+}
+
 extension PacketHeader: CustomStringConvertible {
     /// One line, such as `DATA 32768→4000 id 2 [0, 5) of 5 incoming 5 cutoffs v0`.
     public var description: String {

@@ -36,7 +36,8 @@ struct SimBenchCommand: ParsableCommand {
             warnIfDebug(environment)
             let record = JSONValue.object(
                 try figures() + queueFigures() + [
-                    .init("build", .string(environment.build)), .init("machine", .string(environment.simulationSummary)),
+                    .init("build", .string(environment.build)),
+                    .init("machine", .string(environment.simulationSummary)),
                 ])
             if json {
                 print(record.description)

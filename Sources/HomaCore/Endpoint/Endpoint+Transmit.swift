@@ -18,6 +18,7 @@ extension Endpoint {
     /// none, or the link has enough to do; then `packet` means nothing.
     public mutating func nextPacket(at now: Instant, into packet: UnsafeMutablePointer<OutgoingPacket>) -> Bool {
         issueGrants(at: now)
+        recentSender = RPCTable.none
         if !controlPackets.isEmpty {
             controlPackets.popFirst(into: packet)
             let type = packet.pointee.header.common.type
@@ -72,8 +73,9 @@ extension Endpoint {
         }
         let peer = peers.at(rpc.pointee.peer)
         let segment = takeSegment(slot, at: now)
-        account(slot, bytes: segment.range.count, at: now)
+        account(slot, packets: 1, bytes: segment.range.count, at: now)
         requeue(slot)
+        if !segment.isAgain { recentSender = slot }
         packet.pointee.header.writeData(
             CommonHeader(
                 sourcePort: rpc.pointee.localPort, destinationPort: rpc.pointee.peerPort, type: .data,
@@ -130,8 +132,8 @@ extension Endpoint {
             priority: rpc.pointee.outgoing.resendPriority, isAgain: true)
     }
 
-    private mutating func account(_ slot: UInt32, bytes: Int, at now: Instant) {
-        counters.packetsSent[0] += 1
+    mutating func account(_ slot: UInt32, packets: Int, bytes: Int, at now: Instant) {
+        counters.packetsSent[0] += UInt64(packets)
         counters.bytesSent += UInt64(bytes)
         sendQueue.sent(bytes, of: slot, segment: Int(rpcs.at(slot).pointee.outgoing.segment))
         pacer.charge(tuning.wire.data(payload: bytes), at: now)

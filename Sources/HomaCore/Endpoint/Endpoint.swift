@@ -57,6 +57,8 @@ public struct Endpoint: ~Copyable {
     var recentPeer = PeerTable.none
     var recentID = RPCID(rawValue: 0)
     var recentSlot = RPCTable.none
+    /// The RPC whose message the last packet given out belongs to; none after any other packet.
+    var recentSender = RPCTable.none
 
     /// Replies that may wait to be drained; a flood of packets beyond that gets no replies.
     static var maximumControlPackets: Int { 8192 }

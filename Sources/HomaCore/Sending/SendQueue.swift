@@ -9,6 +9,8 @@ struct SendQueue: ~Copyable {
     private var byRemaining: IndexedHeap
     private var byAge: IndexedHeap
     private let oldestShare: Double
+    /// What the oldest message earns for each byte of others.
+    private let earning: Double
     /// Bytes the oldest message has earned and not used.
     private var credit = 0.0
     /// Bytes the oldest still sends in its present turn.
@@ -20,6 +22,7 @@ struct SendQueue: ~Copyable {
         byRemaining = IndexedHeap(capacity: capacity)
         byAge = IndexedHeap(capacity: oldestShare > 0 ? capacity : 0)
         self.oldestShare = oldestShare
+        earning = oldestShare / (1 - oldestShare)
     }
 
     var isEmpty: Bool { byRemaining.isEmpty }
@@ -45,6 +48,9 @@ struct SendQueue: ~Copyable {
         turn > 0 ? byAge.first ?? byRemaining.first : byRemaining.first
     }
 
+    /// True while the oldest message sends what it has earned.
+    var isOldestsTurn: Bool { turn > 0 }
+
     /// The message with the fewest bytes left.
     var shortest: UInt32? { byRemaining.first }
 
@@ -56,7 +62,7 @@ struct SendQueue: ~Copyable {
             return
         }
         guard byRemaining.count > 1 else { return }
-        credit += Double(bytes) * oldestShare / (1 - oldestShare)
+        credit += Double(bytes) * earning
         let burst = segment * Self.burstPackets
         if credit >= Double(burst) {
             credit -= Double(burst)

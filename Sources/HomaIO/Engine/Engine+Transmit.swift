@@ -17,6 +17,7 @@ extension Engine {
             {
                 append(packet.baseAddress!)
                 count += 1
+                count += appendFollowers(of: packet.baseAddress!, atMost: configuration.packetsPerRound - count)
             }
             return count
         }
@@ -34,6 +35,18 @@ extension Engine {
         state.pointee.driver.append(
             headerByteCount: length, payload: payload, payloadByteCount: packet.pointee.payloadLength,
             to: packet.pointee.peer, priority: packet.pointee.priority)
+    }
+
+    /// The rest of the train that the packet begins; how many packets those are.
+    @inline(__always)
+    private func appendFollowers(of packet: UnsafeMutablePointer<OutgoingPacket>, atMost limit: Int) -> Int {
+        guard packet.pointee.payloadLength > 0, let driver = state.pointee.driver.udp else { return 0 }
+        let count = state.pointee.endpoint.continueTrain(
+            after: packet, atMost: min(limit, driver.pointee.room), at: state.pointee.now)
+        guard count > 0 else { return 0 }
+        driver.pointee.appendFollowers(
+            count, from: UInt32(packet.pointee.payloadOffset + packet.pointee.payloadLength), to: packet.pointee.peer)
+        return count
     }
 
     /// Tries again to send what the kernel had no room for. True when nothing is left.

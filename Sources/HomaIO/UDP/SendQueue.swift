@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 internal import HomaBase
+internal import HomaWire
 
 /// Packets waiting for a flush, already gathered into trains. Owns all memory that sending needs.
 ///
@@ -77,6 +78,9 @@ struct SendQueue: ~Copyable {
 
     var isFull: Bool { packetEnd == capacity }
 
+    /// Packets that can be appended before the next flush.
+    var room: Int { capacity - packetEnd }
+
     /// The next packet's header bytes.
     var nextHeader: UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(start: headers + packetEnd * Self.headerBytes, count: Self.headerBytes)
@@ -101,6 +105,32 @@ struct SendQueue: ~Copyable {
         }
         packetEnd += 1
         queuedPackets += 1
+    }
+
+    /// Appends DATA packets that go on where the last one ended: each as long as it, with the next bytes of the
+    /// payload, and the header advanced. The first of them begins at `offset` of its message.
+    mutating func appendFollowers(_ count: Int, from offset: UInt32, mayJoin: Bool) {
+        let byteCount = packets[packetEnd - 1].byteCount
+        let peer = trains[trainEnd - 1].peer
+        let priority = trains[trainEnd - 1].priority
+        var (header, payload) = (pieces[pieceEnd - 2], pieces[pieceEnd - 1])
+        var next = offset
+        for _ in 0..<count {
+            header.iov_base = headers + packetEnd * Self.headerBytes
+            header.iov_base!.copyMemory(from: header.iov_base! - Self.headerBytes, byteCount: header.iov_len)
+            PacketHeader.advance(header.iov_base!, to: next)
+            payload.iov_base! += payload.iov_len
+            next += UInt32(payload.iov_len)
+            pieces[pieceEnd] = header
+            pieces[pieceEnd + 1] = payload
+            packets[packetEnd] = Packet(firstPiece: UInt32(pieceEnd), byteCount: byteCount, pieceCount: 2)
+            pieceEnd += 2
+            if !joinLastTrain(byteCount: byteCount, pieceCount: 2, to: peer, priority: priority) {
+                openTrain(byteCount: byteCount, pieceCount: 2, to: peer, priority: priority, mayJoin: mayJoin)
+            }
+            packetEnd += 1
+        }
+        queuedPackets += count
     }
 
     private func joinLastTrain(byteCount: UInt32, pieceCount: UInt32, to peer: PeerAddress, priority: UInt8) -> Bool {

@@ -43,4 +43,16 @@ extension UDPDriver {
             headerByteCount: headerByteCount, payload: payload, payloadByteCount: payloadByteCount,
             to: peer, priority: priority, mayJoin: isUsingGSO && !deniedPeers.contains(peer))
     }
+    /// Packets that can be appended before the next flush.
+    var room: Int { sendQueue.room }
+
+    /// Queues packets that go on with the message of the last one, which had payload: see `Endpoint.continueTrain`.
+    ///
+    /// - Parameters:
+    ///   - count: at most ``room``.
+    ///   - offset: of the first of them in the message.
+    mutating func appendFollowers(_ count: Int, from offset: UInt32, to peer: PeerAddress) {
+        precondition(count <= sendQueue.room && sendQueue.queuedPackets > 0)
+        sendQueue.appendFollowers(count, from: offset, mayJoin: isUsingGSO && !deniedPeers.contains(peer))
+    }
 }
