@@ -14,11 +14,15 @@ extension Endpoint {
         }
     }
 
-    /// A message begins with this packet. Its unscheduled bytes count until they are here, unless they are here now.
+    /// A message begins with this packet. It counts until its unscheduled bytes are here, unless they are here now. If
+    /// they are fewer than they might be, it counts until its sender has got leave to send more and done so: those who
+    /// heed a limit of one packet would otherwise never count, and soon be told that there is none.
     mutating func beginUnscheduled(_ slot: UInt32, _ data: DataFields, at now: Instant) {
-        guard unscheduled.isOn, data.payloadLength < data.incoming, rpcs.at(slot).pointee.incoming.buffers == .held
-        else { return }
-        rpcs.at(slot).pointee.incoming.unscheduledEnd = data.incoming
+        guard unscheduled.isOn, rpcs.at(slot).pointee.incoming.buffers == .held else { return }
+        let isLimited = data.incoming < min(data.messageLength, tuning.unscheduledBytes)
+        let end = isLimited ? data.incoming + 1 : data.incoming
+        guard data.payloadLength < end else { return }
+        rpcs.at(slot).pointee.incoming.unscheduledEnd = end
         guard unscheduled.begin(length: data.messageLength, at: now) else { return }
         unscheduledWish = unscheduled.wish
         // A sender notices a table with another version, and so does this host that a sender has an older one.

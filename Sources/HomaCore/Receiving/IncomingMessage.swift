@@ -40,7 +40,7 @@ struct IncomingMessage: BitwiseCopyable {
     var isStalled = false
     /// What this message contributes to the receiver's total of incoming bytes.
     var counted: UInt32 = 0
-    /// Counts among those whose unscheduled bytes are coming until so many bytes are here; 0: does not.
+    /// Counts among those whose unscheduled bytes are on their way until so many bytes are here; 0: does not.
     var unscheduledEnd: UInt32 = 0
     /// Whether the message needed grants when it was first seen.
     var isScheduled = false

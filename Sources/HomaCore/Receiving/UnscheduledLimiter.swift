@@ -49,8 +49,8 @@ struct UnscheduledLimiter: BitwiseCopyable {
     /// What senders are asked for: so many bytes of each message; 0: as many as they like.
     var wish: UInt32 { halvings == 0 ? 0 : limits[halvings] }
 
-    /// A message begins to arrive, of which more unscheduled bytes are on their way. True when senders are to be
-    /// asked for something else than before.
+    /// A message begins to arrive, and counts from now on. True when senders are to be asked for something else than
+    /// before.
     mutating func begin(length: UInt32, at now: Instant) -> Bool {
         for step in 0..<8 { totals[step] += Int(min(length, limits[step])) }
         var needed = 0
@@ -68,7 +68,7 @@ struct UnscheduledLimiter: BitwiseCopyable {
         return true
     }
 
-    /// All of the message's unscheduled bytes are here, or are no longer waited for.
+    /// The message counts no longer.
     mutating func end(length: UInt32) {
         for step in 0..<8 { totals[step] -= Int(min(length, limits[step])) }
     }

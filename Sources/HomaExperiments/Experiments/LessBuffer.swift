@@ -7,8 +7,8 @@ extension Experiment {
     static let lessBuffer = Experiment(
         name: "less-buffer", title: "What to do if it does not fit",
         question: """
-            How much buffer do less overcommitment, fewer unscheduled or granted bytes, limits of unscheduled bytes that \
-            adapt, wholly scheduled messages and idle ports save, and how much latency and throughput do they cost?
+            How much buffer do less overcommitment, fewer unscheduled or granted bytes, limits of unscheduled bytes \
+            that adapt, wholly scheduled messages and idle ports save, and how much latency and throughput do they cost?
             """,
         method: """
             40 hosts at 25 Gb/s, W4, the kernel's settings with one or more of them changed. Each setting twice: at \

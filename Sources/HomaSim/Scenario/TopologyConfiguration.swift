@@ -6,7 +6,7 @@ public import HomaBase
 ///
 /// Time of one hop: serialisation on the link, ``linkDelay``, then ``switchDelay`` (towards a switch) or
 /// ``hostReceiveDelay`` (towards a host). Before its first link a packet takes ``hostSendDelay`` + ``nicDelay``
-/// from the moment the transport lets go of it. With a ``hostCopyRate`` the receiving host has one processor that copies.
+/// from the moment the transport lets go of it. With a ``hostCopyRate`` each host has one processor that copies.
 public struct TopologyConfiguration: Equatable, Sendable {
     public enum Shape: Equatable, Sendable {
         /// All hosts on one switch. 2 … 4096 hosts.

@@ -82,6 +82,21 @@ struct UnscheduledTests {
         #expect(host.endpoint.unscheduled.total(halvings: 0) == 0, "all of it in one packet")
     }
 
+    @Test("a message of a sender that heeds the limit counts until it has sent more than that, however low the limit is")
+    func heeded() throws {
+        let host = try LoneHost(Self.configuration())
+        host.data(0..<1416, of: 500_000, id: 2, incoming: 1416)
+        host.data(0..<1416, of: 1416, id: 4, incoming: 1416)
+        #expect(host.endpoint.unscheduled.total(halvings: 0) == 40_000)
+        host.data(1416..<2832, of: 500_000, id: 2, incoming: 50_000)
+        #expect(host.endpoint.unscheduled.total(halvings: 0) == 0)
+        // Twelve that hold back are as many as twelve that do not.
+        for number in 0..<12 {
+            host.data(0..<1416, of: 500_000, id: 6, incoming: 1416, from: Self.peer(number))
+        }
+        #expect(host.endpoint.unscheduled.wish == 10_000)
+    }
+
     @Test("responses count like requests")
     func responses() throws {
         let host = try LoneHost(Self.configuration())
