@@ -82,7 +82,7 @@ struct UnscheduledTests {
         #expect(host.endpoint.unscheduled.total(halvings: 0) == 0, "all of it in one packet")
     }
 
-    @Test("a message of a sender that heeds the limit counts until it has sent more than that, however low the limit is")
+    @Test("a message of a sender that heeds a limit counts until a grant has brought more of it")
     func heeded() throws {
         let host = try LoneHost(Self.configuration())
         host.data(0..<1416, of: 500_000, id: 2, incoming: 1416)
