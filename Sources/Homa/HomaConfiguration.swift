@@ -88,7 +88,7 @@ public struct HomaConfiguration: Sendable {
     /// second copy finds its bytes in the cache. UDP sockets only.
     public var receivesInPlace = false
     /// Packets sent between two looks at what has arrived, 1 … 512; default 88, two trains at MTU 1500. More gives
-    /// larger batches, fewer lets short messages overtake long ones sooner.
+    /// larger batches, fewer lets short messages overtake long ones sooner; half as many while short ones leave.
     public var packetsPerRound = 88
     /// Threads of the node, 1 … 64, each with a share of the RPCs; default 1. They pay where one core is not enough;
     /// each takes memory of its own for what it knows of other nodes. Other than 1 is possible with UDP sockets only.

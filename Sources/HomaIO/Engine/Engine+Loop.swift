@@ -26,14 +26,17 @@ extension Engine {
         }
         if takeCommands() { didWork = true }
         if expireTimers() { didWork = true }
-        if transmit() { didWork = true }
+        let hasSent = transmit()
+        if hasSent { didWork = true }
         tellApplication()
-        if runJobs() {
+        let hasRun = runJobs()
+        if hasRun {
             didWork = true
             advanceClock()
         }
-        // Answers and calls that the application has just made leave before the next look at the socket.
-        if transmit() { didWork = true }
+        // Answers and calls that the application has just made leave before the next look at the socket; what is left
+        // of long messages can wait for it.
+        if hasRun || !hasSent, transmit() { didWork = true }
         region.pool.surrenderIfAsked(shard: shard.index, at: state.pointee.now)
         tellNeighbours()
         if didWork {

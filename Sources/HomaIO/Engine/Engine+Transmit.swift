@@ -10,14 +10,16 @@ extension Engine {
     @discardableResult
     func transmit() -> Bool {
         guard flushBacklog() else { return false }
+        let limit = packetsThisRound
         let count = withUnsafeTemporaryAllocation(of: OutgoingPacket.self, capacity: 1) { packet in
             var count = 0
-            while count < configuration.packetsPerRound, !state.pointee.driver.isFull,
+            // Whatever is new may be short, and should not wait for more than the train in hand.
+            while count < limit, count < Self.smallestBatch || !signal.hasNews, !state.pointee.driver.isFull,
                 state.pointee.endpoint.nextPacket(at: state.pointee.now, into: packet.baseAddress!)
             {
                 append(packet.baseAddress!)
                 count += 1
-                count += appendFollowers(of: packet.baseAddress!, atMost: configuration.packetsPerRound - count)
+                count += appendFollowers(of: packet.baseAddress!, atMost: limit - count)
             }
             return count
         }
@@ -26,9 +28,21 @@ extension Engine {
         return true
     }
 
+    /// So many packets are sent whatever is new: short messages are cheap in batches only.
+    private static var smallestBatch: Int { 16 }
+
+    /// While short messages come and go, half as much, so that the next one waits for one train and not for two.
+    private var packetsThisRound: Int {
+        let hasShort = state.pointee.now.nanoseconds(since: state.pointee.lastShort) < 1_000_000
+        return hasShort ? (configuration.packetsPerRound + 1) / 2 : configuration.packetsPerRound
+    }
+
     @inline(__always)
     private func append(_ packet: UnsafeMutablePointer<OutgoingPacket>) {
         let length = packet.pointee.header.write(into: state.pointee.driver.reserveHeader())
+        if case .data(let data) = packet.pointee.header.body, data.messageLength == data.payloadLength {
+            state.pointee.lastShort = state.pointee.now
+        }
         let payload =
             packet.pointee.payloadLength > 0
             ? state.pointee.sends[packet.pointee.payload].base + packet.pointee.payloadOffset : nil

@@ -35,6 +35,8 @@ struct EngineState: ~Copyable {
     var roundsByOldClock = 0
     /// When something happened last.
     var lastWork: Instant
+    /// When a message left last that fits one packet.
+    var lastShort = Instant.zero
     /// When the error queue was looked at last without being asked to.
     var lastErrorCheck: Instant
     /// Why packets are left in the driver's queue.
