@@ -16,8 +16,8 @@ extension Experiment {
             link's and therefore the processor's. Then two hosts of the simulator with such processors, which run the \
             protocol itself: 500 KB requests with short responses, one, two and four under way. Then real sockets: the \
             records of homa bench --suite, which measures 500 KB requests between two network namespaces with each \
-            way to receive and with TCP, in turns, read from bench-suite.jsonl in the folder of the points; it is made with \
-            homa bench --suite --json > homa-experiments/bench-suite.jsonl.
+            way to receive and with TCP, in turns, read from bench-suite.jsonl in the folder of the points; it is \
+            made with homa bench --suite --json > homa-experiments/bench-suite.jsonl.
             """
     ) { laboratory in
         let rows = CopyStudy.rows(&laboratory)
