@@ -150,6 +150,9 @@ public struct EndpointConfiguration: Equatable, Sendable {
     /// Most calls and one-way messages to one peer under way at once; further ones wait until they may begin. Less than
     /// its `maximumServerRPCsPerPeer`, so that no request is refused for want of room.
     public var maximumCallsPerPeer = 4_096
+    /// Most calls and one-way messages to one peer that need grants and have not left in full; further ones wait, the
+    /// shortest of the first few in front. Each takes memory for its whole length of the peer's region.
+    public var maximumLongCallsPerPeer = 64
     /// Requests that a peer may begin and not finish, beyond those it finished, before it is distrusted.
     /// Only a host that failed, or means harm, comes to that.
     public var brokenRequestLimit = 8

@@ -24,6 +24,7 @@ extension EndpointConfiguration {
         configuration.timeout = .milliseconds(100)
         configuration.maximumPeers = 10_000
         configuration.maximumCallsPerPeer = 1 << 20
+        configuration.maximumLongCallsPerPeer = 1 << 20
         return configuration
     }
 
@@ -76,6 +77,7 @@ extension EndpointConfiguration {
         configuration.adaptsWindows = false
         configuration.questionsPerPeer = 0
         configuration.maximumCallsPerPeer = 1 << 20
+        configuration.maximumLongCallsPerPeer = 1 << 20
         configuration.unscheduledCutoffs = UnscheduledCutoffs.balanced(
             sizes: sizes, unscheduledBytes: configuration.unscheduledBytes, levels: min(7, scheduledLevels)...7)
         return configuration

@@ -54,6 +54,7 @@ struct Tuning: BitwiseCopyable {
 
     let serverRPCsPerPeer: UInt32
     let callsPerPeer: UInt32
+    let longCalls: UInt32
     let brokenLimit: UInt32
     let distrustedRequests: UInt32
     let shortPatience: UInt64
@@ -117,6 +118,7 @@ struct Tuning: BitwiseCopyable {
         acknowledgementDelay = configuration.acknowledgementDelay.wholeNanoseconds
         serverRPCsPerPeer = UInt32(configuration.maximumServerRPCsPerPeer)
         callsPerPeer = UInt32(configuration.maximumCallsPerPeer)
+        longCalls = UInt32(configuration.maximumLongCallsPerPeer)
         brokenLimit = UInt32(configuration.brokenRequestLimit)
         distrustedRequests = UInt32(configuration.distrustedRequests)
         shortPatience = min(configuration.patienceUnderPressure, configuration.timeout).wholeNanoseconds

@@ -87,6 +87,7 @@ extension EndpointConfiguration {
         try check("maximumRPCs", maximumRPCs, 1...(1 << 20))
         try check("maximumServerRPCsPerPeer", maximumServerRPCsPerPeer, 1...(1 << 20))
         try check("maximumCallsPerPeer", maximumCallsPerPeer, 1...(1 << 20))
+        try check("maximumLongCallsPerPeer", maximumLongCallsPerPeer, 1...(1 << 20))
         try check("brokenRequestLimit", brokenRequestLimit, 1...1024)
         try check("distrustedRequests", distrustedRequests, 1...(1 << 20))
         try check("maximumPeers", maximumPeers, 1...(1 << 20))

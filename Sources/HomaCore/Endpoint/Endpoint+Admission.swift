@@ -6,62 +6,98 @@ import HomaBase
 ///
 /// A server takes a limited number of requests of one client (``EndpointConfiguration/maximumServerRPCsPerPeer``) and
 /// remembers a limited number of those it ran. Beyond that it would have to refuse requests, and those that are tried
-/// again much later than others could not be told from late duplicates. So what is too much for it waits here, in the
-/// order of the calls, and costs the network nothing.
+/// again much later than others could not be told from late duplicates. And each long message takes memory for all of
+/// it as soon as it is announced: when there is no more, what comes unasked is thrown away and must come again. So
+/// what is too much for the peer waits here, and costs the network nothing. Short messages never wait for long ones.
 extension Endpoint {
     /// Lets a call or one-way message begin, or holds it back.
     mutating func admitOrHold(_ slot: UInt32) {
         let peer = peer(of: slot)
-        guard peer.pointee.admitted >= tuning.callsPerPeer else {
-            peer.pointee.admitted += 1
-            return
-        }
+        let isLong = rpcs.at(slot).pointee.outgoing.isLong
+        guard peer.pointee.admitted >= tuning.callsPerPeer || (isLong && peer.pointee.admittedLong >= tuning.longCalls)
+        else { return admit(slot) }
         counters.callsHeldBack += 1
         sendQueue.remove(slot)
         rpcs.at(slot).pointee.isHeldBack = true
-        rpcs.at(slot).pointee.olderCall = peer.pointee.lastHeldBack
-        rpcs.at(slot).pointee.newerCall = RPCTable.none
-        if peer.pointee.lastHeldBack == RPCTable.none {
-            peer.pointee.firstHeldBack = slot
+        if isLong {
+            peer.pointee.heldLong.append(slot, rpcs)
         } else {
-            rpcs.at(peer.pointee.lastHeldBack).pointee.newerCall = slot
+            peer.pointee.heldShort.append(slot, rpcs)
         }
-        peer.pointee.lastHeldBack = slot
     }
 
-    /// A call of ours, or a one-way message, is over: the next one may begin.
+    private mutating func admit(_ slot: UInt32) {
+        let peer = peer(of: slot)
+        peer.pointee.admitted += 1
+        guard rpcs.at(slot).pointee.outgoing.isLong else { return }
+        peer.pointee.admittedLong += 1
+        rpcs.at(slot).pointee.hasLongPlace = true
+    }
+
+    /// A call of ours, or a one-way message, is over: others may begin.
     mutating func admitNext(after slot: UInt32, at now: Instant) {
         guard !rpcs.at(slot).pointee.isHeldBack else { return unhold(slot) }
-        let peer = peer(of: slot)
-        peer.pointee.admitted -= 1
-        let next = peer.pointee.firstHeldBack
-        guard next != RPCTable.none else { return }
-        unhold(next)
-        peer.pointee.admitted += 1
-        let rpc = rpcs.at(next)
-        rpc.pointee.lastHeard = now
-        rpc.pointee.nextProbe = now
-        sendQueue.set(next, remaining: rpc.pointee.outgoing.rank, birth: rpc.pointee.birth)
-        armTimer(next, at: now.advanced(byNanoseconds: tuning.resendAfter))
+        peer(of: slot).pointee.admitted -= 1
+        giveUpLongPlace(slot)
+        admitWaiting(rpcs.at(slot).pointee.peer, at: now)
     }
 
-    /// Takes a call out of the list of those that wait.
+    /// A message has left in full: another long one may begin.
+    mutating func hasLeft(_ slot: UInt32, at now: Instant) {
+        guard rpcs.at(slot).pointee.hasLongPlace else { return }
+        giveUpLongPlace(slot)
+        admitWaiting(rpcs.at(slot).pointee.peer, at: now)
+    }
+
+    private mutating func giveUpLongPlace(_ slot: UInt32) {
+        guard rpcs.at(slot).pointee.hasLongPlace else { return }
+        rpcs.at(slot).pointee.hasLongPlace = false
+        peer(of: slot).pointee.admittedLong -= 1
+    }
+
+    private mutating func admitWaiting(_ index: UInt32, at now: Instant) {
+        let peer = peers.at(index)
+        while peer.pointee.admitted < tuning.callsPerPeer {
+            if !peer.pointee.heldShort.isEmpty {
+                start(peer.pointee.heldShort.first, at: now)
+            } else if !peer.pointee.heldLong.isEmpty, peer.pointee.admittedLong < tuning.longCalls {
+                start(nextLong(peer), at: now)
+            } else {
+                return
+            }
+        }
+    }
+
+    /// Held-back long messages among which the shortest is sought, and after how many the oldest has its turn.
+    private static var sight: Int { 16 }
+
+    private mutating func nextLong(_ peer: UnsafeMutablePointer<Peer>) -> UInt32 {
+        peer.pointee.sinceOldest += 1
+        guard Int(peer.pointee.sinceOldest) < Self.sight else {
+            peer.pointee.sinceOldest = 0
+            return peer.pointee.heldLong.first
+        }
+        return peer.pointee.heldLong.shortest(among: Self.sight, rpcs)
+    }
+
+    private mutating func start(_ slot: UInt32, at now: Instant) {
+        unhold(slot)
+        admit(slot)
+        let rpc = rpcs.at(slot)
+        rpc.pointee.lastHeard = now
+        rpc.pointee.nextProbe = now
+        sendQueue.set(slot, remaining: rpc.pointee.outgoing.rank, birth: rpc.pointee.birth)
+        armTimer(slot, at: now.advanced(byNanoseconds: tuning.resendAfter))
+    }
+
+    /// Takes a call out of the line in which it waits.
     private mutating func unhold(_ slot: UInt32) {
         let peer = peer(of: slot)
-        let older = rpcs.at(slot).pointee.olderCall
-        let newer = rpcs.at(slot).pointee.newerCall
-        if older == RPCTable.none {
-            peer.pointee.firstHeldBack = newer
+        if rpcs.at(slot).pointee.outgoing.isLong {
+            peer.pointee.heldLong.remove(slot, rpcs)
         } else {
-            rpcs.at(older).pointee.newerCall = newer
-        }
-        if newer == RPCTable.none {
-            peer.pointee.lastHeldBack = older
-        } else {
-            rpcs.at(newer).pointee.olderCall = older
+            peer.pointee.heldShort.remove(slot, rpcs)
         }
         rpcs.at(slot).pointee.isHeldBack = false
-        rpcs.at(slot).pointee.olderCall = RPCTable.none
-        rpcs.at(slot).pointee.newerCall = RPCTable.none
     }
 }

@@ -32,6 +32,8 @@ struct OutgoingMessage: BitwiseCopyable {
     /// True when there is something to transmit now.
     var isSendable: Bool { next < granted || !resends.isEmpty }
     var isFullySent: Bool { next == length }
+    /// Needs grants.
+    var isLong: Bool { unscheduled < length }
     var remaining: UInt32 { length - next }
     /// Key for shortest-remaining-first.
     var rank: UInt32 { announcesItself && next == 0 ? segment : remaining }

@@ -52,6 +52,81 @@ struct AdmissionTests {
         checkAtRest(net, calls: 40)
     }
 
+    // MARK: Long messages
+
+    private func long(_ limit: Int) -> EndpointConfiguration {
+        var configuration = EndpointConfiguration.default
+        configuration.maximumLongCallsPerPeer = limit
+        return configuration
+    }
+
+    /// One client with many long requests for a server whose region has room for 16 of them.
+    private func crowd(limit: Int) throws -> TestNet {
+        let net = TestNet(
+            hosts: try NetTests.hosts(2, configuration: long(limit), regionLength: 16 << 20), seed: 3)
+        net.responseLength = { _ in 100 }
+        for cookie in 0..<100 { try net.call(from: 0, to: 1, length: 1_000_000, cookie: UInt64(cookie)) }
+        try net.run()
+        checkAtRest(net, calls: 100)
+        return net
+    }
+
+    @Test("a client with many long requests never runs its server out of buffers")
+    func region() throws {
+        let net = try crowd(limit: 8)
+        #expect(net.hosts[1].endpoint.statistics.bufferStalls == 0)
+        #expect(net.hosts[1].endpoint.statistics.drops(for: .noBuffers) == 0)
+        #expect(net.hosts[0].endpoint.statistics.callsHeldBack == 92)
+    }
+
+    @Test("without that limit the same client's bytes are thrown away and come again")
+    func regionOtherwise() throws {
+        let net = try crowd(limit: 1 << 20)
+        #expect(net.hosts[1].endpoint.statistics.drops(for: .noBuffers) > 1000)
+    }
+
+    @Test("short messages do not wait behind long ones that wait")
+    func shortOnes() throws {
+        let net = TestNet(hosts: try NetTests.hosts(2, configuration: long(2)), seed: 4)
+        for cookie in 0..<20 { try net.call(from: 0, to: 1, length: 500_000, cookie: UInt64(cookie)) }
+        try net.call(from: 0, to: 1, length: 100, cookie: 20)
+        try net.run()
+        checkAtRest(net, calls: 21)
+        #expect(net.hosts[0].endpoint.statistics.callsHeldBack == 18)
+        #expect(net.hosts[0].order.firstIndex(of: 20)! < 3)
+    }
+
+    @Test("a request that has left makes room for the next, however long its answer takes")
+    func slowAnswers() throws {
+        let net = TestNet(hosts: try NetTests.hosts(2, configuration: long(1)), seed: 4)
+        net.serviceTime = 300_000_000
+        net.responseLength = { _ in 100 }
+        for cookie in 0..<4 { try net.call(from: 0, to: 1, length: 100_000, cookie: UInt64(cookie)) }
+        try net.run(until: Instant(nanoseconds: 50_000_000))
+        #expect(net.hosts[1].executions.count == 4)
+        try net.run()
+        checkAtRest(net, calls: 4)
+    }
+
+    @Test("of long messages that wait the shortest begins first, and the oldest has its turn all the same")
+    func order() throws {
+        let net = TestNet(hosts: try NetTests.hosts(2, configuration: long(1)), seed: 4)
+        net.responseLength = { _ in 100 }
+        net.serviceTime = 0
+        try net.call(from: 0, to: 1, length: 100_000, cookie: 0)
+        try net.call(from: 0, to: 1, length: 900_000, cookie: 1)
+        for cookie in 2..<40 as Range<UInt64> {
+            try net.call(from: 0, to: 1, length: 300_000 - Int(cookie) * 1000, cookie: cookie)
+        }
+        try net.run()
+        checkAtRest(net, calls: 40)
+        let order = net.hosts[0].order
+        let place = try #require(order.firstIndex(of: 1))
+        #expect((14...18).contains(place), "\(place)")
+        // The second to begin is the shortest of the sixteen in front.
+        #expect(order[0] == 0 && order[1] == 16, "\(order)")
+    }
+
     @Test("a call that waits can be given up, and those behind it go on")
     func abandoned() throws {
         let net = TestNet(hosts: try NetTests.hosts(2, configuration: configuration(calls: 2)), seed: 5)

@@ -254,6 +254,7 @@ final class TestNet {
             later(delay, .respond(host: index, rpc: request.rpc, key: key + 1, length: length))
         case .responseArrived(_, let cookie, let lease, let length):
             host.responses[cookie, default: 0] += 1
+            host.order.append(cookie)
             later(holdTime, .release(host: index, lease: lease, length: length, key: cookie + 1))
         case .callFailed(_, let cookie, let failure):
             precondition(host.failures[cookie] == nil, "a call failed twice")
