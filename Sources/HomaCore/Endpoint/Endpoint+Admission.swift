@@ -19,6 +19,8 @@ extension Endpoint {
         counters.callsHeldBack += 1
         sendQueue.remove(slot)
         rpcs.at(slot).pointee.isHeldBack = true
+        // Once the call is given up, its message says nothing any more.
+        rpcs.at(slot).pointee.isHeldLong = isLong
         if isLong {
             peer.pointee.heldLong.append(slot, rpcs)
         } else {
@@ -93,7 +95,7 @@ extension Endpoint {
     /// Takes a call out of the line in which it waits.
     private mutating func unhold(_ slot: UInt32) {
         let peer = peer(of: slot)
-        if rpcs.at(slot).pointee.outgoing.isLong {
+        if rpcs.at(slot).pointee.isHeldLong {
             peer.pointee.heldLong.remove(slot, rpcs)
         } else {
             peer.pointee.heldShort.remove(slot, rpcs)

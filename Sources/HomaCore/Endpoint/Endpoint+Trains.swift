@@ -28,7 +28,8 @@ extension Endpoint {
         let next = rpc.pointee.outgoing.next
         let unscheduled = rpc.pointee.outgoing.unscheduled
         guard next != unscheduled else { return 0 }
-        let end = min(next < unscheduled ? unscheduled : rpc.pointee.outgoing.length - 1, rpc.pointee.outgoing.granted)
+        let last = rpc.pointee.outgoing.length - 1
+        let end = min(next < unscheduled ? min(unscheduled, last) : last, rpc.pointee.outgoing.granted)
         guard end > next else { return 0 }
         let count = min(Int((end - next) / segment), limit)
         guard count > 0 else { return 0 }

@@ -69,6 +69,8 @@ struct RPC: BitwiseCopyable {
     var sentAt: Instant?
     /// A call that may not begin yet.
     var isHeldBack = false
+    /// It waits among those that need grants.
+    var isHeldLong = false
     /// Counts among the peer's long messages that have not left in full.
     var hasLongPlace = false
     /// Neighbours among the peer's client RPCs, in order of id; or among those held back, in order of the calls.

@@ -127,13 +127,15 @@ struct AdmissionTests {
         #expect(order[0] == 0 && order[1] == 16, "\(order)")
     }
 
-    @Test("a call that waits can be given up, and those behind it go on")
-    func abandoned() throws {
-        let net = TestNet(hosts: try NetTests.hosts(2, configuration: configuration(calls: 2)), seed: 5)
+    @Test("a call that waits can be given up, and those behind it go on", arguments: [100, 200_000])
+    func abandoned(length: Int) throws {
+        var settings = configuration(calls: 2)
+        settings.maximumLongCallsPerPeer = 2
+        let net = TestNet(hosts: try NetTests.hosts(2, configuration: settings), seed: 5)
         net.serviceTime = 2_000_000
         var handles: [RPCHandle] = []
         for cookie in 0..<9 as Range<UInt64> {
-            handles.append(try net.call(from: 0, to: 1, length: 100, cookie: cookie))
+            handles.append(try net.call(from: 0, to: 1, length: length, cookie: cookie))
         }
         for index in [2, 5, 8] {
             let wasThere = net.hosts[0].endpoint.abort(handles[index], failure: .aborted, at: net.now)
