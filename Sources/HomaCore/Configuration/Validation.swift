@@ -23,6 +23,10 @@ extension EndpointConfiguration {
                 setting: "probesUnscheduled", value: "true",
                 permitted: "false, or an endpoint without a pool that acknowledges messages")
         }
+        if probesUnscheduled, adaptsUnscheduled {
+            throw ConfigurationError(
+                setting: "adaptsUnscheduled", value: "true", permitted: "false together with probesUnscheduled")
+        }
         try checkGrants()
         try checkPriorities()
         try checkTimers()

@@ -203,6 +203,9 @@ import Testing
     @Test func `a carriage has no such packets, and a sender that forgets cannot send again`() {
         #expect(throws: ConfigurationError.self) { try LoneHost(Self.configuration()) }
         #expect(throws: ConfigurationError.self) {
+            _ = try Self.endpoint(Self.configuration { $0.adaptsUnscheduled = true })
+        }
+        #expect(throws: ConfigurationError.self) {
             _ = try Self.endpoint(Self.configuration { $0.acknowledgesMessages = false })
         }
     }
