@@ -88,7 +88,7 @@ enum CopyingHosts {
     static func chart(_ rows: [Row]) -> Chart {
         Chart(
             "Simulated hosts: goodput of 500 KB messages at 25 Gb/s",
-            x: Axis("messages under way", unit: ""), y: Axis("goodput", unit: "Gb/s"),
+            x: Axis("under way", unit: "messages"), y: Axis("goodput", unit: "Gb/s"),
             series: forms.map { copies in
                 Series(
                     copies == "packets" ? "packets copied as they come" : "complete messages copied",
