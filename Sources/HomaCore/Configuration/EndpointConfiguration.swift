@@ -169,7 +169,7 @@ public struct EndpointConfiguration: Equatable, Sendable {
     public var maximumGapsPerMessage = 128
     /// Requests remembered per client so that none runs twice; a power of two, 1024 … 1 048 576.
     /// One bit each. 0: none are, and a duplicate may run again; for simulated networks that cannot produce one.
-    public var finishedMemory = 16_384
+    public var finishedMemory = 65_536
     /// A peer without our extensions that was silent this long may start its ids afresh (it restarted).
     public var peerRestartSilence: Duration = .seconds(1)
 

@@ -25,6 +25,7 @@ extension EndpointConfiguration {
         configuration.maximumPeers = 10_000
         configuration.maximumCallsPerPeer = 1 << 20
         configuration.maximumLongCallsPerPeer = 1 << 20
+        configuration.finishedMemory = 16_384
         return configuration
     }
 
@@ -78,6 +79,7 @@ extension EndpointConfiguration {
         configuration.questionsPerPeer = 0
         configuration.maximumCallsPerPeer = 1 << 20
         configuration.maximumLongCallsPerPeer = 1 << 20
+        configuration.finishedMemory = 16_384
         configuration.unscheduledCutoffs = UnscheduledCutoffs.balanced(
             sizes: sizes, unscheduledBytes: configuration.unscheduledBytes, levels: min(7, scheduledLevels)...7)
         return configuration
