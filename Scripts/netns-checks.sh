@@ -227,8 +227,12 @@ RULES
     done
     check "homa, $percent % loss each way, w3, every RPC completes" \
         bench 10.77.0.2:4000 --workload w3 --rate 300 --cap 1000 --threshold 'errors<1'
-    check "homa, $percent % loss each way, 100 KB" \
-        bench 10.77.0.2:4000 --workload 100K --rate 50 --threshold 'errors<1'
+    # With a fifth of all packets lost both ways a peer with one or two calls is silent for the whole timeout once in
+    # some hundred calls; such a call fails, and says so.
+    limit=1
+    [ "$percent" -lt 20 ] || limit=4
+    check "homa, $percent % loss each way, 100 KB, fewer than $limit of 80 to 100 calls fail" \
+        bench 10.77.0.2:4000 --workload 100K --rate 50 --threshold "errors<$limit"
 done
 for ns in "$A" "$B"; do ip netns exec "$ns" nft delete table inet loss; done
 stop "$server"
