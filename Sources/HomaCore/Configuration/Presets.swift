@@ -25,7 +25,6 @@ extension EndpointConfiguration {
         configuration.maximumPeers = 10_000
         configuration.maximumCallsPerPeer = 1 << 20
         configuration.maximumLongCallsPerPeer = 1 << 20
-        configuration.finishedMemory = 16_384
         return configuration
     }
 
@@ -79,7 +78,6 @@ extension EndpointConfiguration {
         configuration.questionsPerPeer = 0
         configuration.maximumCallsPerPeer = 1 << 20
         configuration.maximumLongCallsPerPeer = 1 << 20
-        configuration.finishedMemory = 16_384
         configuration.unscheduledCutoffs = UnscheduledCutoffs.balanced(
             sizes: sizes, unscheduledBytes: configuration.unscheduledBytes, levels: min(7, scheduledLevels)...7)
         return configuration

@@ -7,7 +7,9 @@ import HomaBase
 /// A window of bits that slides over the client's identifiers. Below the window everything counts
 /// as finished. The window moves up when a client that speaks our extensions says that all its
 /// RPCs below some identifier are finished, or when a much newer RPC finishes; so the memory per
-/// client is fixed, and in doubt a request is refused rather than run twice.
+/// client is limited, and in doubt a request is refused rather than run twice.
+///
+/// There are only as many bits as the window has been long: few for a client that says what is finished.
 struct FinishedMemory: BitwiseCopyable {
     /// Bits by identifier ÷ 2, as a ring; nil until something has finished.
     private var words: UnsafeMutablePointer<UInt64>?
@@ -32,12 +34,7 @@ struct FinishedMemory: BitwiseCopyable {
     mutating func markFinished(_ id: RPCID, capacity: Int) {
         guard capacity > 0 else { return }
         let number = id.rawValue >> 1
-        if words == nil {
-            let fresh = UnsafeMutablePointer<UInt64>.allocate(capacity: capacity / 64)
-            fresh.initialize(repeating: 0, count: capacity / 64)
-            words = fresh
-            mask = UInt64(capacity - 1)
-        }
+        if number >= base, number - base >= bits { grow(toHold: number - base, atMost: UInt64(capacity)) }
         if number >= base + mask + 1 { slide(to: number - mask) }
         guard number >= base else { return }
         words![Int((number & mask) >> 6)] |= 1 << (number & 63)
@@ -54,6 +51,29 @@ struct FinishedMemory: BitwiseCopyable {
     mutating func reset() {
         words?.deallocate()
         self = FinishedMemory()
+    }
+
+    /// Bits that there is memory for.
+    var bits: UInt64 { words == nil ? 0 : mask + 1 }
+
+    private static var fewestBits: UInt64 { 1024 }
+
+    /// Takes memory for the bit that is `distance` above the lowest, or for as many as there may be.
+    private mutating func grow(toHold distance: UInt64, atMost capacity: UInt64) {
+        var count = max(bits, min(Self.fewestBits, capacity))
+        while count <= distance, count < capacity { count *= 2 }
+        guard count > bits else { return }
+        let fresh = UnsafeMutablePointer<UInt64>.allocate(capacity: Int(count / 64))
+        fresh.initialize(repeating: 0, count: Int(count / 64))
+        if let words {
+            // All sizes are powers of two: a number's bit keeps its place in a word.
+            for number in base...base + mask where words[Int((number & mask) >> 6)] & (1 << (number & 63)) != 0 {
+                fresh[Int((number & (count - 1)) >> 6)] |= 1 << (number & 63)
+            }
+            words.deallocate()
+        }
+        words = fresh
+        mask = count - 1
     }
 
     private mutating func slide(to newBase: UInt64) {

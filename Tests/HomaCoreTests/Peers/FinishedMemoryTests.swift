@@ -41,6 +41,39 @@ struct FinishedMemoryTests {
         #expect(finished.allSatisfy { memory.isFinished(RPCID(rawValue: $0 * 2)) })
     }
 
+    @Test("memory grows with the distance between what is finished, up to what is allowed, and keeps what it holds")
+    func growth() {
+        var memory = FinishedMemory()
+        defer { memory.reset() }
+        let capacity = 65_536
+        memory.raiseFloor(to: RPCID(rawValue: 2_000_002))
+        for number in 1_000_001..<1_000_400 as Range<UInt64> where number % 3 == 0 {
+            memory.markFinished(RPCID(rawValue: number * 2), capacity: capacity)
+        }
+        #expect(memory.bits == 1024)
+        for (distance, bits) in [(1023, 1024), (1024, 2048), (40_000, 65_536), (65_535, 65_536)] as [(UInt64, UInt64)] {
+            memory.markFinished(RPCID(rawValue: (1_000_001 + distance) * 2), capacity: capacity)
+            #expect(memory.bits == bits)
+            for number in 1_000_001..<1_000_400 as Range<UInt64> {
+                #expect(memory.isFinished(RPCID(rawValue: number * 2)) == (number % 3 == 0))
+            }
+        }
+        memory.markFinished(RPCID(rawValue: (1_000_001 + 65_536) * 2), capacity: capacity)
+        #expect(memory.bits == 65_536 && memory.isFinished(RPCID(rawValue: 2_000_002)), "the window moves on")
+        #expect(!memory.isFinished(RPCID(rawValue: 2_000_006)), "and what is in it stays open")
+    }
+
+    @Test("a client that says what is finished costs little, however many requests it makes")
+    func floors() {
+        var memory = FinishedMemory()
+        defer { memory.reset() }
+        for number in 1...200_000 as ClosedRange<UInt64> {
+            memory.raiseFloor(to: RPCID(rawValue: 2 * (number - min(number, 500))))
+            memory.markFinished(RPCID(rawValue: 2 * number), capacity: 65_536)
+        }
+        #expect(memory.bits == 1024)
+    }
+
     @Test("the largest identifiers there are do no harm")
     func extremes() {
         var memory = FinishedMemory()

@@ -27,11 +27,7 @@ import Testing
     }
 
     private func run(_ scenario: Scenario, _ script: [Simulation.ScriptedMessage] = []) throws -> SimulationResult {
-        var simulation = try Simulation(scenario, script: script)
-        while !simulation.run(until: 1_000_000) {}
-        let result = simulation.finish()
-        #expect(result.failure == nil)
-        #expect(result.conservation.holds)
+        let result = try runToEnd(scenario, script)
         #expect(result.messagesIncomplete == 0 && result.messagesFailed == 0)
         return result
     }

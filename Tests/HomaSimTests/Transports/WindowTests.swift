@@ -28,10 +28,8 @@ import Testing
             Simulation.ScriptedMessage(
                 start: atOnce ? 0 : UInt64(Double(index) * link * 1e12), source: 1, destination: 0, bytes: 1_000_000)
         }
-        var simulation = try Simulation(scenario, script: script)
-        while !simulation.run(until: 1_000_000) {}
-        let result = simulation.finish()
-        #expect(result.failure == nil && result.messages == Self.count)
+        let result = try runToEnd(scenario, script)
+        #expect(result.messages == Self.count)
         let last = result.completionMicroseconds.maximum / 1e6 + (atOnce ? 0 : Double(Self.count - 1) * link)
         return Double(Self.count) * link / (last - Double(2 * microseconds) / 1e6)
     }

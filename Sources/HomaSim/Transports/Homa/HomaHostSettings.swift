@@ -75,8 +75,6 @@ enum HomaHostSettings {
     /// asking for it, or granting to others in its stead, would only put more packets under way.
     private static func fitToLoss(_ endpoint: inout EndpointConfiguration, _ scenario: Scenario, _ homa: HomaPreset) {
         let topology = scenario.topology
-        // Every host knows every other: 144 hosts would need 170 MB for what they remember of each other.
-        if endpoint.finishedMemory == EndpointConfiguration.default.finishedMemory { endpoint.finishedMemory = 16_384 }
         let settings = [topology.leafSwitch, topology.spineSwitch]
         let isSelective = endpoint.probesUnscheduled || settings.contains { $0.selectiveDropThresholdBytes != nil }
         if isSelective || settings.contains(where: \.isLimited) {

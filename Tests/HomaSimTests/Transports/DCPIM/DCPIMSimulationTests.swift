@@ -24,15 +24,6 @@ import Testing
         return scenario
     }
 
-    private func run(_ scenario: Scenario, _ script: [Simulation.ScriptedMessage] = []) throws -> SimulationResult {
-        var simulation = try Simulation(scenario, script: script)
-        while !simulation.run(until: 1_000_000) {}
-        let result = simulation.finish()
-        #expect(result.failure == nil)
-        #expect(result.conservation.holds)
-        return result
-    }
-
     private func message(_ source: UInt16, _ destination: UInt16, _ bytes: Int, at start: UInt64 = 0)
         -> Simulation.ScriptedMessage
     {
@@ -46,14 +37,14 @@ import Testing
     // MARK: Links
 
     @Test(arguments: [1, 4, 8]) func `one message fills the link`(channels: Int) throws {
-        let result = try run(scenario { $1.channels = channels }, [message(1, 0, 20_000_000)])
+        let result = try runToEnd(scenario { $1.channels = channels }, [message(1, 0, 20_000_000)])
         // Beside the data there is the time until the first channels are matched, about two rounds of 20 ms.
         #expect(result.slowdown.maximum < 1.02)
     }
 
     @Test func `a short message that nothing hinders takes exactly the best time`() throws {
         for bytes in [1, 1460, 1461, 7000] {
-            #expect(try run(scenario(), [message(1, 2, bytes)]).slowdown.maximum == 1)
+            #expect(try runToEnd(scenario(), [message(1, 2, bytes)]).slowdown.maximum == 1)
         }
     }
 
@@ -78,7 +69,7 @@ import Testing
             one.length = RunLength(duration: .milliseconds(20), warmUp: .milliseconds(10), drain: .milliseconds(50))
         }
         // Of the uplinks tokens take 84 bytes for each 1538.
-        #expect(utilisation(try run(one)) > 0.95 * 1538 / 1622)
+        #expect(utilisation(try runToEnd(one)) > 0.95 * 1538 / 1622)
     }
 
     @Test func `rounds match as much of a saturated network as theory says`() throws {
@@ -93,7 +84,7 @@ import Testing
                 dcpim.dataPhaseRatio = 4 / Double(rounds)
                 dcpim.shortestFirstRounds = 0
             }
-            let result = try run(one)
+            let result = try runToEnd(one)
             let statistics = try #require(result.dcpim)
             let phases = result.simulatedTime / statistics.dataPhase
             return (Double(statistics.channelsMatched) / (16 * phases), utilisation(result))
@@ -110,7 +101,7 @@ import Testing
 
     @Test func `an incast of forty into a tiny buffer loses packets and no message`() throws {
         let one = scenario(hosts: 41, buffer: 40 * 1518) { $1.shortMessageBytes = 21 * 1460 }
-        let result = try run(one, (1...40).map { message(UInt16($0), 0, 30_000) })
+        let result = try runToEnd(one, (1...40).map { message(UInt16($0), 0, 30_000) })
         #expect(result.messages == 40 && result.messagesIncomplete == 0)
         #expect(result.conservation.dropped > 100)
         let statistics = try #require(result.dcpim)
@@ -121,7 +112,7 @@ import Testing
     }
 
     @Test func `an incast of long messages needs hardly any buffer`() throws {
-        let result = try run(scenario(hosts: 17), (1...16).map { message(UInt16($0), 0, 500_000) })
+        let result = try runToEnd(scenario(hosts: 17), (1...16).map { message(UInt16($0), 0, 500_000) })
         #expect(result.messages == 16)
         #expect(result.hostDownlinkQueueMaximumBytes < 12 * 1538)
         #expect(result.conservation.dropped == 0)
@@ -141,14 +132,14 @@ import Testing
     }
 
     @Test func `the same seed gives the same result, another seed another`() throws {
-        let (one, again, other) = (try run(mixed(1)), try run(mixed(1)), try run(mixed(2)))
+        let (one, again, other) = (try runToEnd(mixed(1)), try runToEnd(mixed(1)), try runToEnd(mixed(2)))
         #expect(one == again)
         #expect(one.slowdown != other.slowdown)
         #expect(one.messagesIncomplete == 0)
     }
 
     @Test func `short messages are hardly disturbed by long ones`() throws {
-        let result = try run(mixed(3))
+        let result = try runToEnd(mixed(3))
         let short = result.sizeBins.filter { $0.maximumBytes <= 10_220 }
         #expect(!short.isEmpty)
         // The paper has 1.03 at 100 Gb/s, where a packet in the way costs less of a round trip.
@@ -162,7 +153,7 @@ import Testing
             one.traffic = TrafficConfiguration(sizes: .w3, load: 0.7, mode: .rpc(responseBytes: nil))
             one.length = RunLength(messages: 2000)
         }
-        let result = try run(one)
+        let result = try runToEnd(one)
         #expect(result.messages == 2000 && result.messagesIncomplete == 0)
         #expect(result.switchBufferMaximumBytes <= 400_000)
     }
@@ -173,7 +164,7 @@ import Testing
             one.traffic = TrafficConfiguration(sizes: .w4, sizesTruncatedTo: 500_000, load: 0.5)
             one.length = RunLength(messages: 800)
         }
-        #expect(try run(one).messagesIncomplete == 0)
+        #expect(try runToEnd(one).messagesIncomplete == 0)
     }
 
     @Test func `settings out of range are refused by name`() throws {

@@ -30,15 +30,6 @@ import Testing
         scenario.transport = .tcp(settings)
     }
 
-    private func run(_ scenario: Scenario, _ script: [Simulation.ScriptedMessage] = []) throws -> SimulationResult {
-        var simulation = try Simulation(scenario, script: script)
-        while !simulation.run(until: 1_000_000) {}
-        let result = simulation.finish()
-        #expect(result.failure == nil)
-        #expect(result.conservation.holds)
-        return result
-    }
-
     private func message(_ source: UInt16, _ destination: UInt16, _ bytes: Int, at start: UInt64 = 0)
         -> Simulation.ScriptedMessage
     {
@@ -90,7 +81,7 @@ import Testing
 
     @Test func `a short message that nothing hinders takes exactly the best time`() throws {
         for bytes in [1, 1460, 1461, 14_600] {
-            #expect(try run(scenario(.cubic), [message(1, 2, bytes)]).slowdown.maximum == 1)
+            #expect(try runToEnd(scenario(.cubic), [message(1, 2, bytes)]).slowdown.maximum == 1)
         }
     }
 
@@ -128,7 +119,7 @@ import Testing
         let one = scenario(control, hosts: 41, buffer: 40 * 1518) { one in
             tcp(&one) { $0.minimumRTO = .milliseconds(10) }
         }
-        let result = try run(one, (1...40).map { message(UInt16($0), 0, 30_000) })
+        let result = try runToEnd(one, (1...40).map { message(UInt16($0), 0, 30_000) })
         #expect(result.messages == 40)
         #expect(result.messagesIncomplete == 0)
         #expect(result.conservation.dropped > 100)
@@ -143,7 +134,7 @@ import Testing
     @Test func `a short message waits for the long one before it, but not on a connection of its own`() throws {
         for pool in [1, 2] {
             let one = scenario(.cubic) { one in tcp(&one) { $0.connectionsPerPair = pool } }
-            let result = try run(one, [message(1, 2, 1_000_000), message(1, 2, 100, at: 1_000_000)])
+            let result = try runToEnd(one, [message(1, 2, 1_000_000), message(1, 2, 100, at: 1_000_000)])
             let fastest = result.completionMicroseconds.median
             // A megabyte takes 843 µs at 10 Gb/s.
             if pool == 1 { #expect(fastest > 840) } else { #expect(fastest < 10) }
@@ -153,7 +144,7 @@ import Testing
 
     @Test func `connections of a host take turns`() throws {
         // Two long messages from one host: both take the time of both.
-        let result = try run(scenario(.newReno), [message(1, 2, 1_000_000), message(1, 3, 1_000_000)])
+        let result = try runToEnd(scenario(.newReno), [message(1, 2, 1_000_000), message(1, 3, 1_000_000)])
         #expect(result.completionMicroseconds.median > 1650)
         #expect(result.completionMicroseconds.maximum < 1750)
     }
@@ -161,7 +152,7 @@ import Testing
     @Test func `responses do not wait for requests`() throws {
         let one = scenario(.cubic) { $0.traffic.mode = .rpc(responseBytes: 100) }
         // Host 2 sends a long request to host 1 while it answers a short one of host 1.
-        let result = try run(one, [message(2, 1, 1_000_000), message(1, 2, 100, at: 1_000_000)])
+        let result = try runToEnd(one, [message(2, 1, 1_000_000), message(1, 2, 100, at: 1_000_000)])
         #expect(result.messages == 2)
         #expect(result.completionMicroseconds.median < 20)
     }
@@ -173,11 +164,11 @@ import Testing
             $0.traffic = TrafficConfiguration(sizes: .w4, sizesTruncatedTo: 100_000, load: 0.6)
             $0.length = RunLength(messages: 400, warmUp: .zero, drain: .seconds(10))
         }
-        let first = try run(one)
-        #expect(first == (try run(one)))
+        let first = try runToEnd(one)
+        #expect(first == (try runToEnd(one)))
         var other = one
         other.seed = 12
-        #expect(first.slowdown != (try run(other)).slowdown)
+        #expect(first.slowdown != (try runToEnd(other)).slowdown)
     }
 
     @Test(arguments: TCPCongestionControl.allCases)
@@ -186,7 +177,7 @@ import Testing
             $0.traffic = TrafficConfiguration(sizes: .fixed(10_000), load: 0.6)
             $0.length = RunLength(messages: 4000)
         }
-        let result = try run(one)
+        let result = try runToEnd(one)
         #expect(abs(try #require(result.tier("host_downlink")).utilisation - 0.6) < 0.05)
         #expect(result.messages == 4000)
         #expect(result.slowdown.median >= 1)
@@ -199,7 +190,7 @@ import Testing
                 $0.measurement.perPort = true
             }
             tcp(&one) { $0.keepsPaths = keeps }
-            let result = try run(one, [message(0, 143, 2_000_000)])
+            let result = try runToEnd(one, [message(0, 143, 2_000_000)])
             let uplinks = result.ports.filter { $0.name.hasPrefix("leaf 0 → spine") && $0.utilisation > 0 }.count
             #expect(uplinks == (keeps ? 1 : 4))
             #expect(result.scenario.topology.pathChoice == (keeps ? .perFlowECMP : .perPacketSpraying))
