@@ -6,6 +6,9 @@ import HomaBase
 ///
 /// Open addressing in a table twice as large as the number of RPCs, so it never grows. The hash is
 /// keyed with the endpoint's seed, because a remote client chooses its identifiers.
+///
+/// A client numbers its RPCs one after the other, so eight that follow each other lie side by side, in two
+/// cache lines: in a table of a megabyte and more a place of its own for each would be a cache miss for each.
 struct RPCIndex: ~Copyable {
     private struct Entry: BitwiseCopyable {
         var id: UInt64
@@ -22,18 +25,21 @@ struct RPCIndex: ~Copyable {
         while size < capacity * 2 { size *= 2 }
         mask = size - 1
         key = seed | 1
-        entries = .allocate(capacity: size)
+        entries = UnsafeMutableRawPointer.allocate(byteCount: size * MemoryLayout<Entry>.stride, alignment: 64)
+            .bindMemory(to: Entry.self, capacity: size)
         entries.initialize(repeating: Entry(id: 0, peer: 0, slot: RPCTable.none), count: size)
     }
 
     deinit { entries.deallocate() }
 
     private func home(_ id: UInt64, _ peer: UInt32) -> Int {
-        var hash = (id ^ key) &* 0x9E37_79B9_7F4A_7C15
+        // The lowest bit only tells clients' identifiers from servers'.
+        var hash = ((id >> 4) ^ key) &* 0x9E37_79B9_7F4A_7C15
         hash ^= UInt64(peer) &* 0xD6E8_FEB8_6659_FD93
         hash ^= hash >> 32
         hash = hash &* 0xD6E8_FEB8_6659_FD93
-        return Int(truncatingIfNeeded: (hash ^ (hash >> 29)) & UInt64(mask))
+        let group = (hash ^ (hash >> 29)) & ~7
+        return Int(truncatingIfNeeded: (group | (id >> 1) & 7) & UInt64(mask))
     }
 
     func find(_ id: RPCID, peer: UInt32) -> UInt32? {
