@@ -113,11 +113,7 @@ extension Endpoint {
         noteData(slot, data, at: now)
         putOffQuestion(slot, at: now)
         if rpc.pointee.incoming.missing > 0 { recountLost(slot) }
-        if rpc.pointee.incoming.unscheduledEnd > 0,
-            rpc.pointee.incoming.received >= rpc.pointee.incoming.unscheduledEnd
-        {
-            endUnscheduled(slot)
-        }
+        noteUnscheduledData(slot)
         let place = placement(rpc.pointee.incoming.lease, offset: data.offset, length: data.payloadLength)
         if rpc.pointee.incoming.isComplete {
             complete(slot, at: now)

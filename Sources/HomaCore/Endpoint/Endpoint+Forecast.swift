@@ -43,7 +43,7 @@ extension Endpoint {
     }
 
     @inline(__always)
-    private mutating func isInOrder(_ slot: UInt32) -> Bool {
+    mutating func isInOrder(_ slot: UInt32) -> Bool {
         let rpc = rpcs.at(slot)
         return rpc.pointee.state == .incoming && rpc.pointee.incoming.buffers == .held
             && rpc.pointee.incoming.gaps.isEmpty && !rpc.pointee.incoming.isComplete

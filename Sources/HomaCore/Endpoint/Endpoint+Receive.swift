@@ -35,7 +35,7 @@ extension Endpoint {
     }
 
     /// The RPC a packet belongs to, if it comes from the right peer and ports.
-    private mutating func findRPC(_ header: CommonHeader, peer: UInt32?) -> Result<UInt32, DropReason> {
+    mutating func findRPC(_ header: CommonHeader, peer: UInt32?) -> Result<UInt32, DropReason> {
         guard let peer else { return .failure(.unknownRPC) }
         let id = header.senderID.peer
         let slot: UInt32

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import HomaBase
-import HomaWire
+public import HomaBuffers
+public import HomaWire
 
-/// Trains: packets of one message that leave one after the other, and differ in hardly anything.
+/// Trains: packets of one message that leave and arrive one after the other, and differ in hardly anything.
 extension Endpoint {
+    // MARK: At the sender
+
     /// Gives out further packets of the message whose packet ``nextPacket(at:into:)`` has just given out, as long as
     /// they would come next anyway. Each carries as many bytes as that one, from where the one before ends, and its
     /// header is that of the packet before after ``PacketHeader/advance(_:to:)``.
@@ -40,4 +43,49 @@ extension Endpoint {
         requeue(slot)
         return count
     }
+
+    // MARK: At the receiver
+
+    /// Takes packets into account that came right after the DATA packet that ``receive(_:from:at:)`` has just taken,
+    /// each with as many bytes from where the one before ends, and its header after ``PacketHeader/advance(_:to:)``.
+    ///
+    /// The payload of those counted must be stored before events are drained. The others go to `receive`: the packet
+    /// that completes a message, and all of them where that is not in order.
+    /// - Parameter count: 0 or more.
+    public mutating func receiveFollowers(
+        of header: PacketHeader, count: Int, from address: PeerAddress, at now: Instant
+    ) -> Followers {
+        guard case .data(let first) = header.body, pool != nil,
+            case .success(let slot) = findRPC(header.common, peer: findPeer(address)), isInOrder(slot)
+        else { return .none }
+        let rpc = rpcs.at(slot)
+        let end = rpc.pointee.incoming.end
+        guard end == first.offset + first.payloadLength, rpc.pointee.incoming.length == first.messageLength,
+            rpc.pointee.incoming.missing == 0
+        else { return .none }
+        let taken = min(count, Int((rpc.pointee.incoming.length - 1 - end) / first.payloadLength))
+        guard taken > 0 else { return .none }
+        var last = first
+        last.offset = end + UInt32(taken - 1) * first.payloadLength
+        let range = end..<last.offset + last.payloadLength
+        granter.willReceive(slot, peers)
+        _ = ranges.arrive(range, in: &rpc.pointee.incoming, maximumGaps: tuning.maximumGaps)
+        counters.packetsReceived[0] += UInt64(taken)
+        counters.bytesReceived += UInt64(range.count)
+        noteData(slot, last, at: now)
+        noteUnscheduledData(slot)
+        granter.didReceive(slot, bytes: UInt32(range.count), peers)
+        return Followers(count: taken, lease: rpc.pointee.incoming.lease)
+    }
+}
+
+/// Packets of a train that were taken into account.
+@frozen
+public struct Followers: Equatable, Sendable, BitwiseCopyable {
+    /// How many.
+    public let count: Int
+    /// Where their message lies; means nothing if there are none.
+    public let lease: BufferLease
+
+    static let none = Followers(count: 0, lease: BufferLease(slot: 0, generation: 0))
 }

@@ -30,6 +30,14 @@ extension Endpoint {
         counters.unscheduledChanges += 1
     }
 
+    /// Bytes of the message have come: it may be that all unscheduled ones are here.
+    @inline(__always)
+    mutating func noteUnscheduledData(_ slot: UInt32) {
+        let message = rpcs.at(slot)
+        guard message.pointee.incoming.unscheduledEnd > 0 else { return }
+        if message.pointee.incoming.received >= message.pointee.incoming.unscheduledEnd { endUnscheduled(slot) }
+    }
+
     /// The message's unscheduled bytes are here, or are no longer waited for.
     mutating func endUnscheduled(_ slot: UInt32) {
         let message = rpcs.at(slot)

@@ -40,23 +40,29 @@ extension Engine {
         let segment = datagram.segmentSize > 0 ? datagram.segmentSize : datagram.byteCount
         while offset < datagram.byteCount {
             let length = min(segment, datagram.byteCount - offset)
-            takePacket(
+            let goesOn = takePacket(
                 UnsafeRawBufferPointer(start: datagram.baseAddress + offset, count: length), from: datagram.source)
+            if goesOn { offset = takeFollowers(of: datagram, packet: offset, segment: segment) }
             offset += length
         }
     }
 
-    /// Feeds one packet to the protocol and puts its payload where that says: the only copy in user space.
+    /// Feeds one packet to the protocol and puts its payload where that says: the only copy in user space. True when
+    /// bytes were stored and more of the message may follow.
     @inline(__always)
-    func takePacket(_ packet: UnsafeRawBufferPointer, from peer: PeerAddress) {
+    @discardableResult
+    func takePacket(_ packet: UnsafeRawBufferPointer, from peer: PeerAddress) -> Bool {
         let header: PacketHeader
         do {
             header = try PacketHeader.parse(packet)
         } catch {
             state.pointee.counters.malformedPackets[error.code] &+= 1
-            return
+            return false
         }
-        guard isOurs(header.common) else { return passOn(packet, header.common, from: peer) }
+        guard isOurs(header.common) else {
+            passOn(packet, header.common, from: peer)
+            return false
+        }
         switch state.pointee.endpoint.receive(header, from: peer, at: state.pointee.now) {
         case .store(let place):
             let source = packet.baseAddress! + header.byteCount
@@ -67,7 +73,9 @@ extension Engine {
                 (base + place.secondRegionOffset).copyMemory(
                     from: source + place.byteCount, byteCount: place.secondByteCount)
             }
-        case .consumed, .dropped: break
+            guard case .data(let data) = header.body else { return false }
+            return data.offset + data.payloadLength < data.messageLength
+        case .consumed, .dropped: return false
         }
     }
 

@@ -107,4 +107,101 @@ struct TrainTests {
         // The first of all, and the last that the unscheduled bytes have room for.
         #expect(followers >= sent - 2)
     }
+
+    // MARK: Arriving
+
+    /// Packets of one message that arrive one after the other.
+    private struct Arrivals {
+        var id: UInt64
+        var length: Int
+        var first: Int
+        var count: Int
+
+        func header(_ index: Int) -> PacketHeader {
+            let offset = first + index * 1416
+            return PacketHeader(
+                sourcePort: 0x8000, destinationPort: 99, senderID: RPCID(rawValue: id), extensions: LoneHost.ours,
+                body: .data(
+                    DataFields(
+                        messageLength: UInt32(length), incoming: UInt32(min(60_000, length)), cutoffVersion: 1,
+                        offset: UInt32(offset), payloadLength: UInt32(min(1416, length - offset)))))
+        }
+
+        /// Packets that are as long as the first.
+        var wholeCount: Int { header(count - 1).byteCount > 0 && first + count * 1416 > length ? count - 1 : count }
+    }
+
+    /// Trains of several messages in turns; now and then one is lost, comes twice, or comes too early.
+    private static func arrivals(seed: UInt64) -> [Arrivals] {
+        var random = SeededRandom(seed: seed)
+        var result: [Arrivals] = []
+        var next: [UInt64: Int] = [:]
+        for _ in 0..<400 {
+            let id = UInt64.random(in: 1...8, using: &random) * 2 + UInt64(result.count / 100) * 16
+            let length = [3000, 1416 * 50, 200_000, 99_999][Int(id / 2 % 4)]
+            let first = next[id, default: 0]
+            guard first < length else { continue }
+            let left = (length - first + 1415) / 1416
+            let count = min(left, Int.random(in: 1...44, using: &random))
+            let fate = Int.random(in: 0..<12, using: &random)
+            if fate != 0 { result.append(Arrivals(id: id, length: length, first: first, count: count)) }
+            if fate > 1 { next[id] = first + count * 1416 }
+        }
+        return result
+    }
+
+    /// Everything an endpoint did with trains, as text, and its counters.
+    private static func history(_ trains: [Arrivals], inSteps: Bool) throws -> (text: [String], statistics: String) {
+        let host = try LoneHost()
+        var text: [String] = []
+        for train in trains {
+            var index = 0
+            while index < train.count {
+                let disposition = host.endpoint.receive(train.header(index), from: LoneHost.client, at: host.now)
+                index += 1
+                guard inSteps, case .store = disposition else { continue }
+                index += host.endpoint.receiveFollowers(
+                    of: train.header(index - 1), count: max(0, train.wholeCount - index), from: LoneHost.client,
+                    at: host.now
+                ).count
+            }
+            text += host.said() + (try host.requests().map { "request \($0.id), \($0.length) bytes" })
+            host.pass(microseconds: 3000)
+            text += host.said()
+        }
+        return (text, "\(host.endpoint.statistics)")
+    }
+
+    @Test("a train taken in one step has the same consequences as its packets", arguments: 0..<20 as Range<UInt64>)
+    func steps(seed: UInt64) throws {
+        let trains = Self.arrivals(seed: seed)
+        let (alone, inSteps) = (
+            try Self.history(trains, inSteps: false), try Self.history(trains, inSteps: true)
+        )
+        #expect(alone.text == inSteps.text)
+        #expect(alone.statistics == inSteps.statistics)
+        #expect(alone.text.contains { $0.hasPrefix("request") } && alone.text.contains { $0.hasPrefix("RESEND") })
+    }
+
+    @Test("only packets in order, before the last one, and of the same peer and message are taken in one step")
+    func refused() throws {
+        let host = try LoneHost()
+        let train = Arrivals(id: 2, length: 100_000, first: 0, count: 44)
+        func followers(_ index: Int, _ count: Int, from peer: PeerAddress = LoneHost.client) -> Followers {
+            host.endpoint.receiveFollowers(of: train.header(index), count: count, from: peer, at: host.now)
+        }
+        #expect(followers(0, 5).count == 0, "nothing is known of the message")
+        _ = host.endpoint.receive(train.header(0), from: LoneHost.client, at: host.now)
+        #expect(followers(0, 0).count == 0 && followers(1, 5).count == 0)
+        #expect(followers(0, 5, from: LoneHost.server).count == 0)
+        #expect(followers(0, 5).count == 5)
+        #expect(followers(0, 5).count == 0, "they are here already")
+        _ = host.endpoint.receive(train.header(8), from: LoneHost.client, at: host.now)
+        #expect(followers(8, 5).count == 0, "there is a gap")
+        for index in 6...7 { _ = host.endpoint.receive(train.header(index), from: LoneHost.client, at: host.now) }
+        #expect(followers(8, 1000).count == 61, "the last packet completes the message")
+        #expect(host.events().allSatisfy { if case .requestArrived = $0 { false } else { true } })
+        #expect(host.endpoint.statistics.packetsReceived[0] == 70)
+        #expect(host.endpoint.statistics.bytesReceived == 70 * 1416)
+    }
 }

@@ -7,8 +7,8 @@ import Testing
 
 @Suite("Index and table of RPCs")
 struct RPCIndexTests {
-    /// Method: random inserts, look-ups and removals with few distinct keys, so that probe sequences overlap; half of the
-    /// time from a window that moves on, as a client's identifiers do.
+    /// Method: random inserts, look-ups and removals with few distinct keys, so that probe sequences overlap; half of
+    /// the time from a window that moves on, as a client's identifiers do.
     @Test("the index agrees with a dictionary", arguments: 0..<40 as Range<UInt64>)
     func model(seed: UInt64) {
         var random = SeededRandom(seed: seed)
