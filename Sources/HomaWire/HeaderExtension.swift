@@ -4,7 +4,7 @@
 ///
 /// | bytes | field         | meaning                                                          |
 /// |------:|---------------|------------------------------------------------------------------|
-/// | 8     | `version`     | 0 = no extensions; 1 = ``currentVersion``                        |
+/// | 8     | `version`     | 0 = no extensions; 1; 2 = also takes ``PacketBundle``s           |
 /// | 9     | `marks`       | ``Marks``: remarks on this one packet                            |
 /// | 10    | `incarnation` | changes when the sending node restarts; 0 = not stated           |
 ///
@@ -41,7 +41,11 @@ public struct HeaderExtension: Equatable, Sendable, BitwiseCopyable {
 
     /// The version this library writes.
     @inlinable
-    public static var currentVersion: UInt8 { 1 }
+    public static var currentVersion: UInt8 { 2 }
+
+    /// The version of those who have all but bundles: a node with several shards, whose packets must come alone.
+    @inlinable
+    public static var versionWithoutBundles: UInt8 { 1 }
 
     /// No extensions: what every packet of a kernel peer carries.
     @inlinable

@@ -61,9 +61,12 @@ public enum WireError: UInt8, Error, Equatable, CaseIterable, Sendable, BitwiseC
     /// CUTOFFS that give a more urgent level the longer messages.
     case cutoffsRising
 
+    /// A packet of a bundle that would end after the datagram.
+    case bundleEntryCut
+
     /// How many codes there are.
     @inlinable
-    public static var codeCount: Int { 26 }
+    public static var codeCount: Int { 27 }
 
     /// A dense number for this reason, 0..<``codeCount``. It may change between releases; the name does not.
     @inlinable
@@ -98,6 +101,7 @@ public enum WireError: UInt8, Error, Equatable, CaseIterable, Sendable, BitwiseC
         case .resendEndTooFar: "resend_end_too_far"
         case .cutoffTooLarge: "cutoff_too_large"
         case .cutoffsRising: "cutoffs_rising"
+        case .bundleEntryCut: "bundle_entry_cut"
         }
     }
 

@@ -12,7 +12,7 @@ extension Endpoint {
             PacketHeader(
                 sourcePort: rpc.pointee.localPort, destinationPort: rpc.pointee.peerPort, senderID: rpc.pointee.id,
                 extensions: ownExtension(marks), body: body),
-            to: peer(of: slot).pointee.address)
+            to: peer(of: slot).pointee.address, bundleBytes: peer(of: slot).pointee.bundleBytes)
     }
 
     /// Answers a packet that belongs to no RPC of ours.
@@ -32,14 +32,18 @@ extension Endpoint {
         reply(.rpcUnknown, to: header, address: address, marks: marks)
     }
 
-    private mutating func enqueueControl(_ header: PacketHeader, to address: PeerAddress) {
+    private mutating func enqueueControl(_ header: PacketHeader, to address: PeerAddress, bundleBytes: UInt32 = 0) {
         guard controlPackets.count < Self.maximumControlPackets else { return }
-        controlPackets.append(OutgoingPacket(header: header, peer: address, priority: tuning.controlPriority))
+        controlPackets.append(
+            OutgoingPacket(
+                header: header, peer: address, priority: tuning.controlPriority, bundleBytes: bundleBytes))
     }
 
     /// Every packet shows that we understand extensions; the marks go only to those who showed it too.
     mutating func ownExtension(_ marks: HeaderExtension.Marks) -> HeaderExtension {
-        HeaderExtension(version: HeaderExtension.currentVersion, marks: marks, incarnation: incarnation)
+        HeaderExtension(
+            version: shardCount == 1 ? HeaderExtension.currentVersion : HeaderExtension.versionWithoutBundles,
+            marks: marks, incarnation: incarnation)
     }
 
     mutating func sendDeclined(_ slot: UInt32) {

@@ -90,6 +90,7 @@ extension Endpoint {
         packet.pointee.payload = rpc.pointee.outgoing.payload
         packet.pointee.payloadOffset = Int(segment.range.lowerBound)
         packet.pointee.payloadLength = segment.range.count
+        packet.pointee.bundleBytes = peer.pointee.bundleBytes
         if tuning.probesUnscheduled, !segment.isAgain, segment.range.upperBound == rpc.pointee.outgoing.unscheduled {
             sendProbe(slot)
         }

@@ -16,11 +16,14 @@ public struct OutgoingPacket: Sendable, BitwiseCopyable {
     public var payloadOffset: Int
     /// Bytes of the message in this packet; 0 for control packets.
     public var payloadLength: Int
+    /// Length of datagrams in which it may share the way with others to the same peer, see `PacketBundle`; 0: it must
+    /// go alone.
+    public var bundleBytes: UInt32
 
     @inlinable
     public init(
         header: PacketHeader, peer: PeerAddress, priority: UInt8, payload: UInt64 = 0, payloadOffset: Int = 0,
-        payloadLength: Int = 0
+        payloadLength: Int = 0, bundleBytes: UInt32 = 0
     ) {
         self.header = header
         self.peer = peer
@@ -28,5 +31,6 @@ public struct OutgoingPacket: Sendable, BitwiseCopyable {
         self.payload = payload
         self.payloadOffset = payloadOffset
         self.payloadLength = payloadLength
+        self.bundleBytes = bundleBytes
     }
 }

@@ -87,6 +87,11 @@ struct Peer: BitwiseCopyable {
 
     var speaksExtensions: Bool { extensionVersion > 0 }
 
+    /// Bytes of a bundle of packets to it; 0: it wants them alone.
+    var bundleBytes: UInt32 {
+        extensionVersion > HeaderExtension.versionWithoutBundles ? segment + UInt32(DataFields.byteCount) : 0
+    }
+
     /// The level for unscheduled packets of a message: the largest whose cutoff takes the length.
     func unscheduledPriority(length: UInt32) -> UInt8 {
         cutoffs.level(length: length)

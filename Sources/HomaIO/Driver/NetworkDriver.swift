@@ -137,13 +137,13 @@ extension NetworkDriver {
     @inline(__always)
     mutating func append(
         headerByteCount: Int, payload: UnsafeRawPointer?, payloadByteCount: Int,
-        to peer: PeerAddress, priority: UInt8
+        to peer: PeerAddress, priority: UInt8, bundleBytes: UInt32
     ) {
         switch choice {
         case .udp(let driver):
             driver.pointee.append(
                 headerByteCount: headerByteCount, payload: payload, payloadByteCount: payloadByteCount, to: peer,
-                priority: priority)
+                priority: priority, bundleBytes: bundleBytes)
         case .packet(let driver):
             driver.pointee.append(
                 headerByteCount: headerByteCount, payload: payload, payloadByteCount: payloadByteCount, to: peer,

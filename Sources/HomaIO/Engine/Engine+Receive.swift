@@ -40,10 +40,24 @@ extension Engine {
         let segment = datagram.segmentSize > 0 ? datagram.segmentSize : datagram.byteCount
         while offset < datagram.byteCount {
             let length = min(segment, datagram.byteCount - offset)
-            let goesOn = takePacket(
-                UnsafeRawBufferPointer(start: datagram.baseAddress + offset, count: length), from: datagram.source)
-            if goesOn { offset = takeFollowers(of: datagram, packet: offset, segment: segment) }
+            let bytes = UnsafeRawBufferPointer(start: datagram.baseAddress + offset, count: length)
+            if PacketBundle.isBundle(bytes) {
+                takeBundle(bytes, from: datagram.source)
+            } else if takePacket(bytes, from: datagram.source) {
+                offset = takeFollowers(of: datagram, packet: offset, segment: segment)
+            }
             offset += length
+        }
+    }
+
+    /// Takes the packets that one datagram holds.
+    private func takeBundle(_ bundle: UnsafeRawBufferPointer, from peer: PeerAddress) {
+        state.pointee.counters.bundlesReceived &+= 1
+        var position = PacketBundle.markByteCount
+        do {
+            while let packet = try PacketBundle.next(in: bundle, at: &position) { takePacket(packet, from: peer) }
+        } catch {
+            state.pointee.counters.malformedPackets[error.code] &+= 1
         }
     }
 
@@ -100,8 +114,11 @@ extension Engine {
         return hasAny
     }
 
-    /// The identifier in a quoted packet of ours. A quote may end anywhere; what is missing counts as zero.
-    private static func quotedRPC(_ bytes: UnsafeRawBufferPointer) -> RPCID? {
+    /// The identifier in a quoted packet of ours, the first one of a bundle. A quote may end anywhere; what is missing
+    /// counts as zero.
+    private static func quotedRPC(_ quote: UnsafeRawBufferPointer) -> RPCID? {
+        let before = PacketBundle.isBundle(quote) ? PacketBundle.markByteCount + PacketBundle.lengthByteCount : 0
+        let bytes = UnsafeRawBufferPointer(rebasing: quote.dropFirst(before))
         guard bytes.count >= CommonHeader.byteCount else { return nil }
         return withUnsafeTemporaryAllocation(byteCount: 128, alignment: 8) { padded in
             padded.initializeMemory(as: UInt8.self, repeating: 0)

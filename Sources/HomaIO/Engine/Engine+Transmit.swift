@@ -48,7 +48,7 @@ extension Engine {
             ? state.pointee.sends[packet.pointee.payload].base + packet.pointee.payloadOffset : nil
         state.pointee.driver.append(
             headerByteCount: length, payload: payload, payloadByteCount: packet.pointee.payloadLength,
-            to: packet.pointee.peer, priority: packet.pointee.priority)
+            to: packet.pointee.peer, priority: packet.pointee.priority, bundleBytes: packet.pointee.bundleBytes)
     }
 
     /// The rest of the train that the packet begins; how many packets those are.

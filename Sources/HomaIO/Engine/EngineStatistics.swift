@@ -22,6 +22,8 @@ public struct EngineStatistics: Sendable {
     public var trainsInPlace: UInt64 = 0
     /// Trains that were planned for in the region and turned out to be others.
     public var trainsMisplaced: UInt64 = 0
+    /// Datagrams received that held several packets.
+    public var bundlesReceived: UInt64 = 0
     /// Packets and acknowledgements that arrived at this shard and went on to another.
     public var packetsPassedOn: UInt64 = 0
     public var acksPassedOn: UInt64 = 0
@@ -53,6 +55,7 @@ public struct EngineStatistics: Sendable {
         bytesCopied += other.bytesCopied
         trainsInPlace += other.trainsInPlace
         trainsMisplaced += other.trainsMisplaced
+        bundlesReceived += other.bundlesReceived
         packetsPassedOn += other.packetsPassedOn
         acksPassedOn += other.acksPassedOn
         misdirectedPackets += other.misdirectedPackets

@@ -10,8 +10,11 @@ internal import HomaWire
 /// Three parallel orders, each filled from the front: packets, their iovec pieces, and trains. All
 /// positions return to 0 when everything is sent, so nothing moves and nothing is allocated.
 struct SendQueue: ~Copyable {
-    /// Bytes of one header in the arena: room for the longest Homa header, two cache lines.
-    static let headerBytes = 128
+    /// Bytes of the longest header that the arena has room for; the longest Homa header is shorter.
+    static let headerBytes = stride - headerOffset
+    /// Bytes of one header's place in the arena, two cache lines, and before the header what a bundle needs.
+    private static let stride = 128
+    private static let headerOffset = 8
     /// The kernel's own limit is higher (UDP_MAX_SEGMENTS, 64 in older kernels).
     static let maximumTrainPackets: UInt32 = 64
 
@@ -36,35 +39,48 @@ struct SendQueue: ~Copyable {
         var isSingly = false
         /// One of its packets was too long even alone, so segmentation is not to blame.
         var hadTooBig = false
+        /// Length of datagrams in which its packets may go together with others; 0: they go alone, or have been put
+        /// together already.
+        var bundleBytes: UInt32 = 0
     }
 
     let capacity: Int
     let maximumTrainBytes: UInt32
     let headers: UnsafeMutableRawPointer
+    /// Two for each packet; after them, three for each in a bundle.
     let pieces: UnsafeMutablePointer<iovec>
-    let packets: UnsafeMutablePointer<Packet>
-    let trains: UnsafeMutablePointer<Train>
-    let outgoing: UnsafeMutablePointer<homa_outgoing>
+    var packets: UnsafeMutablePointer<Packet>
+    var trains: UnsafeMutablePointer<Train>
+    var outgoing: UnsafeMutablePointer<homa_outgoing>
+    /// Where the three are written anew when packets are put together.
+    var spare: Spare
     /// Where a refused train is taken apart.
     let singles: UnsafeMutablePointer<homa_outgoing>
 
-    private(set) var packetEnd = 0
+    /// Headers in the arena since it was empty.
+    private var headerEnd = 0
+    var packetEnd = 0
     private var pieceEnd = 0
-    private(set) var trainEnd = 0
+    var bundlePieceEnd: Int
+    var trainEnd = 0
     var firstTrain = 0
+    /// Trains that might share datagrams follow one another.
+    var wantsBundles = false
     /// Packets appended and neither sent nor dropped.
     var queuedPackets = 0
 
     init(capacity: Int, maximumTrainBytes: Int) {
         self.capacity = capacity
         self.maximumTrainBytes = UInt32(maximumTrainBytes)
-        headers = .allocate(byteCount: capacity * Self.headerBytes, alignment: 64)
-        pieces = .allocate(capacity: 2 * capacity)
+        headers = .allocate(byteCount: capacity * Self.stride, alignment: 64)
+        pieces = .allocate(capacity: 5 * capacity)
+        bundlePieceEnd = 2 * capacity
+        spare = Spare(capacity: capacity)
         packets = .allocate(capacity: capacity)
         trains = .allocate(capacity: capacity)
         outgoing = .allocate(capacity: capacity)
         singles = .allocate(capacity: Int(Self.maximumTrainPackets))
-        headers.initializeMemory(as: UInt8.self, repeating: 0, count: capacity * Self.headerBytes)
+        headers.initializeMemory(as: UInt8.self, repeating: 0, count: capacity * Self.stride)
     }
 
     deinit {
@@ -74,25 +90,30 @@ struct SendQueue: ~Copyable {
         trains.deallocate()
         outgoing.deallocate()
         singles.deallocate()
+        spare.deallocate()
     }
 
-    var isFull: Bool { packetEnd == capacity }
+    var isFull: Bool { headerEnd == capacity }
 
     /// Packets that can be appended before the next flush.
-    var room: Int { capacity - packetEnd }
+    var room: Int { capacity - headerEnd }
 
     /// The next packet's header bytes.
     var nextHeader: UnsafeMutableRawBufferPointer {
-        UnsafeMutableRawBufferPointer(start: headers + packetEnd * Self.headerBytes, count: Self.headerBytes)
+        UnsafeMutableRawBufferPointer(start: nextHeaderPlace, count: Self.headerBytes)
+    }
+
+    private var nextHeaderPlace: UnsafeMutableRawPointer {
+        headers + (headerEnd * Self.stride + Self.headerOffset)
     }
 
     mutating func append(
         headerByteCount: Int, payload: UnsafeRawPointer?, payloadByteCount: Int,
-        to peer: PeerAddress, priority: UInt8, mayJoin: Bool
+        to peer: PeerAddress, priority: UInt8, mayJoin: Bool, bundleBytes: UInt32 = 0
     ) {
         let byteCount = UInt32(headerByteCount + payloadByteCount)
         let firstPiece = pieceEnd
-        pieces[pieceEnd] = iovec(iov_base: headers + packetEnd * Self.headerBytes, iov_len: headerByteCount)
+        pieces[pieceEnd] = iovec(iov_base: nextHeaderPlace, iov_len: headerByteCount)
         pieceEnd += 1
         if payloadByteCount > 0 {
             pieces[pieceEnd] = iovec(iov_base: UnsafeMutableRawPointer(mutating: payload), iov_len: payloadByteCount)
@@ -101,9 +122,12 @@ struct SendQueue: ~Copyable {
         let pieceCount = UInt32(pieceEnd - firstPiece)
         packets[packetEnd] = Packet(firstPiece: UInt32(firstPiece), byteCount: byteCount, pieceCount: pieceCount)
         if !joinLastTrain(byteCount: byteCount, pieceCount: pieceCount, to: peer, priority: priority) {
-            openTrain(byteCount: byteCount, pieceCount: pieceCount, to: peer, priority: priority, mayJoin: mayJoin)
+            openTrain(
+                byteCount: byteCount, pieceCount: pieceCount, to: peer, priority: priority, mayJoin: mayJoin,
+                bundleBytes: bundleBytes)
         }
         packetEnd += 1
+        headerEnd += 1
         queuedPackets += 1
     }
 
@@ -113,11 +137,12 @@ struct SendQueue: ~Copyable {
         let byteCount = packets[packetEnd - 1].byteCount
         let peer = trains[trainEnd - 1].peer
         let priority = trains[trainEnd - 1].priority
+        let bundleBytes = trains[trainEnd - 1].bundleBytes
         var (header, payload) = (pieces[pieceEnd - 2], pieces[pieceEnd - 1])
         var next = offset
         for _ in 0..<count {
-            header.iov_base = headers + packetEnd * Self.headerBytes
-            header.iov_base!.copyMemory(from: header.iov_base! - Self.headerBytes, byteCount: header.iov_len)
+            header.iov_base = nextHeaderPlace
+            header.iov_base!.copyMemory(from: header.iov_base! - Self.stride, byteCount: header.iov_len)
             PacketHeader.advance(header.iov_base!, to: next)
             payload.iov_base! += payload.iov_len
             next += UInt32(payload.iov_len)
@@ -126,9 +151,12 @@ struct SendQueue: ~Copyable {
             packets[packetEnd] = Packet(firstPiece: UInt32(pieceEnd), byteCount: byteCount, pieceCount: 2)
             pieceEnd += 2
             if !joinLastTrain(byteCount: byteCount, pieceCount: 2, to: peer, priority: priority) {
-                openTrain(byteCount: byteCount, pieceCount: 2, to: peer, priority: priority, mayJoin: mayJoin)
+                openTrain(
+                    byteCount: byteCount, pieceCount: 2, to: peer, priority: priority, mayJoin: mayJoin,
+                    bundleBytes: bundleBytes)
             }
             packetEnd += 1
+            headerEnd += 1
         }
         queuedPackets += count
     }
@@ -150,24 +178,29 @@ struct SendQueue: ~Copyable {
     }
 
     private mutating func openTrain(
-        byteCount: UInt32, pieceCount: UInt32, to peer: PeerAddress, priority: UInt8, mayJoin: Bool
+        byteCount: UInt32, pieceCount: UInt32, to peer: PeerAddress, priority: UInt8, mayJoin: Bool,
+        bundleBytes: UInt32
     ) {
         trains[trainEnd] = Train(
             peer: peer, firstPacket: UInt32(packetEnd), packetCount: 1, byteCount: byteCount,
-            packetBytes: byteCount, priority: priority, isClosed: !mayJoin)
+            packetBytes: byteCount, priority: priority, isClosed: !mayJoin, bundleBytes: bundleBytes)
         outgoing[trainEnd] = homa_outgoing(
             to: peer.shimAddress, pieces: pieces + (pieceEnd - Int(pieceCount)), piece_count: pieceCount,
             segment_size: 0, traffic_class: priority << 5)
+        if trainEnd > firstTrain, maySharePackets(trainEnd - 1, trainEnd) { wantsBundles = true }
         trainEnd += 1
     }
 
     /// Forgets everything when all trains are done, so that the next packets start at the front.
     mutating func rewindIfEmpty() {
         guard firstTrain == trainEnd else { return }
+        headerEnd = 0
         packetEnd = 0
         pieceEnd = 0
+        bundlePieceEnd = 2 * capacity
         trainEnd = 0
         firstTrain = 0
+        wantsBundles = false
     }
 
     /// Lays the remaining packets of a refused train out as single messages; their number.

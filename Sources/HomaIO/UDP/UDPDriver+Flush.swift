@@ -13,6 +13,7 @@ extension UDPDriver {
     public mutating func flush() -> FlushResult {
         var result = FlushResult()
         var isRetry = false
+        bundlePackets()
         while sendQueue.firstTrain < sendQueue.trainEnd, result.remainder == .none {
             let head = sendQueue.firstTrain
             if sendQueue.trains[head].isSingly {
@@ -38,6 +39,13 @@ extension UDPDriver {
         }
         sendQueue.rewindIfEmpty()
         return result
+    }
+
+    private mutating func bundlePackets() {
+        guard sendQueue.wantsBundles else { return }
+        let (isUsingGSO, deniedPeers) = (isUsingGSO, deniedPeers)
+        let count = sendQueue.bundlePackets { isUsingGSO && !deniedPeers.contains($0) }
+        statistics.bundledPackets += UInt64(count)
     }
 
     /// Which socket the next trains leave by, and how many of them in a row.

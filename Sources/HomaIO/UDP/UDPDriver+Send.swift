@@ -31,9 +31,11 @@ extension UDPDriver {
     ///     reported by ``nextError()``.
     ///   - peer: where it goes.
     ///   - priority: 0 … 7; becomes the top three bits of the traffic class.
+    ///   - bundleBytes: length of datagrams, at most 65 535, in which the packet may go together with others; 0: it goes
+    ///     alone.
     public mutating func append(
         headerByteCount: Int, payload: UnsafeRawPointer?, payloadByteCount: Int,
-        to peer: PeerAddress, priority: UInt8
+        to peer: PeerAddress, priority: UInt8, bundleBytes: UInt32 = 0
     ) {
         precondition(!sendQueue.isFull, "flush before the queue is full")
         precondition(headerByteCount > 0 && headerByteCount <= Self.maximumHeaderBytes)
@@ -41,8 +43,10 @@ extension UDPDriver {
         precondition(priority < HomaLimits.priorityLevels)
         sendQueue.append(
             headerByteCount: headerByteCount, payload: payload, payloadByteCount: payloadByteCount,
-            to: peer, priority: priority, mayJoin: isUsingGSO && !deniedPeers.contains(peer))
+            to: peer, priority: priority, mayJoin: isUsingGSO && !deniedPeers.contains(peer),
+            bundleBytes: bundleBytes)
     }
+
     /// Packets that can be appended before the next flush.
     var room: Int { sendQueue.room }
 

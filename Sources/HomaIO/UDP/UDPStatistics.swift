@@ -2,10 +2,12 @@
 
 /// What a driver has done since it was made. Counters only grow.
 public struct UDPStatistics: Equatable, Sendable {
-    /// Packets handed to the kernel; a train counts each of its packets.
+    /// Packets handed to the kernel; a train counts each of its packets, and a bundle is one.
     public var sentPackets: UInt64 = 0
     /// Their UDP payload bytes.
     public var sentBytes: UInt64 = 0
+    /// Packets of the protocol that went to the kernel in bundles.
+    public var bundledPackets: UInt64 = 0
     /// System calls made to send.
     public var sendCalls: UInt64 = 0
     /// Trains of two packets and more that the kernel took whole.
@@ -70,7 +72,7 @@ public struct UDPStatistics: Equatable, Sendable {
 
     private static var counters: [WritableKeyPath<UDPStatistics, UInt64>] {
         [
-            \.sentPackets, \.sentBytes, \.sendCalls, \.sentTrains, \.gsoFallbacks, \.sendBufferFull, \.deviceQueueFull,
+            \.sentPackets, \.sentBytes, \.bundledPackets, \.sendCalls, \.sentTrains, \.gsoFallbacks, \.sendBufferFull, \.deviceQueueFull,
             \.pendingErrors, \.droppedTooBig, \.droppedForbidden, \.droppedUnreachable, \.droppedOther, \.connections,
             \.receivedPackets, \.receivedBytes, \.receivedDatagrams, \.receiveBatches, \.truncated, \.receiveOverflows,
             \.receiveFailures, \.malformedFrames, \.badChecksums, \.foreignFrames, \.refusedPackets,
