@@ -24,6 +24,8 @@ public struct HomaStatistics: Sendable {
     /// Joined packets received straight into the region, and those that were expected there and were others.
     public let trainsInPlace: UInt64
     public let trainsMisplaced: UInt64
+    /// Datagrams received that held several packets; ``network`` counts packets sent so.
+    public let bundlesReceived: UInt64
     /// Several shards: packets and acknowledgements that came to one and were another's, and packets dropped since too
     /// many of those waited.
     public let packetsPassedOn: UInt64
@@ -62,6 +64,7 @@ public struct HomaStatistics: Sendable {
         bytesCopied = statistics.bytesCopied
         trainsInPlace = statistics.trainsInPlace
         trainsMisplaced = statistics.trainsMisplaced
+        bundlesReceived = statistics.bundlesReceived
         packetsPassedOn = statistics.packetsPassedOn
         acksPassedOn = statistics.acksPassedOn
         misdirectedPackets = statistics.misdirectedPackets

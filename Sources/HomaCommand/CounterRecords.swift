@@ -15,6 +15,8 @@ func counterRecords(_ statistics: HomaStatistics) -> [ResultRecord] {
         ("bytes_in_place", Double(statistics.bytesInPlace), "B"),
         ("bytes_copied", Double(statistics.bytesCopied), "B"),
         ("trains_misplaced", Double(statistics.trainsMisplaced), "trains"),
+        ("bundles_received", Double(statistics.bundlesReceived), "bundles"),
+        ("packets_bundled", Double(statistics.network.bundledPackets), "packets"),
         ("packets_passed_on", Double(statistics.packetsPassedOn), "packets"),
         ("acks_passed_on", Double(statistics.acksPassedOn), "acks"),
         ("buffer_stalls", Double(endpoint.bufferStalls), "messages"),

@@ -55,9 +55,9 @@ struct GoldenPacket: CustomTestStringConvertible, Sendable {
                         offset: 1424, payloadLength: 1424)))),
         GoldenPacket(
             line: "DATA 32768→4000 id 66 [3, 4) of 4 incoming 4 cutoffs v258 ack 4 at port 99 oldest unfinished −6"
-                + " extensions v1 marks oneWay incarnation 7",
+                + " extensions v2 marks oneWay incarnation 7",
             wire: """
-                80 00 0f a0 00 00 00 03 01 04 07 10 e0 06 00 00
+                80 00 0f a0 00 00 00 03 02 04 07 10 e0 06 00 00
                 00 00 b9 7d 00 00 00 00 00 00 00 42 00 00 00 04
                 00 00 00 04 00 00 00 00 00 00 00 04 00 63 01 02
                 00 00 00 04 00 00 00 03 21
@@ -97,9 +97,9 @@ struct GoldenPacket: CustomTestStringConvertible, Sendable {
                 """,
             header: Sample.server(.resend(ResendFields(offset: 1424, length: 1424, priority: 6)))),
         GoldenPacket(
-            line: "RPC_UNKNOWN 4000→32768 id 3 extensions v1 marks requestDropped",
+            line: "RPC_UNKNOWN 4000→32768 id 3 extensions v2 marks requestDropped",
             wire: """
-                0f a0 80 00 00 00 00 00 01 01 00 13 50 06 00 00
+                0f a0 80 00 00 00 00 00 02 01 00 13 50 06 00 00
                 00 00 b9 7d 00 00 00 00 00 00 00 03
                 """,
             header: Sample.server(.rpcUnknown, extensions: HeaderExtension(marks: .requestDropped))),

@@ -11,7 +11,7 @@ struct HeaderExtensionTests {
         let extensions = HeaderExtension(marks: [.requestStale, .oneWay], incarnation: 0x5C)
         let header = Sample.server(.rpcUnknown, extensions: extensions)
         let packet = encoded(header)
-        #expect(packet[8...10] == [1, 6, 0x5C])
+        #expect(packet[8...10] == [2, 6, 0x5C])
         #expect(try parsed(packet) == header)
     }
 
@@ -52,10 +52,10 @@ struct HeaderExtensionTests {
     @Test("the description names what is there")
     func descriptions() {
         #expect(HeaderExtension.none.description == "no extensions")
-        #expect(HeaderExtension().description == "extensions v1")
+        #expect(HeaderExtension().description == "extensions v2")
         #expect(
             HeaderExtension(marks: [.requestDropped, .incast], incarnation: 7).description
-                == "extensions v1 marks requestDropped+incast incarnation 7")
+                == "extensions v2 marks requestDropped+incast incarnation 7")
         #expect(HeaderExtension.Marks(rawValue: 0x46).description == "requestStale+oneWay+0x40")
         #expect(HeaderExtension.Marks().description == "none")
     }

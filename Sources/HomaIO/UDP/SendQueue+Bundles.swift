@@ -7,9 +7,9 @@ internal import HomaWire
 
 /// Puts packets of many lengths together, so that they leave as one train.
 ///
-/// A train's packets all have one length, which those of short messages do not, and each train takes its way through the
-/// network stack: three microseconds for a hundred bytes. Bundles (see ``PacketBundle``) are all as long as the path
-/// allows, if need be with padding, like the packets of long messages, and so share their trains.
+/// A train's packets all have one length, which those of short messages do not, and each train takes its way through
+/// the network stack: three microseconds for a hundred bytes. Bundles (see ``PacketBundle``) are all as long as the
+/// path allows, if need be with padding, like the packets of long messages, and so share their trains.
 extension SendQueue {
     /// Memory to write packets and trains anew.
     struct Spare {
@@ -44,8 +44,8 @@ extension SendQueue {
     /// Before the first one.
     private static var markBytes: Int { PacketBundle.markByteCount + PacketBundle.lengthByteCount }
 
-    /// Whether two trains that follow one another may share datagrams, and would gain by it: those of whole packets of a
-    /// long message are complete as they are.
+    /// Whether two trains that follow one another may share datagrams, and would gain by it: those of whole packets of
+    /// a long message are complete as they are.
     func maySharePackets(_ first: Int, _ second: Int) -> Bool {
         let bundle = trains[first].bundleBytes
         return bundle > 0 && bundle == trains[second].bundleBytes && trains[first].priority == trains[second].priority

@@ -31,8 +31,8 @@ extension UDPDriver {
     ///     reported by ``nextError()``.
     ///   - peer: where it goes.
     ///   - priority: 0 … 7; becomes the top three bits of the traffic class.
-    ///   - bundleBytes: length of datagrams, at most 65 535, in which the packet may go together with others; 0: it goes
-    ///     alone.
+    ///   - bundleBytes: length of datagrams, at most 65 535, in which the packet may go together with others; 0: it
+    ///     goes alone.
     public mutating func append(
         headerByteCount: Int, payload: UnsafeRawPointer?, payloadByteCount: Int,
         to peer: PeerAddress, priority: UInt8, bundleBytes: UInt32 = 0

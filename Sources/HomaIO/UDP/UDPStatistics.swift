@@ -72,12 +72,11 @@ public struct UDPStatistics: Equatable, Sendable {
 
     private static var counters: [WritableKeyPath<UDPStatistics, UInt64>] {
         [
-            \.sentPackets, \.sentBytes, \.bundledPackets, \.sendCalls, \.sentTrains, \.gsoFallbacks, \.sendBufferFull, \.deviceQueueFull,
-            \.pendingErrors, \.droppedTooBig, \.droppedForbidden, \.droppedUnreachable, \.droppedOther, \.connections,
-            \.receivedPackets, \.receivedBytes, \.receivedDatagrams, \.receiveBatches, \.truncated, \.receiveOverflows,
-            \.receiveFailures, \.malformedFrames, \.badChecksums, \.foreignFrames, \.refusedPackets,
-            \.sentThroughSocket, \.errorReports,
-            \.malformedErrorReports,
+            \.sentPackets, \.sentBytes, \.bundledPackets, \.sendCalls, \.sentTrains, \.gsoFallbacks, \.sendBufferFull,
+            \.deviceQueueFull, \.pendingErrors, \.droppedTooBig, \.droppedForbidden, \.droppedUnreachable,
+            \.droppedOther, \.connections, \.receivedPackets, \.receivedBytes, \.receivedDatagrams, \.receiveBatches,
+            \.truncated, \.receiveOverflows, \.receiveFailures, \.malformedFrames, \.badChecksums, \.foreignFrames,
+            \.refusedPackets, \.sentThroughSocket, \.errorReports, \.malformedErrorReports,
         ]
     }
 
