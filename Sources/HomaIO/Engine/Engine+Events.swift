@@ -21,7 +21,7 @@ extension Engine {
 
     /// Events or jobs after which what they had to say is sent. A peer that waits for a batch of answers can
     /// begin with the first while the rest are worked out; sending less at a time costs more system calls.
-    static var workBetweenSends: Int { 16 }
+    static var workBetweenSends: Int { 32 }
 
     /// Carries out one event.
     func tell(_ event: EndpointEvent) {
