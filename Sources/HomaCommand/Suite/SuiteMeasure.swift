@@ -13,6 +13,7 @@ enum SuiteMeasure: String, CaseIterable, Sendable {
     case rate = "rpc_rate_per_second"
     case rateVsTCP = "rpc_rate_vs_tcp"
     case rateVsGatheringTCP = "rpc_rate_vs_tcp_gathering"
+    case mixedRateVsTCP = "rpc_rate_w1_vs_tcp"
     case pool = "pool_alloc_release_ns"
     case poolVsMalloc = "pool_vs_best_malloc"
     case shortTail = "short_p99_tcp_over_homa"
@@ -34,6 +35,7 @@ enum SuiteMeasure: String, CaseIterable, Sendable {
         case .rate: "100 B RPCs per second, 64 outstanding"
         case .rateVsTCP: "the same, Homa ÷ TCP with a write for each message"
         case .rateVsGatheringTCP: "the same, Homa ÷ TCP that gathers messages"
+        case .mixedRateVsTCP: "RPCs of many short lengths per second (W1), Homa ÷ TCP with a write for each message"
         case .pool: "pool: a short piece out and back, one thread"
         case .poolVsMalloc: "pool: times faster than the best malloc, two threads"
         case .shortTail: "lab, W4 at 80 %: p99 of short messages, TCP ÷ Homa"
@@ -59,7 +61,7 @@ enum SuiteMeasure: String, CaseIterable, Sendable {
     var partsUnit: String {
         switch self {
         case .goodputVsTCP, .goodputVsCopy, .goodputVsUDP: "bit/s"
-        case .rateVsTCP, .rateVsGatheringTCP, .shards: "rpc/s"
+        case .rateVsTCP, .rateVsGatheringTCP, .mixedRateVsTCP, .shards: "rpc/s"
         default: "ns"
         }
     }
@@ -81,7 +83,7 @@ enum SuiteMeasure: String, CaseIterable, Sendable {
         case .shards: (.atLeast, 1)
         case .idleMemory: (.less, 20_000_000)
         case .touchedPages, .touchedPagesShort: (.atMost, 2)
-        case .roundTripVsTCP, .rateVsGatheringTCP: nil
+        case .roundTripVsTCP, .rateVsGatheringTCP, .mixedRateVsTCP: nil
         }
     }
 

@@ -19,6 +19,8 @@ enum SuiteStep: String, CaseIterable, Sendable {
     case rateHoma = "rate, Homa"
     case rateTCP = "rate, TCP, a write each"
     case rateGatheringTCP = "rate, TCP, gathering"
+    case rateMixedHoma = "rate, Homa, lengths of W1"
+    case rateMixedTCP = "rate, TCP, a write each, lengths of W1"
     case rateOneShard = "rate, Homa, one shard, all cores"
     case rateTwoShards = "rate, Homa, two shards, all cores"
     case touchedPages = "bpages under W3"
@@ -60,6 +62,7 @@ enum SuiteStep: String, CaseIterable, Sendable {
         let large =
             ["--workload", "500K", "--outstanding", "4", "--response-size", "100", "--seed", "\(seed)"] + times.goodput
         let small = ["--workload", "100", "--outstanding", "64", "--seed", "\(seed)"] + times.rate
+        let mixed = ["--workload", "w1", "--outstanding", "64", "--seed", "\(seed)"] + times.rate
         let ping = ["--size", "100"] + times.roundTrip
         let spin = ["--spin", "forever"]
         switch self {
@@ -87,10 +90,13 @@ enum SuiteStep: String, CaseIterable, Sendable {
             return Exchange(
                 carrier: self == .rateHoma ? .homa : .tcp, command: "bench", clientOptions: spin + small,
                 measure: "achieved_rate")
-        case .rateTCP:
+        case .rateTCP, .rateMixedTCP:
             return Exchange(
                 carrier: .tcp, serverOptions: spin + ["--write-each"], command: "bench",
-                clientOptions: spin + ["--write-each"] + small, measure: "achieved_rate")
+                clientOptions: spin + ["--write-each"] + (self == .rateTCP ? small : mixed), measure: "achieved_rate")
+        case .rateMixedHoma:
+            return Exchange(
+                carrier: .homa, command: "bench", clientOptions: spin + mixed, measure: "achieved_rate")
         case .rateOneShard, .rateTwoShards:
             // More threads than cores: they sleep when idle, or they would keep each other from working.
             let shards = ["--shards", self == .rateOneShard ? "1" : "2"]
@@ -141,7 +147,8 @@ enum SuiteStep: String, CaseIterable, Sendable {
     var unit: String {
         switch self {
         case .goodputHoma, .goodputCopy, .goodputTCP, .goodputUDP: "bit/s"
-        case .rateHoma, .rateTCP, .rateGatheringTCP, .rateOneShard, .rateTwoShards: "rpc/s"
+        case .rateHoma, .rateTCP, .rateGatheringTCP, .rateMixedHoma, .rateMixedTCP, .rateOneShard, .rateTwoShards:
+            "rpc/s"
         case .touchedPages, .touchedPagesShort: "bpages"
         case .idleMemory: "bytes"
         default: "ns"
@@ -161,6 +168,7 @@ extension SuiteMeasure {
         case .rate: [.rateHoma]
         case .rateVsTCP: [.rateHoma, .rateTCP]
         case .rateVsGatheringTCP: [.rateHoma, .rateGatheringTCP]
+        case .mixedRateVsTCP: [.rateMixedHoma, .rateMixedTCP]
         case .pool: [.poolOneThread]
         case .poolVsMalloc: [.poolTwoThreads, .glibc, .jemalloc, .mimalloc]
         case .core: [.core]
@@ -176,7 +184,7 @@ extension SuiteMeasure {
     /// Whom Homa is compared with, as records name it.
     var rivalName: String? {
         switch self {
-        case .goodputVsTCP, .rateVsTCP, .roundTripVsTCP, .shortTail: "tcp"
+        case .goodputVsTCP, .rateVsTCP, .mixedRateVsTCP, .roundTripVsTCP, .shortTail: "tcp"
         case .rateVsGatheringTCP: "tcp-gathering"
         case .goodputVsCopy: "copy-after-complete"
         case .goodputVsUDP: "udp-trains"
