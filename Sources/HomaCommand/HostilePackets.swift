@@ -3,7 +3,8 @@
 import HomaBase
 import HomaWire
 
-/// Packets that no honest sender sends: noise, impossible fields, and valid packets with a few bits changed.
+/// Packets that no honest sender sends: noise, impossible fields, valid packets with a few bits changed, and bundles of
+/// all of these.
 struct HostilePackets {
     private var random: SeededRandom
     private let port: UInt16
@@ -16,11 +17,27 @@ struct HostilePackets {
     }
 
     mutating func next() -> [UInt8] {
+        Int.random(in: 0..<8, using: &random) == 0 ? bundle() : single()
+    }
+
+    private mutating func single() -> [UInt8] {
         switch Int.random(in: 0..<10, using: &random) {
         case 0: return noise()
         case 1...4: return mutated(plausible())
         default: return plausible()
         }
+    }
+
+    /// Up to five packets in one datagram; half of the lengths are right.
+    private mutating func bundle() -> [UInt8] {
+        var bundle: [UInt8] = [0, 0, 0, 1]
+        for _ in 0..<Int.random(in: 0...5, using: &random) {
+            let packet = single().prefix(280)
+            let wrong = UInt16.random(in: 0...UInt16.max, using: &random) >> UInt16.random(in: 0...15, using: &random)
+            let length = Bool.random(using: &random) ? UInt16(packet.count) : wrong
+            bundle += [UInt8(length >> 8), UInt8(length & 255)] + packet
+        }
+        return bundle
     }
 
     private mutating func noise() -> [UInt8] {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Foundation
 
 /// How the whole list is measured.
 struct SuiteOptions: ParsableArguments {
@@ -29,6 +30,13 @@ struct SuiteOptions: ParsableArguments {
         }
         if let runs, !(1...100).contains(runs) { throw ValidationError("--runs \(runs): must be 1 … 100") }
         guard (1...1000).contains(slack) else { throw ValidationError("--slack \(slack): must be 1 … 1000") }
+        if let write {
+            // Found out now, and not when everything has been measured.
+            var isFolder: ObjCBool = false
+            guard FileManager.default.fileExists(atPath: write, isDirectory: &isFolder), isFolder.boolValue else {
+                throw ValidationError("--write \(write): there is no such folder")
+            }
+        }
         for name in only where SuiteMeasure(rawValue: name) == nil {
             let known = SuiteMeasure.allCases.map(\.rawValue).joined(separator: ", ")
             throw ValidationError("--only \(name): there is no such measure; there are \(known)")

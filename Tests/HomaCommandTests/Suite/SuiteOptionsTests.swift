@@ -29,6 +29,7 @@ struct SuiteOptionsTests {
     func refused() {
         for arguments in [
             ["127.0.0.1:4000", "--quick"], ["127.0.0.1:4000", "--write", "/tmp"], ["--suite", "--runs", "0"],
+            ["--suite", "--write", "/nowhere/at/all"], ["--suite", "--write", "/etc/hostname"],
             ["--suite", "--slack", "0.5"], ["--suite", "--only", "nothing"],
             ["127.0.0.1:4000", "--write-each"], ["127.0.0.1:4000", "--longest", "0"],
         ] {

@@ -160,10 +160,11 @@ struct TrainTests {
                 let disposition = host.endpoint.receive(train.header(index), from: LoneHost.client, at: host.now)
                 index += 1
                 guard inSteps, case .store = disposition else { continue }
-                index += host.endpoint.receiveFollowers(
-                    of: train.header(index - 1), count: max(0, train.wholeCount - index), from: LoneHost.client,
-                    at: host.now
-                ).count
+                index +=
+                    host.endpoint.receiveFollowers(
+                        of: train.header(index - 1), count: max(0, train.wholeCount - index), from: LoneHost.client,
+                        at: host.now
+                    ).count
             }
             text += host.said() + (try host.requests().map { "request \($0.id), \($0.length) bytes" })
             host.pass(microseconds: 3000)
