@@ -8,11 +8,13 @@ extension Endpoint {
     /// Queues a control packet that belongs to an RPC of ours.
     mutating func sendControl(_ body: PacketBody, for slot: UInt32, marks: HeaderExtension.Marks = []) {
         let rpc = rpcs.at(slot)
+        // As alone as the packet that it asks for, see there.
+        let isResend = if case .resend = body { true } else { false }
         enqueueControl(
             PacketHeader(
                 sourcePort: rpc.pointee.localPort, destinationPort: rpc.pointee.peerPort, senderID: rpc.pointee.id,
                 extensions: ownExtension(marks), body: body),
-            to: peer(of: slot).pointee.address, bundleBytes: peer(of: slot).pointee.bundleBytes)
+            to: peer(of: slot).pointee.address, bundleBytes: isResend ? 0 : peer(of: slot).pointee.bundleBytes)
     }
 
     /// Answers a packet that belongs to no RPC of ours.

@@ -90,7 +90,8 @@ extension Endpoint {
         packet.pointee.payload = rpc.pointee.outgoing.payload
         packet.pointee.payloadOffset = Int(segment.range.lowerBound)
         packet.pointee.payloadLength = segment.range.count
-        packet.pointee.bundleBytes = peer.pointee.bundleBytes
+        // Sent again because the way may be too narrow for the datagram it was in, it goes alone.
+        packet.pointee.bundleBytes = segment.isAgain ? 0 : peer.pointee.bundleBytes
         if tuning.probesUnscheduled, !segment.isAgain, segment.range.upperBound == rpc.pointee.outgoing.unscheduled {
             sendProbe(slot)
         }

@@ -32,6 +32,23 @@ struct BundleTests {
         #expect(grant.bundleBytes == 1472)
     }
 
+    @Test("what is sent again goes alone, and so does the question for it, in case the way is too narrow for a bundle")
+    func again() throws {
+        let host = try LoneHost()
+        host.data(0..<1, of: 2, id: 2)
+        try host.call(length: 100, to: LoneHost.client)
+        let first = try #require(host.sent().last)
+        #expect(first.bundleBytes == 1472)
+        host.receive(
+            .resend(ResendFields(offset: 0, length: ResendFields.everything, priority: 7)),
+            id: first.header.common.senderID.rawValue ^ 1)
+        let second = try #require(host.sent().last)
+        #expect(second.payloadLength == 100 && second.bundleBytes == 0)
+        host.pass(microseconds: 100_000)
+        let question = host.sent().first { if case .resend = $0.header.body { true } else { false } }
+        #expect(try #require(question).bundleBytes == 0)
+    }
+
     @Test("a node with several shards wants packets alone, since the kernel looks at the first one only")
     func shards() throws {
         for (count, version) in [(1, HeaderExtension.currentVersion), (2, HeaderExtension.versionWithoutBundles)] {
