@@ -18,12 +18,16 @@ struct SendQueueBundleTests {
 
     private static func peer(_ number: UInt16) -> PeerAddress { PeerAddress(ipv4: 0x0A00_0001, port: 4000 + number) }
 
+    /// The first byte of a packet that must go alone, and of one that need not.
+    private static func mark(_ bundleBytes: UInt32) -> UInt8 { bundleBytes == 0 ? 0x81 : 0x80 }
+
     /// Appends a packet of so many bytes, which begin like a packet's.
     private static func append(
         _ count: Int, to queue: inout SendQueue, peer: PeerAddress = peer(0), priority: UInt8 = 7,
         bundleBytes: UInt32 = 1472, mayJoin: Bool = true, seed: Int = 1
     ) -> Sent {
-        let packet = Sent(bytes: [0x80] + pattern(seed, count: count - 1), peer: peer, priority: priority)
+        let packet = Sent(
+            bytes: [mark(bundleBytes)] + pattern(seed, count: count - 1), peer: peer, priority: priority)
         let header = min(count, 56)
         queue.nextHeader.copyBytes(from: packet.bytes[..<header])
         queue.append(
@@ -72,6 +76,7 @@ struct SendQueueBundleTests {
             for datagram in datagrams {
                 let packets = try packets(datagram)
                 #expect(packets.count == 1 || datagram.count <= limit)
+                #expect(packets == [datagram] || packets.allSatisfy { $0[0] == mark(1) }, "some want to go alone")
                 result += packets.map { Sent(bytes: $0, peer: train.peer, priority: train.priority) }
             }
             datagramCount += datagrams.count

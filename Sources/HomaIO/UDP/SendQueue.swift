@@ -59,10 +59,12 @@ struct SendQueue: ~Copyable {
 
     /// Headers in the arena since it was empty.
     private var headerEnd = 0
+    /// Where the next packet, its pieces, the next piece of a bundle and the next train go.
     var packetEnd = 0
     private var pieceEnd = 0
     var bundlePieceEnd: Int
     var trainEnd = 0
+    /// The first train that has not left.
     var firstTrain = 0
     /// Trains that might share datagrams follow one another.
     var wantsBundles = false
@@ -121,7 +123,9 @@ struct SendQueue: ~Copyable {
         }
         let pieceCount = UInt32(pieceEnd - firstPiece)
         packets[packetEnd] = Packet(firstPiece: UInt32(firstPiece), byteCount: byteCount, pieceCount: pieceCount)
-        if !joinLastTrain(byteCount: byteCount, pieceCount: pieceCount, to: peer, priority: priority) {
+        if !joinLastTrain(
+            byteCount: byteCount, pieceCount: pieceCount, to: peer, priority: priority, bundleBytes: bundleBytes)
+        {
             openTrain(
                 byteCount: byteCount, pieceCount: pieceCount, to: peer, priority: priority, mayJoin: mayJoin,
                 bundleBytes: bundleBytes)
@@ -150,7 +154,9 @@ struct SendQueue: ~Copyable {
             pieces[pieceEnd + 1] = payload
             packets[packetEnd] = Packet(firstPiece: UInt32(pieceEnd), byteCount: byteCount, pieceCount: 2)
             pieceEnd += 2
-            if !joinLastTrain(byteCount: byteCount, pieceCount: 2, to: peer, priority: priority) {
+            if !joinLastTrain(
+                byteCount: byteCount, pieceCount: 2, to: peer, priority: priority, bundleBytes: bundleBytes)
+            {
                 openTrain(
                     byteCount: byteCount, pieceCount: 2, to: peer, priority: priority, mayJoin: mayJoin,
                     bundleBytes: bundleBytes)
@@ -161,11 +167,13 @@ struct SendQueue: ~Copyable {
         queuedPackets += count
     }
 
-    private func joinLastTrain(byteCount: UInt32, pieceCount: UInt32, to peer: PeerAddress, priority: UInt8) -> Bool {
+    private func joinLastTrain(
+        byteCount: UInt32, pieceCount: UInt32, to peer: PeerAddress, priority: UInt8, bundleBytes: UInt32
+    ) -> Bool {
         guard trainEnd > firstTrain else { return false }
         let train = trains + (trainEnd - 1)
         guard !train.pointee.isClosed, train.pointee.packetBytes >= byteCount,
-            train.pointee.priority == priority, train.pointee.peer == peer,
+            train.pointee.priority == priority, train.pointee.peer == peer, train.pointee.bundleBytes == bundleBytes,
             train.pointee.packetCount < Self.maximumTrainPackets,
             train.pointee.byteCount + byteCount <= maximumTrainBytes
         else { return false }
