@@ -12,7 +12,7 @@ public struct FlushResult: Equatable, Sendable {
         case retryLater
     }
 
-    /// Packets handed to the kernel.
+    /// Packets handed to the kernel; a bundle of them is one.
     public var sentPackets = 0
     /// Packets dropped for an error of their own; the protocol's retransmission deals with them.
     public var droppedPackets = 0
