@@ -21,9 +21,15 @@ extension HomaNode {
     public nonisolated(nonsending) func call(
         _ server: HomaAddress, sending request: HomaBuffer, deadline: Duration? = nil
     ) async throws(HomaError) -> HomaMessage {
-        try HomaError.checkLength(request.count, peer: server)
+        try await call(server, sending: .buffer(request.storage), deadline: deadline)
+    }
+
+    nonisolated(nonsending) func call(
+        _ server: HomaAddress, sending message: MessageSource, deadline: Duration?
+    ) async throws(HomaError) -> HomaMessage {
+        try HomaError.checkLength(message.count, peer: server)
         let call = PendingCall(
-            to: server.node, port: server.port, sending: request.storage, limitNanoseconds: deadline?.wholeNanoseconds)
+            to: server.node, port: server.port, sending: message, limitNanoseconds: deadline?.wholeNanoseconds)
         switch await nextEngine.outcome(of: call) {
         case .response(let message): return HomaMessage(message)
         case .delivered: preconditionFailure("a call ended as a one-way message does")
@@ -36,13 +42,33 @@ extension HomaNode {
         }
     }
 
-    /// Sends a copy of `request` and returns the response.
+    /// Sends a request that `fill` writes when it is its turn to leave, and returns the response.
+    ///
+    /// A node has a limited number of bytes under way to each server (``EndpointConfiguration/bytesUnderWayPerPeer``);
+    /// what is beyond waits, the shortest first. Called in this form, a request that waits takes no memory for its
+    /// bytes, so that a burst of calls costs no more than what the network carries.
+    ///
+    /// - Parameters:
+    ///   - server: the server's socket.
+    ///   - count: length of the request, 1 … 1 000 000 bytes.
+    ///   - deadline: longest time to wait for the response; nil: as long as the server gives signs of life.
+    ///   - fill: appends the bytes; those that it leaves out are zero. It runs once at most, on the node's own thread:
+    ///     it must not block or wait. It does not run when the call ends before its turn.
+    /// - Throws: ``HomaError``.
+    public nonisolated(nonsending) func call(
+        _ server: HomaAddress, count: Int, deadline: Duration? = nil,
+        fill: @escaping @Sendable (inout OutputRawSpan) -> Void
+    ) async throws(HomaError) -> HomaMessage {
+        try await call(server, sending: .fill(count: count, fill), deadline: deadline)
+    }
+
+    /// Sends a copy of `request`, made when it is its turn to leave, and returns the response.
     ///
     /// See ``call(_:sending:deadline:)-(HomaAddress,HomaBuffer,_)``.
     public nonisolated(nonsending) func call(
         _ server: HomaAddress, sending request: [UInt8], deadline: Duration? = nil
     ) async throws(HomaError) -> HomaMessage {
-        try await call(server, sending: HomaBuffer(copying: request), deadline: deadline)
+        try await call(server, sending: .bytes(request), deadline: deadline)
     }
 
     /// Sends a copy of `request` and returns the response.
@@ -75,11 +101,20 @@ extension HomaNode {
         try await call(resolve(server), sending: request, deadline: deadline)
     }
 
+    /// Sends a request that `fill` writes when it is its turn to leave to the server that a text names, and returns the
+    /// response; see ``call(_:count:deadline:fill:)-(HomaAddress,_,_,_)``.
+    public nonisolated(nonsending) func call(
+        _ server: String, count: Int, deadline: Duration? = nil,
+        fill: @escaping @Sendable (inout OutputRawSpan) -> Void
+    ) async throws(HomaError) -> HomaMessage {
+        try await call(resolve(server), sending: .fill(count: count, fill), deadline: deadline)
+    }
+
     /// Sends a copy of `request` to the server that a text names, and returns the response.
     public nonisolated(nonsending) func call(
         _ server: String, sending request: [UInt8], deadline: Duration? = nil
     ) async throws(HomaError) -> HomaMessage {
-        try await call(resolve(server), sending: HomaBuffer(copying: request), deadline: deadline)
+        try await call(resolve(server), sending: .bytes(request), deadline: deadline)
     }
 
     /// Sends a copy of `request` to the server that a text names, and returns the response.

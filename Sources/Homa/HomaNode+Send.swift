@@ -23,9 +23,15 @@ extension HomaNode {
     public nonisolated(nonsending) func send(
         _ message: HomaBuffer, to receiver: HomaAddress, deadline: Duration? = nil
     ) async throws(HomaError) {
+        try await send(.buffer(message.storage), to: receiver, deadline: deadline)
+    }
+
+    nonisolated(nonsending) func send(
+        _ message: MessageSource, to receiver: HomaAddress, deadline: Duration?
+    ) async throws(HomaError) {
         try HomaError.checkLength(message.count, peer: receiver)
         let call = PendingCall(
-            to: receiver.node, port: receiver.port, sending: message.storage,
+            to: receiver.node, port: receiver.port, sending: message,
             limitNanoseconds: deadline?.wholeNanoseconds, isOneWay: true)
         switch await nextEngine.outcome(of: call) {
         case .delivered: return
@@ -43,7 +49,22 @@ extension HomaNode {
     public nonisolated(nonsending) func send(
         _ message: [UInt8], to receiver: HomaAddress, deadline: Duration? = nil
     ) async throws(HomaError) {
-        try await send(HomaBuffer(copying: message), to: receiver, deadline: deadline)
+        try await send(.bytes(message), to: receiver, deadline: deadline)
+    }
+
+    /// Sends a message that `fill` writes when it is its turn to leave.
+    ///
+    /// - Parameters:
+    ///   - count: length of the message, 1 … 1 000 000 bytes.
+    ///   - receiver: the receiver's socket.
+    ///   - deadline: longest time to wait for the acknowledgement; nil: as long as the receiver gives signs of life.
+    ///   - fill: as for ``call(_:count:deadline:fill:)-(HomaAddress,_,_,_)``.
+    /// - Throws: ``HomaError``.
+    public nonisolated(nonsending) func send(
+        count: Int, to receiver: HomaAddress, deadline: Duration? = nil,
+        fill: @escaping @Sendable (inout OutputRawSpan) -> Void
+    ) async throws(HomaError) {
+        try await send(.fill(count: count, fill), to: receiver, deadline: deadline)
     }
 
     /// Sends a copy of `message`; see ``send(_:to:deadline:)-(HomaBuffer,HomaAddress,_)``.
@@ -68,6 +89,6 @@ extension HomaNode {
     public nonisolated(nonsending) func send(
         _ message: [UInt8], to receiver: String, deadline: Duration? = nil
     ) async throws(HomaError) {
-        try await send(HomaBuffer(copying: message), to: resolve(receiver), deadline: deadline)
+        try await send(.bytes(message), to: resolve(receiver), deadline: deadline)
     }
 }

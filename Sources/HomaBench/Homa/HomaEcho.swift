@@ -37,12 +37,16 @@ public enum HomaEcho {
 extension HomaBuffer {
     /// A buffer with the bytes of a pattern message.
     init(_ message: PatternMessage) {
-        self.init(count: message.length) { output in
-            output.withUnsafeMutableBytes { bytes, initialized in
-                MessagePattern.shared.fill(
-                    UnsafeMutableRawBufferPointer(rebasing: bytes[..<message.length]), with: message)
-                initialized = message.length
-            }
+        self.init(count: message.length) { message.write(to: &$0) }
+    }
+}
+
+extension PatternMessage {
+    /// Appends the message's bytes, for which there must be room.
+    func write(to output: inout OutputRawSpan) {
+        output.withUnsafeMutableBytes { bytes, initialized in
+            MessagePattern.shared.fill(UnsafeMutableRawBufferPointer(rebasing: bytes[..<length]), with: self)
+            initialized = length
         }
     }
 }

@@ -147,12 +147,16 @@ public struct EndpointConfiguration: Equatable, Sendable {
     public var maximumRPCs = 16_384
     /// Most requests from one peer being received, served or answered at once.
     public var maximumServerRPCsPerPeer = 8_192
-    /// Most calls and one-way messages to one peer under way at once; further ones wait until they may begin. Less than
-    /// its `maximumServerRPCsPerPeer`, so that no request is refused for want of room.
+    /// Most calls and one-way messages to one peer begun and not over; further ones wait until they may begin. Less
+    /// than its `maximumServerRPCsPerPeer`, so that no request is refused for want of room.
     public var maximumCallsPerPeer = 4_096
-    /// Most calls and one-way messages to one peer that need grants and have not left in full; further ones wait, the
-    /// shortest of the first few in front. Each takes memory for its whole length of the peer's region.
-    public var maximumLongCallsPerPeer = 64
+    /// Most calls and one-way messages to one peer under way at once: those that have begun and that the peer's
+    /// application has not had for `resendAfter`. Longer messages than a call's own do not count, so a call waits for
+    /// such as are about as short as itself, and of those that wait the shortest begins first.
+    public var callsUnderWayPerPeer = 256
+    /// Length of those together, in bytes, from which on no further one begins. What waits costs no memory for its
+    /// bytes where the form of the call permits that.
+    public var bytesUnderWayPerPeer = 1_000_000
     /// Requests that a peer may begin and not finish, beyond those it finished, before it is distrusted.
     /// Only a host that failed, or means harm, comes to that.
     public var brokenRequestLimit = 8

@@ -24,7 +24,8 @@ extension EndpointConfiguration {
         configuration.timeout = .milliseconds(100)
         configuration.maximumPeers = 10_000
         configuration.maximumCallsPerPeer = 1 << 20
-        configuration.maximumLongCallsPerPeer = 1 << 20
+        configuration.callsUnderWayPerPeer = 65_535
+        configuration.bytesUnderWayPerPeer = 1 << 30
         return configuration
     }
 
@@ -77,7 +78,8 @@ extension EndpointConfiguration {
         configuration.adaptsWindows = false
         configuration.questionsPerPeer = 0
         configuration.maximumCallsPerPeer = 1 << 20
-        configuration.maximumLongCallsPerPeer = 1 << 20
+        configuration.callsUnderWayPerPeer = 65_535
+        configuration.bytesUnderWayPerPeer = 1 << 30
         configuration.unscheduledCutoffs = UnscheduledCutoffs.balanced(
             sizes: sizes, unscheduledBytes: configuration.unscheduledBytes, levels: min(7, scheduledLevels)...7)
         return configuration

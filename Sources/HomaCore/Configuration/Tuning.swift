@@ -53,8 +53,7 @@ struct Tuning: BitwiseCopyable {
     let acknowledgementDelay: UInt64
 
     let serverRPCsPerPeer: UInt32
-    let callsPerPeer: UInt32
-    let longCalls: UInt32
+    let admission: CallAdmission.Limits
     let brokenLimit: UInt32
     let distrustedRequests: UInt32
     let shortPatience: UInt64
@@ -117,8 +116,10 @@ struct Tuning: BitwiseCopyable {
         questionsPerPeer = UInt32(configuration.questionsPerPeer)
         acknowledgementDelay = configuration.acknowledgementDelay.wholeNanoseconds
         serverRPCsPerPeer = UInt32(configuration.maximumServerRPCsPerPeer)
-        callsPerPeer = UInt32(configuration.maximumCallsPerPeer)
-        longCalls = UInt32(configuration.maximumLongCallsPerPeer)
+        admission = CallAdmission.Limits(
+            unfinished: UInt32(configuration.maximumCallsPerPeer),
+            calls: UInt32(configuration.callsUnderWayPerPeer), bytes: UInt32(configuration.bytesUnderWayPerPeer),
+            oldestEarning: configuration.senderOldestShare / (1 - configuration.senderOldestShare))
         brokenLimit = UInt32(configuration.brokenRequestLimit)
         distrustedRequests = UInt32(configuration.distrustedRequests)
         shortPatience = min(configuration.patienceUnderPressure, configuration.timeout).wholeNanoseconds

@@ -39,8 +39,8 @@ extension Endpoint {
     /// - Throws: `messageLength`, `invalidPort`, `tooManyRPCs` or `tooManyPeers`; then nothing was taken over.
     public mutating func call(_ request: CallRequest, at now: Instant) throws(EndpointError) -> RPCHandle {
         let slot = try begin(request, at: now)
-        let isHeldBack = rpcs.at(slot).pointee.isHeldBack
-        armTimer(slot, at: isHeldBack ? .distantFuture : now.advanced(byNanoseconds: tuning.resendAfter))
+        let isQueued = rpcs.at(slot).pointee.admission == .queued
+        armTimer(slot, at: isQueued ? .distantFuture : now.advanced(byNanoseconds: tuning.resendAfter))
         counters.callsStarted += 1
         return rpcs.handle(of: slot)
     }
@@ -60,7 +60,7 @@ extension Endpoint {
         rpc.pointee.cookie = request.cookie
         rpc.pointee.deadline = request.deadline
         startSending(slot, length: UInt32(request.length), payload: request.payload)
-        admitOrHold(slot)
+        admitOrQueue(slot)
         return slot
     }
 

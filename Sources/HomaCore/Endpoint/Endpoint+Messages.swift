@@ -19,7 +19,7 @@ extension Endpoint {
         let rpc = rpcs.at(slot)
         rpc.pointee.kind = .message
         counters.messagesStarted += 1
-        if rpc.pointee.isHeldBack {
+        if rpc.pointee.admission == .queued {
             armTimer(slot, at: .distantFuture)
         } else if needsTimer(slot) {
             armTimer(slot, at: now.advanced(byNanoseconds: tuning.resendAfter))

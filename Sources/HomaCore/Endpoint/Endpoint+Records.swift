@@ -56,7 +56,7 @@ extension Endpoint {
         if rpc.pointee.state == .incoming || rpc.pointee.isClient { dropIncoming(slot, at: now) }
         if rpc.pointee.isClient {
             if rpc.pointee.id.rawValue != 0 { unlinkCall(slot) }
-            admitNext(after: slot, at: now)
+            releaseAdmission(slot, at: now)
         } else if rpc.pointee.state == .incoming {
             peers.at(rpc.pointee.peer).pointee.unfinishedRequests -= 1
         }

@@ -54,8 +54,9 @@ extension Endpoint {
         let silence = now.nanoseconds(since: rpc.pointee.lastHeard)
         if silence >= tuning.timeout, isTelling(slot, at: now) { return giveUp(slot, at: now) }
         if silence >= tuning.shortPatience, mayEvict(slot) { return evict(slot, at: now) }
+        let handOver = handOverIfServed(slot, at: now) ?? .distantFuture
         let due = questionDue(slot)
-        guard now >= due else { return armTimer(slot, at: due) }
+        guard now >= due else { return armTimer(slot, at: min(due, handOver)) }
         if rpc.pointee.state == .incoming {
             granter.stall(slot, peers)
             endUnscheduled(slot)

@@ -95,7 +95,6 @@ extension Endpoint {
         if tuning.probesUnscheduled, !segment.isAgain, segment.range.upperBound == rpc.pointee.outgoing.unscheduled {
             sendProbe(slot)
         }
-        if segment.range.upperBound == rpc.pointee.outgoing.length { hasLeft(slot, at: now) }
         // Last: the record may go with it.
         if !segment.isAgain, rpc.pointee.kind != .call, rpc.pointee.outgoing.isFullySent {
             messageHasLeft(slot, at: now)

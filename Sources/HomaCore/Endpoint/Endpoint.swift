@@ -24,6 +24,8 @@ public struct Endpoint: ~Copyable {
     let shard: Int
     /// Shards of the host; identifiers say which one an RPC belongs to.
     let shardCount: Int
+    /// This shard's part of what may be under way to each peer.
+    let admissionLimits: CallAdmission.Limits
     let incarnation: UInt8
     let maximumRPCs: Int
     /// Longest message that is taken.
@@ -91,6 +93,7 @@ public struct Endpoint: ~Copyable {
         self.pool = pool
         self.shard = shard
         shardCount = shards
+        admissionLimits = tuning.admission.part(of: shards)
         self.incarnation = incarnation
         maximumRPCs = configuration.maximumRPCs
         longestMessage = tuning.maximumMessage

@@ -40,7 +40,7 @@ public struct EndpointStatistics: Sendable {
     /// Questions to silent peers put off since the peer had enough to answer.
     public var questionsDeferred: UInt64 = 0
     /// Calls and one-way messages that had to wait before they began, since their peer had enough of ours.
-    public var callsHeldBack: UInt64 = 0
+    public var callsQueued: UInt64 = 0
     /// Grants given to the oldest message out of turn.
     public var oldestGrants: UInt64 = 0
     /// Probes that followed unscheduled bytes, and bytes that those received showed to be missing.
@@ -66,7 +66,7 @@ public struct EndpointStatistics: Sendable {
             \.bytesSent, \.bytesReceived, \.bytesResent, \.packetsResent, \.callsStarted, \.callsCompleted,
             \.callsFailed, \.requestsDelivered, \.responsesStarted, \.messagesStarted, \.messagesSent,
             \.messagesDelivered, \.requestsDeclined, \.clientsLost, \.requestsEvicted, \.bufferStalls,
-            \.peersEvicted, \.cutoffChanges, \.questionsDeferred, \.callsHeldBack, \.oldestGrants, \.probesSent,
+            \.peersEvicted, \.cutoffChanges, \.questionsDeferred, \.callsQueued, \.oldestGrants, \.probesSent,
             \.bytesFoundLost, \.unscheduledChanges,
         ]
     }

@@ -51,15 +51,8 @@ struct Peer: BitwiseCopyable {
     /// Responses received and not yet acknowledged.
     var acks = InlineArray<5, AckRecord>(repeating: .none)
     var ackCount = 0
-    /// Our calls and one-way messages to it, but for those held back.
-    var admitted: UInt32 = 0
-    /// How many of those need grants and have not left in full.
-    var admittedLong: UInt32 = 0
-    /// Those held back: such as need grants, and the others.
-    var heldLong = HeldBack()
-    var heldShort = HeldBack()
-    /// Long ones that have begun since the oldest had its turn.
-    var sinceOldest: UInt8 = 0
+    /// Our calls and one-way messages to it.
+    var admission = CallAdmission()
     /// Our calls to it, by age: ids rise from the oldest on.
     var oldestCall = RPCTable.none
     var newestCall = RPCTable.none

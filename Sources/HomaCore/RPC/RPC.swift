@@ -67,13 +67,10 @@ struct RPC: BitwiseCopyable {
     var asksBefore = RPCTable.none
     /// When the last byte of a request left, if it left once only: the response will tell how long the peer takes.
     var sentAt: Instant?
-    /// A call that may not begin yet.
-    var isHeldBack = false
-    /// It waits among those that need grants.
-    var isHeldLong = false
-    /// Counts among the peer's long messages that have not left in full.
-    var hasLongPlace = false
-    /// Neighbours among the peer's client RPCs, in order of id; or among those held back, in order of the calls.
+    /// Where a call stands with its peer's ``CallAdmission``, and with how many bytes it counts there.
+    var admission = CallAdmission.Stage.none
+    var admissionBytes: UInt32 = 0
+    /// Neighbours among the peer's client RPCs, in order of id; or in the queue of calls that may not begin yet.
     var olderCall = RPCTable.none
     var newerCall = RPCTable.none
     var outgoing = OutgoingMessage()

@@ -12,11 +12,13 @@ enum BufferMemory {
     private static let unit = 65_536
     /// Sixteen sizes, up to the longest message.
     private static let classes = 16
-    /// At most this many blocks of each size are kept: 64 MB of the largest.
-    private static let keptPerClass = 64
+    /// Bytes kept at most, over all sizes and nodes of the process: what calls under way to many peers take. A peak
+    /// leaves no more behind.
+    static let keptLimit = 64 << 20
 
     private struct Kept: @unchecked Sendable {
         var blocks = [[UnsafeMutableRawPointer]](repeating: [], count: classes)
+        var byteCount = 0
     }
 
     private static let kept = Mutex(Kept())
@@ -25,7 +27,12 @@ enum BufferMemory {
         guard let size = sizeClass(byteCount) else {
             return .allocate(byteCount: max(byteCount, 1), alignment: 16)
         }
-        if let block = kept.withLock({ $0.blocks[size].popLast() }) { return block }
+        let block = kept.withLock { kept -> UnsafeMutableRawPointer? in
+            guard let block = kept.blocks[size].popLast() else { return nil }
+            kept.byteCount -= (size + 1) * unit
+            return block
+        }
+        if let block { return block }
         return .allocate(byteCount: (size + 1) * unit, alignment: 4096)
     }
 
@@ -33,12 +40,17 @@ enum BufferMemory {
     static func free(_ block: UnsafeMutableRawPointer, byteCount: Int) {
         guard let size = sizeClass(byteCount) else { return block.deallocate() }
         let isKept = kept.withLock { kept in
-            guard kept.blocks[size].count < keptPerClass else { return false }
+            let blockBytes = (size + 1) * unit
+            guard kept.byteCount + blockBytes <= keptLimit else { return false }
             kept.blocks[size].append(block)
+            kept.byteCount += blockBytes
             return true
         }
         if !isKept { block.deallocate() }
     }
+
+    /// Bytes kept now.
+    static var keptByteCount: Int { kept.withLock { $0.byteCount } }
 
     private static func sizeClass(_ byteCount: Int) -> Int? {
         let size = (byteCount - 1) / unit

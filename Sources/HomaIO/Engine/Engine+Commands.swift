@@ -68,11 +68,11 @@ extension Engine {
         if state.pointee.driver.sharesPorts { destination.port = call.serverPort }
         // The first packet should be as long as the path allows already.
         if state.pointee.endpoint.introduce(destination, at: now) { learnMaximumPacket(for: destination) }
-        let payload = retain(call.buffer)
+        let payload = state.pointee.sends.insert(SendRecord(call))
         let cookie = state.pointee.calls.insert(call)
         let request = CallRequest(
             destination: destination, serverPort: call.serverPort, clientPort: state.pointee.clientPort,
-            length: call.buffer.count, payload: payload, cookie: cookie,
+            length: call.message.count, payload: payload, cookie: cookie,
             deadline: call.limitNanoseconds.map { now.advanced(byNanoseconds: $0) } ?? .distantFuture)
         do {
             call.phase = .running(
@@ -96,7 +96,7 @@ extension Engine {
 
     private func sendResponse(to rpc: RPCHandle, _ buffer: OutgoingBuffer) {
         guard !state.pointee.isClosed else { return }
-        let payload = retain(buffer)
+        let payload = state.pointee.sends.insert(SendRecord(buffer))
         let isTaken = try? state.pointee.endpoint.respond(
             to: rpc, length: buffer.count, payload: payload, at: state.pointee.now)
         if isTaken != true { releasePayload(payload) }
@@ -108,9 +108,19 @@ extension Engine {
         state.pointee.timers.insert(sleeper)
     }
 
-    /// Keeps `buffer` for the protocol and returns the token that names it.
-    private func retain(_ buffer: OutgoingBuffer) -> UInt64 {
-        state.pointee.sends.insert(SendRecord(base: buffer.base, owner: Unmanaged.passRetained(buffer)))
+    /// Where the bytes of a message are. Those of a call that waited come into being here, with its first packet.
+    @inline(__always)
+    func payloadBase(_ token: UInt64) -> UnsafeRawPointer {
+        state.pointee.sends[token].base ?? makePayload(token)
+    }
+
+    @inline(never)
+    private func makePayload(_ token: UInt64) -> UnsafeRawPointer {
+        let owner = state.pointee.sends[token].owner
+        let buffer = unsafeDowncast(owner.takeUnretainedValue(), to: PendingCall.self).message.makeBuffer()
+        state.pointee.sends[token] = SendRecord(buffer)
+        owner.release()
+        return buffer.base
     }
 
     /// The protocol does not need the bytes any more.

@@ -45,7 +45,7 @@ extension Engine {
         }
         let payload =
             packet.pointee.payloadLength > 0
-            ? state.pointee.sends[packet.pointee.payload].base + packet.pointee.payloadOffset : nil
+            ? payloadBase(packet.pointee.payload) + packet.pointee.payloadOffset : nil
         state.pointee.driver.append(
             headerByteCount: length, payload: payload, payloadByteCount: packet.pointee.payloadLength,
             to: packet.pointee.peer, priority: packet.pointee.priority, bundleBytes: packet.pointee.bundleBytes)

@@ -5,8 +5,25 @@ internal import HomaCore
 
 /// A message under way to the network: where its bytes are and who keeps them alive.
 struct SendRecord {
-    let base: UnsafeRawPointer
-    let owner: Unmanaged<OutgoingBuffer>
+    /// Nil while the bytes do not exist.
+    let base: UnsafeRawPointer?
+    /// An ``OutgoingBuffer``, or the ``PendingCall`` that will make one.
+    let owner: Unmanaged<AnyObject>
+
+    init(_ buffer: OutgoingBuffer) {
+        base = buffer.base
+        owner = Unmanaged<AnyObject>.passRetained(buffer)
+    }
+
+    init(_ call: PendingCall) {
+        if case .buffer(let buffer) = call.message {
+            base = buffer.base
+            owner = Unmanaged<AnyObject>.passRetained(buffer)
+        } else {
+            base = nil
+            owner = Unmanaged<AnyObject>.passRetained(call)
+        }
+    }
 }
 
 /// All that the engine thread alone touches.

@@ -2,6 +2,33 @@
 
 internal import Glibc
 
+/// What a message will consist of. Where it must wait for its turn, only a buffer takes memory for the bytes meanwhile.
+public enum MessageSource: Sendable {
+    case buffer(OutgoingBuffer)
+    /// Copied when the first packet leaves; until then they are shared with whoever else has them.
+    case bytes([UInt8])
+    /// So many bytes, written by the closure on the engine's thread when the first packet leaves.
+    case fill(count: Int, @Sendable (inout OutputRawSpan) -> Void)
+
+    /// Length in bytes.
+    public var count: Int {
+        switch self {
+        case .buffer(let buffer): buffer.count
+        case .bytes(let bytes): bytes.count
+        case .fill(let count, _): count
+        }
+    }
+
+    /// The bytes themselves.
+    func makeBuffer() -> OutgoingBuffer {
+        switch self {
+        case .buffer(let buffer): buffer
+        case .bytes(let bytes): OutgoingBuffer(copying: bytes.span.bytes)
+        case .fill(let count, let fill): OutgoingBuffer(count: count, fill: fill)
+        }
+    }
+}
+
 /// The bytes of one message to send, in memory of their own that never changes again.
 ///
 /// The engine gathers packets straight from here, so the memory must stay until the protocol has

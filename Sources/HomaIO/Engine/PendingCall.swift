@@ -17,7 +17,8 @@ public final class PendingCall: @unchecked Sendable {
 
     let destination: PeerAddress
     let serverPort: UInt16
-    let buffer: OutgoingBuffer
+    /// The message; its bytes need not exist before the first packet leaves.
+    let message: MessageSource
     /// Nanoseconds from the start to the deadline; nil: none.
     let limitNanoseconds: UInt64?
     /// No response is wanted.
@@ -30,13 +31,13 @@ public final class PendingCall: @unchecked Sendable {
     public internal(set) var elapsedNanoseconds: UInt64 = 0
 
     public init(
-        to destination: PeerAddress, port: UInt16, sending buffer: OutgoingBuffer, limitNanoseconds: UInt64?,
+        to destination: PeerAddress, port: UInt16, sending message: MessageSource, limitNanoseconds: UInt64?,
         isOneWay: Bool = false
     ) {
         self.destination = destination
         self.isOneWay = isOneWay
         serverPort = port
-        self.buffer = buffer
+        self.message = message
         self.limitNanoseconds = limitNanoseconds
     }
 

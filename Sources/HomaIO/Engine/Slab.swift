@@ -42,10 +42,18 @@ struct Slab<Element>: ~Copyable {
 
     /// The element at `index`, which must be live.
     subscript(index: UInt64) -> Element {
-        guard index < UInt64(capacity), case .live(let element) = entries[Int(index)] else {
-            preconditionFailure("no such entry in the slab")
+        get {
+            guard index < UInt64(capacity), case .live(let element) = entries[Int(index)] else {
+                preconditionFailure("no such entry in the slab")
+            }
+            return element
         }
-        return element
+        set {
+            guard index < UInt64(capacity), case .live = entries[Int(index)] else {
+                preconditionFailure("no such entry in the slab")
+            }
+            entries[Int(index)] = .live(newValue)
+        }
     }
 
     /// Takes out the element at `index`; nil when there is none.

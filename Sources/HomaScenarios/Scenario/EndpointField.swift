@@ -101,7 +101,8 @@ struct EndpointField: Sendable {
     private static let limits: [EndpointField] = [
         .init("maximum_rpcs", "maximumRPCs", .integer(\.maximumRPCs)),
         .init("maximum_calls_per_peer", "maximumCallsPerPeer", .integer(\.maximumCallsPerPeer)),
-        .init("maximum_long_calls_per_peer", "maximumLongCallsPerPeer", .integer(\.maximumLongCallsPerPeer)),
+        .init("calls_under_way_per_peer", "callsUnderWayPerPeer", .integer(\.callsUnderWayPerPeer)),
+        .init("bytes_under_way_per_peer", "bytesUnderWayPerPeer", .integer(\.bytesUnderWayPerPeer)),
         .init("maximum_server_rpcs_per_peer", "maximumServerRPCsPerPeer", .integer(\.maximumServerRPCsPerPeer)),
         .init("broken_request_limit", "brokenRequestLimit", .integer(\.brokenRequestLimit)),
         .init("distrusted_requests", "distrustedRequests", .integer(\.distrustedRequests)),

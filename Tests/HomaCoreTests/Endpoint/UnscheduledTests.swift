@@ -157,7 +157,9 @@ struct UnscheduledTests {
 
     @Test("what was asked for is taken back by the next table")
     func takenBack() throws {
-        let host = try LoneHost(Self.configuration(adapts: false))
+        var configuration = Self.configuration(adapts: false)
+        configuration.bytesUnderWayPerPeer = 2_000_000
+        let host = try LoneHost(configuration)
         try host.call(length: 10)
         for (version, wish, packets) in [(2, 5_000, 4), (3, 0, 29), (4, 2_000, 2)] as [(UInt16, UInt32, Int)] {
             host.receive(

@@ -23,7 +23,9 @@ struct ShardTests {
     @Test(
         "each shard gives its calls identifiers of its own, ever higher", arguments: [(0, 2), (1, 2), (2, 3), (15, 16)])
     func identifiers(shard: Int, count: Int) throws {
-        let host = try LoneHost(shard: shard, of: count)
+        var configuration = EndpointConfiguration.small
+        configuration.callsUnderWayPerPeer = 1024
+        let host = try LoneHost(configuration, shard: shard, of: count)
         for cookie in 1...40 as ClosedRange<UInt64> { try host.call(length: 10, cookie: cookie) }
         let ids = host.sent().filter { $0.header.common.type == .data }.map(\.header.common.senderID)
         #expect(ids.count == 40)

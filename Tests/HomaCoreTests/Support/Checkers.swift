@@ -28,6 +28,11 @@ func checkAtRest(_ net: TestNet, calls: Int, mayFail: Bool = false) {
         #expect(host.endpoint.rangesInUse == 0, "ranges are not home")
         #expect(host.pool.statistics.leasesLive == 0, "buffers are not home")
         #expect(host.pool.statistics.pagesInUse <= 1, "pages are not home")
+        for other in net.hosts {
+            guard let peer = host.endpoint.peers.find(other.address) else { continue }
+            let isAtRest = host.endpoint.peers.at(peer).pointee.admission.isEmpty
+            #expect(isAtRest, "a call still counts as under way, or waits")
+        }
     }
     #expect(outcomes == calls, "every call has one outcome")
 }

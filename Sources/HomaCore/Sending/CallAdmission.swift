@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+
+/// What one peer has of our calls and one-way messages: how many are under way, and which wait for admission.
+///
+/// Lengths are told apart by class, a power of two each. A call is admitted when the admitted ones of its class and
+/// below are few enough and short enough together. So a short call never waits for longer ones, those that wait leave
+/// shortest first, and what is under way to the peer is a small multiple of one limit.
+struct CallAdmission: BitwiseCopyable {
+    /// What is allowed to be under way to each peer.
+    struct Limits: BitwiseCopyable {
+        /// Calls that are not over.
+        var unfinished: UInt32
+        /// Of those, such as have not been left to the peer's application.
+        var calls: UInt32
+        /// Length of those together, in bytes, from which on no more begins.
+        var bytes: UInt32
+        /// What the oldest of the queue earns for each byte admitted from it.
+        var oldestEarning: Double
+
+        /// What each of `shards` endpoints may have of it. The calls that are not over are the peer's business, who
+        /// counts them by shard as well.
+        func part(of shards: Int) -> Limits {
+            var part = self
+            part.calls = max(1, calls / UInt32(shards))
+            part.bytes = max(1, bytes / UInt32(shards))
+            return part
+        }
+    }
+
+    /// Where a call stands.
+    enum Stage: UInt8 {
+        /// No call of ours.
+        case none
+        /// Waits in its peer's queue; no packet of it has left.
+        case queued
+        /// Counts against the limits.
+        case admitted
+        /// The peer's application has had it for a while. It only counts as unfinished.
+        case handedOver
+    }
+
+    static let classes = 11
+
+    private var unfinished: UInt32 = 0
+    private var queuedCalls: UInt32 = 0
+    /// Bytes that the oldest in the queue may have beyond the limit.
+    private var oldestCredit: UInt32 = 0
+    private var calls = InlineArray<11, UInt16>(repeating: 0)
+    private var bytes = InlineArray<11, UInt32>(repeating: 0)
+    private var queues = InlineArray<11, CallQueue>(repeating: CallQueue())
+
+    /// The class of a message: 0 up to 2 KB, then one for each doubling, and the last for all above 1 MB.
+    static func sizeClass(_ length: UInt32) -> Int {
+        min(classes - 1, max(0, 21 - (length - 1).leadingZeroBitCount))
+    }
+
+    var hasQueued: Bool { queuedCalls > 0 }
+    var isEmpty: Bool { unfinished == 0 && queuedCalls == 0 }
+
+    /// Whether a call of this length may begin now.
+    func mayBegin(_ length: UInt32, _ limits: Limits) -> Bool {
+        guard unfinished < limits.unfinished else { return false }
+        var (callsBelow, bytesBelow) = (UInt32(0), UInt32(0))
+        for size in 0...Self.sizeClass(length) {
+            callsBelow += UInt32(calls[size])
+            bytesBelow &+= bytes[size]
+        }
+        return callsBelow < limits.calls && bytesBelow < limits.bytes
+    }
+
+    mutating func admit(_ length: UInt32, _ limits: Limits) {
+        let size = Self.sizeClass(length)
+        // No more than the longest message can need.
+        if queuedCalls > 0 {
+            oldestCredit = min(oldestCredit + UInt32(Double(length) * limits.oldestEarning), UInt32(Int32.max))
+        }
+        unfinished += 1
+        calls[size] += 1
+        bytes[size] &+= length
+    }
+
+    /// An admitted call counts no more among those under way.
+    mutating func handOver(_ length: UInt32) {
+        let size = Self.sizeClass(length)
+        assert(calls[size] > 0 && bytes[size] >= length, "more calls leave than were admitted")
+        calls[size] -= 1
+        bytes[size] &-= length
+    }
+
+    /// A call that has been handed over is over.
+    mutating func finish() {
+        assert(unfinished > 0, "more calls end than were admitted")
+        unfinished -= 1
+    }
+
+    mutating func enqueue(_ slot: UInt32, length: UInt32, _ rpcs: borrowing RPCTable) {
+        queues[Self.sizeClass(length)].append(slot, rpcs)
+        queuedCalls += 1
+    }
+
+    mutating func dequeue(_ slot: UInt32, length: UInt32, _ rpcs: borrowing RPCTable) {
+        queues[Self.sizeClass(length)].remove(slot, rpcs)
+        queuedCalls -= 1
+        if queuedCalls == 0 { oldestCredit = 0 }
+    }
+
+    /// The call in the queue that may begin now: the first of the shortest class, or the oldest if it has earned that.
+    mutating func next(_ limits: Limits, _ rpcs: borrowing RPCTable) -> UInt32? {
+        guard queuedCalls > 0, unfinished < limits.unfinished else { return nil }
+        if oldestCredit > 0, let oldest = oldest(rpcs), oldestCredit >= rpcs.at(oldest).pointee.admissionBytes {
+            oldestCredit -= rpcs.at(oldest).pointee.admissionBytes
+            return oldest
+        }
+        guard let size = queues.indices.first(where: { !queues[$0].isEmpty }) else { return nil }
+        let slot = queues[size].first
+        return mayBegin(rpcs.at(slot).pointee.admissionBytes, limits) ? slot : nil
+    }
+
+    private func oldest(_ rpcs: borrowing RPCTable) -> UInt32? {
+        var oldest: UInt32?
+        for size in queues.indices where !queues[size].isEmpty {
+            let slot = queues[size].first
+            if let best = oldest, rpcs.at(best).pointee.birth < rpcs.at(slot).pointee.birth { continue }
+            oldest = slot
+        }
+        return oldest
+    }
+}
+
+/// Calls of one class that wait, in the order in which they came: a list through their records.
+struct CallQueue: BitwiseCopyable {
+    private(set) var first = RPCTable.none
+    private var last = RPCTable.none
+
+    var isEmpty: Bool { first == RPCTable.none }
+
+    mutating func append(_ slot: UInt32, _ rpcs: borrowing RPCTable) {
+        rpcs.at(slot).pointee.olderCall = last
+        rpcs.at(slot).pointee.newerCall = RPCTable.none
+        if isEmpty { first = slot } else { rpcs.at(last).pointee.newerCall = slot }
+        last = slot
+    }
+
+    mutating func remove(_ slot: UInt32, _ rpcs: borrowing RPCTable) {
+        let older = rpcs.at(slot).pointee.olderCall
+        let newer = rpcs.at(slot).pointee.newerCall
+        if older == RPCTable.none { first = newer } else { rpcs.at(older).pointee.newerCall = newer }
+        if newer == RPCTable.none { last = older } else { rpcs.at(newer).pointee.olderCall = older }
+        rpcs.at(slot).pointee.olderCall = RPCTable.none
+        rpcs.at(slot).pointee.newerCall = RPCTable.none
+    }
+}
