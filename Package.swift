@@ -71,8 +71,9 @@ let package = Package(
         tests("HomaWireTests", ["HomaBase", "HomaWire"]),
         tests("HomaBuffersTests", ["HomaBase", "HomaBuffers"]),
         tests("HomaCoreTests", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore"]),
-        tests("HomaIOTests", ["HomaBase", "HomaCore", "HomaIO", "CHomaPosix"]),
-        tests("HomaTests", ["HomaBase", "HomaCore", "HomaIO", "Homa"]),
+        .target(name: "CFaults", path: "Tests/CFaults"),
+        tests("HomaIOTests", ["HomaBase", "HomaCore", "HomaIO", "CHomaPosix", "CFaults"]),
+        tests("HomaTests", ["HomaBase", "HomaCore", "HomaIO", "Homa", "CFaults"]),
         tests("HomaWorkloadsTests", ["HomaBase", "HomaWorkloads"]),
         .testTarget(name: "TidyTests", swiftSettings: settings),
         tests(

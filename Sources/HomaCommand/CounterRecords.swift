@@ -46,6 +46,7 @@ private func dropRecords(_ statistics: HomaStatistics) -> [ResultRecord] {
         ("for another shard", statistics.misdirectedPackets),
         ("truncated", network.truncated), ("too big", network.droppedTooBig),
         ("forbidden", network.droppedForbidden), ("unreachable", network.droppedUnreachable),
+        ("no room", network.droppedNoRoom),
         ("other send error", network.droppedOther),
     ]
     return records.filter { $0.count > 0 }.map {

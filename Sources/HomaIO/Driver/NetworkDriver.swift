@@ -116,6 +116,24 @@ extension NetworkDriver {
         }
     }
 
+    /// Packets appended so far.
+    var appendedPackets: UInt64 {
+        switch choice {
+        case .udp(let driver): driver.pointee.sendQueue.appendedPackets
+        case .packet(let driver): driver.pointee.sendQueue.appendedPackets
+        case .raw(let driver): driver.pointee.sendQueue.appendedPackets
+        }
+    }
+
+    /// How many of them were appended before the oldest that is still queued; all, when none is.
+    var oldestQueued: UInt64 {
+        switch choice {
+        case .udp(let driver): driver.pointee.sendQueue.oldestQueued
+        case .packet(let driver): driver.pointee.oldestQueued
+        case .raw(let driver): driver.pointee.sendQueue.oldestQueued
+        }
+    }
+
     @inline(__always)
     var isFull: Bool {
         switch choice {
@@ -157,9 +175,9 @@ extension NetworkDriver {
 
     mutating func flush(at now: Instant) -> FlushResult {
         switch choice {
-        case .udp(let driver): driver.pointee.flush()
+        case .udp(let driver): driver.pointee.flush(at: now)
         case .packet(let driver): driver.pointee.flush(at: now)
-        case .raw(let driver): driver.pointee.flush()
+        case .raw(let driver): driver.pointee.flush(at: now)
         }
     }
 

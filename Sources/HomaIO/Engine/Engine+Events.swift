@@ -6,16 +6,14 @@ internal import HomaCore
 
 /// From the protocol to the application.
 extension Engine {
-    /// Hands out what happened, unless packets that may need released payload still wait for the kernel.
+    /// Hands out what happened.
     func tellApplication() {
-        guard state.pointee.driver.queuedPackets == 0 else { return }
         var count = 0
         while let event = state.pointee.endpoint.nextEvent() {
             tell(event)
             count += 1
             guard count % Self.workBetweenSends == 0 else { continue }
             transmit()
-            guard state.pointee.driver.queuedPackets == 0 else { return }
         }
     }
 

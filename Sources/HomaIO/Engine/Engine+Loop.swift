@@ -117,7 +117,7 @@ extension Engine {
         region.pool.park(shard: shard.index)
         state.pointee.counters.sleeps &+= 1
         var limit = deadline
-        if state.pointee.backlog == .retryLater {
+        if state.pointee.backlog == .retryLater || state.pointee.backlog == .retryRefused {
             limit = min(limit, state.pointee.now.advanced(byNanoseconds: 20_000))
         }
         try? state.pointee.poller.setWantsWritable(state.pointee.backlog == .waitUntilWritable)

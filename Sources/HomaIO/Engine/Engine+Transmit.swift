@@ -63,16 +63,17 @@ extension Engine {
         return count
     }
 
-    /// Tries again to send what the kernel had no room for. True when nothing is left.
+    /// Tries again to send what the kernel had no room for. True when other packets may leave.
     private func flushBacklog() -> Bool {
         guard state.pointee.driver.queuedPackets > 0 else { return true }
         flush()
-        return state.pointee.driver.queuedPackets == 0
+        return state.pointee.backlog == .none || state.pointee.backlog == .retryRefused
     }
 
     private func flush() {
         let result = state.pointee.driver.flush(at: state.pointee.now)
         state.pointee.backlog = result.remainder
+        releasePending()
         if state.pointee.driver.mayHaveErrors { takeNetworkErrors() }
     }
 

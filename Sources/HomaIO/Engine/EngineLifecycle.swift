@@ -103,6 +103,8 @@ extension Engine {
         state.pointee.endpoint.releaseEverything(at: state.pointee.now)
         while let event = state.pointee.endpoint.nextEvent() { tell(event) }
         for record in state.pointee.sends.removeAll() { record.owner.release() }
+        for release in state.pointee.releases { release.owner.release() }
+        state.pointee.releases = []
         while let job = state.pointee.jobs.popFirst() { globalConcurrentExecutor.enqueue(job) }
     }
 }

@@ -26,6 +26,12 @@ struct SendRecord {
     }
 }
 
+/// Payload that may be let go when the packets appended before have left.
+struct PendingRelease {
+    let owner: Unmanaged<AnyObject>
+    let appendedPackets: UInt64
+}
+
 /// All that the engine thread alone touches.
 ///
 /// It lives behind a pointer and is reached field by field, never through a mutating method of the
@@ -37,6 +43,8 @@ struct EngineState: ~Copyable {
     var jobs = JobQueue()
     var timers = TimerQueue()
     var sends: Slab<SendRecord>
+    /// Of payload that is not needed any more, in that order; only while the kernel has no room.
+    var releases: [PendingRelease] = []
     var calls: Slab<PendingCall>
     var ports = PortSinks()
     /// Buffer that changes places with the inbox's.

@@ -10,6 +10,12 @@ extension PacketDriver {
         sendQueue.queuedPackets + socket.queuedPackets + (sendRing.pendingCount > 0 ? 1 : 0)
     }
 
+    /// How many packets were appended before the oldest that is still queued, or before those that were handed to the
+    /// socket since it had none.
+    var oldestQueued: UInt64 {
+        socket.queuedPackets > 0 ? min(sendQueue.oldestQueued, handedToSocket) : sendQueue.oldestQueued
+    }
+
     /// True when ``flush()`` must make room before the next packet.
     public var isFull: Bool { sendQueue.isFull }
 
@@ -39,37 +45,38 @@ extension PacketDriver {
     /// - Parameter now: the time on ``MonotonicClock/process``, some milliseconds old at most.
     public mutating func flush(at now: Instant = MonotonicClock.process.now()) -> FlushResult {
         var result = FlushResult()
-        while sendQueue.firstTrain < sendQueue.trainEnd, result.remainder == .none {
+        while sendQueue.firstTrain < sendQueue.trainEnd, result.mayGoOn {
             let path = paths.path(to: sendQueue.trains[sendQueue.firstTrain].peer, at: now)
             let isPartlyGone = sendQueue.trains[sendQueue.firstTrain].isSingly
             if let headers = path.pointee!.headers, !path.pointee!.mustConfirm, !isPartlyGone {
-                send(headers, interface: path.pointee!.interface, mtu: path.pointee!.mtu, &result)
+                send(headers, interface: path.pointee!.interface, mtu: path.pointee!.mtu, &result, at: now)
             } else {
                 path.pointee!.mustConfirm = false
-                handToSocket(&result)
+                handToSocket(&result, at: now)
             }
         }
         kick(&result)
         sendQueue.rewindIfEmpty()
-        if socket.queuedPackets > 0 { flushSocket(&result) }
+        if socket.queuedPackets > 0 { flushSocket(&result, at: now) }
         return result
     }
 
     private mutating func send(
-        _ headers: FrameHeaders, interface: UInt32, mtu: Int, _ result: inout FlushResult
+        _ headers: FrameHeaders, interface: UInt32, mtu: Int, _ result: inout FlushResult, at now: Instant
     ) {
         let head = sendQueue.firstTrain
         let byteCount = Int(sendQueue.trains[head].byteCount)
         let packetBytes = Int(sendQueue.trains[head].packetBytes)
         if packetBytes + headers.count - FrameHeaders.networkOffset > mtu { return dropTooBig(&result) }
         if sendRing.mustKick(before: interface, headers.protocolNumber) { kick(&result) }
-        guard result.remainder == .none else { return }
+        guard result.mayGoOn else { return }
         if byteCount + headers.count <= sendRing.capacity {
             fillFrame(headers, interface: interface, byteCount: byteCount, packetBytes: packetBytes, &result)
         } else {
             kick(&result)
-            guard result.remainder == .none else { return }
-            sendLong(headers, interface: interface, byteCount: byteCount, packetBytes: packetBytes, &result)
+            guard result.mayGoOn else { return }
+            sendLong(
+                headers, interface: interface, byteCount: byteCount, packetBytes: packetBytes, &result, at: now)
         }
     }
 
@@ -104,7 +111,8 @@ extension PacketDriver {
 
     /// A train that a frame cannot hold, or a single long packet.
     private mutating func sendLong(
-        _ headers: FrameHeaders, interface: UInt32, byteCount: Int, packetBytes: Int, _ result: inout FlushResult
+        _ headers: FrameHeaders, interface: UInt32, byteCount: Int, packetBytes: Int, _ result: inout FlushResult,
+        at now: Instant
     ) {
         let head = sendQueue.firstTrain
         let isTrain = sendQueue.trains[head].packetCount > 1
@@ -127,11 +135,11 @@ extension PacketDriver {
             // The kernel does not take trains from packet sockets (before Linux 6.2).
             counters.gsoFallbacks += 1
             isUsingGSO = false
-            handToSocket(&result)
+            handToSocket(&result, at: now)
         case EMSGSIZE: dropTooBig(&result)
         default:
             paths.forgetAll()
-            handToSocket(&result)
+            handToSocket(&result, at: now)
         }
     }
 
@@ -177,12 +185,13 @@ extension PacketDriver {
     }
 
     /// Lets the kernel send the first train.
-    private mutating func handToSocket(_ result: inout FlushResult) {
+    private mutating func handToSocket(_ result: inout FlushResult, at now: Instant) {
         let head = sendQueue.firstTrain
         sendQueue.trains[head].isSingly = true
         sendQueue.trains[head].isClosed = true
+        if socket.queuedPackets == 0 { handedToSocket = sendQueue.trains[head].sequence }
         while sendQueue.trains[head].packetCount > 0 {
-            if socket.isFull { flushSocket(&result) }
+            if socket.isFull { flushSocket(&result, at: now) }
             guard !socket.isFull else { return }
             let packet = sendQueue.packets[Int(sendQueue.trains[head].firstPacket)]
             let header = sendQueue.pieces[Int(packet.firstPiece)]
@@ -197,11 +206,15 @@ extension PacketDriver {
         sendQueue.firstTrain += 1
     }
 
-    private mutating func flushSocket(_ result: inout FlushResult) {
-        let part = socket.flush()
+    private mutating func flushSocket(_ result: inout FlushResult, at now: Instant) {
+        let part = socket.flush(at: now)
         result.sentPackets += part.sentPackets
         result.droppedPackets += part.droppedPackets
+        switch part.remainder {
+        case .none: break
+        case .retryRefused: if result.remainder == .none { result.remainder = .retryRefused }
         // The poller does not watch for room in every socket: a little later is good enough for this one.
-        if part.remainder != .none { result.remainder = .retryLater }
+        case .retryLater, .waitUntilWritable: result.remainder = .retryLater
+        }
     }
 }

@@ -21,6 +21,8 @@ public struct PacketDriver: ~Copyable, @unchecked Sendable {
     /// Trains that are longer than a frame leave through this socket, gathered by the kernel.
     let trainSocket: OwnedDescriptor
     var sendQueue: SendQueue
+    /// The place in the queue of the first packet that the socket was given while it had none.
+    var handedToSocket: UInt64 = 0
     var paths: PathTable
     var locals: LocalAddresses
     let datagrams: UnsafeMutablePointer<ReceivedDatagram>

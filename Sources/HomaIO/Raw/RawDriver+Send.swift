@@ -36,25 +36,42 @@ extension RawDriver {
 
     /// Sends what is queued, in order, until done or until the kernel has no room. Never fails, like
     /// ``UDPDriver/flush()``.
-    public mutating func flush() -> FlushResult {
+    public mutating func flush(at now: Instant = MonotonicClock.process.now()) -> FlushResult {
         var result = FlushResult()
+        var refused = RefusedPeers(sendQueue)
+        sendPackets(&refused, &result, at: now)
+        refused.putBack(&sendQueue)
+        if refused.hasAside, result.remainder == .none { result.remainder = .retryRefused }
+        sendQueue.rewindIfEmpty()
+        return result
+    }
+
+    private mutating func sendPackets(_ refused: inout RefusedPeers, _ result: inout FlushResult, at now: Instant) {
         var isRetry = false
         while sendQueue.firstTrain < sendQueue.trainEnd, result.remainder == .none {
             let head = sendQueue.firstTrain
+            if refused.holds(sendQueue.trains[head].peer) {
+                refused.setAside(&sendQueue)
+                continue
+            }
             let isIPv4 = sendQueue.trains[head].peer.isIPv4
             var end = head + 1
-            while end < sendQueue.trainEnd, sendQueue.trains[end].peer.isIPv4 == isIPv4 { end += 1 }
+            while end < sendQueue.trainEnd, sendQueue.trains[end].peer.isIPv4 == isIPv4,
+                !refused.holds(sendQueue.trains[end].peer)
+            {
+                end += 1
+            }
             let sent = send(head, count: end - head, isIPv4: isIPv4)
             statistics.sendCalls += 1
             if sent > 0 {
                 account(Int(sent), &result)
                 isRetry = false
-            } else if !mustWait(-sent, &result), !mayRetry(-sent, &isRetry) {
+            } else if !mustWait(-sent, &result), !defers(-sent, &refused, &result, at: now),
+                !mayRetry(-sent, &isRetry)
+            {
                 drop(code: -sent, &result)
             }
         }
-        sendQueue.rewindIfEmpty()
-        return result
     }
 
     private func send(_ first: Int, count: Int, isIPv4: Bool) -> Int32 {
@@ -74,12 +91,20 @@ extension RawDriver {
     }
 
     private mutating func mustWait(_ code: Int32, _ result: inout FlushResult) -> Bool {
-        switch code {
-        case EAGAIN: statistics.sendBufferFull += 1
-        case ENOBUFS, ENOMEM, 0: statistics.deviceQueueFull += 1
-        default: return false
-        }
+        guard code == EAGAIN || code == 0 else { return false }
+        statistics.sendBufferFull += 1
         result.remainder = .retryLater
+        return true
+    }
+
+    /// True when the kernel has no room for the first packet: it has been set aside, or dropped after a while of that.
+    private mutating func defers(
+        _ code: Int32, _ refused: inout RefusedPeers, _ result: inout FlushResult, at now: Instant
+    ) -> Bool {
+        guard code == ENOBUFS || code == ENOMEM else { return false }
+        statistics.deviceQueueFull += 1
+        if !refused.refuse(&sendQueue, at: now) { drop(code: code, &result) }
+        if refused.isFull { result.remainder = .retryLater }
         return true
     }
 
@@ -106,6 +131,7 @@ extension RawDriver {
         case EMSGSIZE: statistics.droppedTooBig += 1
         case EPERM, EACCES: statistics.droppedForbidden += 1
         case ENETUNREACH, EHOSTUNREACH, EAFNOSUPPORT: statistics.droppedUnreachable += 1
+        case ENOBUFS, ENOMEM: statistics.droppedNoRoom += 1
         default: statistics.droppedOther += 1
         }
         result.droppedPackets += 1

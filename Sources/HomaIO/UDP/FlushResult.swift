@@ -10,6 +10,9 @@ public struct FlushResult: Equatable, Sendable {
         case waitUntilWritable
         /// The device's queue is full or memory is short: flush again a little later.
         case retryLater
+        /// The kernel has no room for packets to a few peers: flush again a little later. Packets to others may be
+        /// appended meanwhile.
+        case retryRefused
     }
 
     /// Packets handed to the kernel; a bundle of them is one.
@@ -18,6 +21,9 @@ public struct FlushResult: Equatable, Sendable {
     public var droppedPackets = 0
     /// Why packets are left, if any.
     public var remainder = Remainder.none
+
+    /// True unless nothing more can leave at present.
+    var mayGoOn: Bool { remainder == .none || remainder == .retryRefused }
 
     public init(sentPackets: Int = 0, droppedPackets: Int = 0, remainder: Remainder = .none) {
         self.sentPackets = sentPackets

@@ -42,6 +42,10 @@ struct SendQueue: ~Copyable {
         /// Length of datagrams in which its packets may go together with others; 0: they go alone, or have been put
         /// together already.
         var bundleBytes: UInt32 = 0
+        /// Packets appended to the queue before its first one.
+        var sequence: UInt64 = 0
+        /// When the kernel first had no room for it.
+        var refusedSince: Instant?
     }
 
     let capacity: Int
@@ -70,6 +74,8 @@ struct SendQueue: ~Copyable {
     var wantsBundles = false
     /// Packets appended and neither sent nor dropped.
     var queuedPackets = 0
+    /// Packets appended ever.
+    private(set) var appendedPackets: UInt64 = 0
 
     init(capacity: Int, maximumTrainBytes: Int) {
         self.capacity = capacity
@@ -133,6 +139,7 @@ struct SendQueue: ~Copyable {
         packetEnd += 1
         headerEnd += 1
         queuedPackets += 1
+        appendedPackets += 1
     }
 
     /// Appends DATA packets that go on where the last one ended: each as long as it, with the next bytes of the
@@ -165,6 +172,7 @@ struct SendQueue: ~Copyable {
             headerEnd += 1
         }
         queuedPackets += count
+        appendedPackets += UInt64(count)
     }
 
     private func joinLastTrain(
@@ -191,12 +199,20 @@ struct SendQueue: ~Copyable {
     ) {
         trains[trainEnd] = Train(
             peer: peer, firstPacket: UInt32(packetEnd), packetCount: 1, byteCount: byteCount,
-            packetBytes: byteCount, priority: priority, isClosed: !mayJoin, bundleBytes: bundleBytes)
+            packetBytes: byteCount, priority: priority, isClosed: !mayJoin, bundleBytes: bundleBytes,
+            sequence: appendedPackets)
         outgoing[trainEnd] = homa_outgoing(
             to: peer.shimAddress, pieces: pieces + (pieceEnd - Int(pieceCount)), piece_count: pieceCount,
             segment_size: 0, traffic_class: priority << 5)
         if trainEnd > firstTrain, maySharePackets(trainEnd - 1, trainEnd) { wantsBundles = true }
         trainEnd += 1
+    }
+
+    /// How many packets were appended before the oldest that is still queued; all, when none is.
+    var oldestQueued: UInt64 {
+        var oldest = appendedPackets
+        for train in firstTrain..<trainEnd { oldest = min(oldest, trains[train].sequence) }
+        return oldest
     }
 
     /// Forgets everything when all trains are done, so that the next packets start at the front.

@@ -2,25 +2,41 @@
 
 internal import CHomaPosix
 internal import Glibc
-internal import HomaBase
+public import HomaBase
 
 extension UDPDriver {
-    /// Sends what is queued, in order, until done or until the kernel has no room.
+    /// Sends what is queued, to each peer in order, until done or until the kernel has no room.
     ///
     /// Never fails: a packet with an error of its own is counted in ``statistics`` and dropped. When the
-    /// kernel refuses a train, its packets go one by one. Payload of packets sent or dropped is free
+    /// kernel refuses a train, its packets go one by one. What it has no room for stays queued for a
+    /// millisecond, and others pass it (``RefusedPeers``). Payload of packets sent or dropped is free
     /// again; when the remainder is ``FlushResult/Remainder/none`` that is all of it.
-    public mutating func flush() -> FlushResult {
+    ///
+    /// - Parameter now: the time on ``MonotonicClock/process``, some microseconds old at most.
+    public mutating func flush(at now: Instant = MonotonicClock.process.now()) -> FlushResult {
         var result = FlushResult()
-        var isRetry = false
+        var refused = RefusedPeers(sendQueue)
         bundlePackets()
+        sendTrains(&refused, &result, at: now)
+        refused.putBack(&sendQueue)
+        if refused.hasAside, result.remainder == .none { result.remainder = .retryRefused }
+        sendQueue.rewindIfEmpty()
+        return result
+    }
+
+    private mutating func sendTrains(_ refused: inout RefusedPeers, _ result: inout FlushResult, at now: Instant) {
+        var isRetry = false
         while sendQueue.firstTrain < sendQueue.trainEnd, result.remainder == .none {
             let head = sendQueue.firstTrain
-            if sendQueue.trains[head].isSingly {
-                sendSingly(&result)
+            if refused.holds(sendQueue.trains[head].peer) {
+                refused.setAside(&sendQueue)
                 continue
             }
-            let lane = nextLane()
+            if sendQueue.trains[head].isSingly {
+                sendSingly(&refused, &result, at: now)
+                continue
+            }
+            let lane = nextLane(refused)
             let sent = send(sendQueue.outgoing + head, lane.trainCount, connected: lane.isConnected)
             statistics.sendCalls += 1
             guard sent <= 0 else {
@@ -28,7 +44,9 @@ extension UDPDriver {
                 isRetry = false
                 continue
             }
-            if stops(-sent, &result) || retries(-sent, &isRetry) { continue }
+            if stops(-sent, &result) || defers(-sent, &refused, &result, at: now) || retries(-sent, &isRetry) {
+                continue
+            }
             if Self.mayBlameSegmentation(-sent), sendQueue.trains[head].packetCount > 1 {
                 statistics.gsoFallbacks += 1
                 sendQueue.trains[head].isSingly = true
@@ -37,8 +55,6 @@ extension UDPDriver {
                 drop(Int(sendQueue.trains[head].packetCount), code: -sent, &result)
             }
         }
-        sendQueue.rewindIfEmpty()
-        return result
     }
 
     private mutating func bundlePackets() {
@@ -49,12 +65,17 @@ extension UDPDriver {
     }
 
     /// Which socket the next trains leave by, and how many of them in a row.
-    private func nextLane() -> (trainCount: Int, isConnected: Bool) {
+    private func nextLane(_ refused: RefusedPeers) -> (trainCount: Int, isConnected: Bool) {
         let head = sendQueue.firstTrain
-        guard let peer = connected?.peer else { return (sendQueue.trainEnd - head, false) }
+        let peer = connected?.peer
+        if peer == nil, refused.count == 0 { return (sendQueue.trainEnd - head, false) }
         let isConnected = sendQueue.trains[head].peer == peer
         var end = head + 1
-        while end < sendQueue.trainEnd, (sendQueue.trains[end].peer == peer) == isConnected { end += 1 }
+        while end < sendQueue.trainEnd, (sendQueue.trains[end].peer == peer) == isConnected,
+            !refused.holds(sendQueue.trains[end].peer)
+        {
+            end += 1
+        }
         return (end - head, isConnected)
     }
 
@@ -63,7 +84,7 @@ extension UDPDriver {
     }
 
     /// Sends the rest of the first train packet by packet, and learns whether trains work at all.
-    private mutating func sendSingly(_ result: inout FlushResult) {
+    private mutating func sendSingly(_ refused: inout RefusedPeers, _ result: inout FlushResult, at now: Instant) {
         let head = sendQueue.firstTrain
         let count = sendQueue.explode(head)
         var position = 0
@@ -78,6 +99,8 @@ extension UDPDriver {
                 result.sentPackets += Int(sent)
                 position += Int(sent)
                 isRetry = false
+            } else if defers(-sent, &refused, &result, at: now) {
+                return
             } else if !stops(-sent, &result), !retries(-sent, &isRetry) {
                 sendQueue.trains[head].hadTooBig = sendQueue.trains[head].hadTooBig || -sent == EMSGSIZE
                 drop(1, code: -sent, &result)
@@ -85,9 +108,9 @@ extension UDPDriver {
                 isRetry = false
             }
         }
-        guard position == count else { return }
+        guard position == count, sendQueue.firstTrain == head else { return }
         if !sendQueue.trains[head].hadTooBig { denyTrains(to: sendQueue.trains[head].peer) }
-        if sendQueue.firstTrain == head { sendQueue.firstTrain += 1 }
+        sendQueue.firstTrain += 1
     }
 
     private mutating func denyTrains(to peer: PeerAddress) {
@@ -106,19 +129,25 @@ extension UDPDriver {
         sendQueue.firstTrain += count
     }
 
-    /// True when the kernel has no room: everything stays queued.
+    /// True when the socket has no room: everything stays queued.
     private mutating func stops(_ code: Int32, _ result: inout FlushResult) -> Bool {
-        switch code {
-        case EAGAIN:
-            statistics.sendBufferFull += 1
-            result.remainder = .waitUntilWritable
-            return true
-        case ENOBUFS, ENOMEM, 0:
-            statistics.deviceQueueFull += 1
-            result.remainder = .retryLater
-            return true
-        default: return false
+        guard code == EAGAIN || code == 0 else { return false }
+        statistics.sendBufferFull += 1
+        result.remainder = .waitUntilWritable
+        return true
+    }
+
+    /// True when the kernel has no room for the first train: it has been set aside, or dropped after a while of that.
+    private mutating func defers(
+        _ code: Int32, _ refused: inout RefusedPeers, _ result: inout FlushResult, at now: Instant
+    ) -> Bool {
+        guard code == ENOBUFS || code == ENOMEM else { return false }
+        statistics.deviceQueueFull += 1
+        if !refused.refuse(&sendQueue, at: now) {
+            drop(Int(sendQueue.trains[sendQueue.firstTrain].packetCount), code: code, &result)
         }
+        if refused.isFull { result.remainder = .retryLater }
+        return true
     }
 
     /// True when the same packet deserves another attempt: the error may be an earlier packet's, which
@@ -156,6 +185,7 @@ extension UDPDriver {
         case EMSGSIZE: statistics.droppedTooBig += UInt64(count)
         case EPERM, EACCES: statistics.droppedForbidden += UInt64(count)
         case ENETUNREACH, EHOSTUNREACH, EAFNOSUPPORT: statistics.droppedUnreachable += UInt64(count)
+        case ENOBUFS, ENOMEM: statistics.droppedNoRoom += UInt64(count)
         default: statistics.droppedOther += UInt64(count)
         }
         result.droppedPackets += count

@@ -16,7 +16,7 @@ public struct UDPStatistics: Equatable, Sendable {
     public var gsoFallbacks: UInt64 = 0
     /// Flushes that stopped because the send buffer was full.
     public var sendBufferFull: UInt64 = 0
-    /// Flushes that stopped because the device's queue or the kernel's memory was exhausted.
+    /// Packets or trains that the kernel had no room for: a device's queue, its table of neighbours or memory was full.
     public var deviceQueueFull: UInt64 = 0
     /// Earlier errors of other packets that the kernel reported in place of a call's own result.
     public var pendingErrors: UInt64 = 0
@@ -26,6 +26,8 @@ public struct UDPStatistics: Equatable, Sendable {
     public var droppedForbidden: UInt64 = 0
     /// Packets dropped: no route, or the network or host is unreachable.
     public var droppedUnreachable: UInt64 = 0
+    /// Packets dropped: the kernel had no room for them for a millisecond.
+    public var droppedNoRoom: UInt64 = 0
     /// Packets dropped for any other reason.
     public var droppedOther: UInt64 = 0
 
@@ -74,12 +76,15 @@ public struct UDPStatistics: Equatable, Sendable {
         [
             \.sentPackets, \.sentBytes, \.bundledPackets, \.sendCalls, \.sentTrains, \.gsoFallbacks, \.sendBufferFull,
             \.deviceQueueFull, \.pendingErrors, \.droppedTooBig, \.droppedForbidden, \.droppedUnreachable,
-            \.droppedOther, \.connections, \.receivedPackets, \.receivedBytes, \.receivedDatagrams, \.receiveBatches,
+            \.droppedNoRoom, \.droppedOther, \.connections, \.receivedPackets, \.receivedBytes, \.receivedDatagrams,
+            \.receiveBatches,
             \.truncated, \.receiveOverflows, \.receiveFailures, \.malformedFrames, \.badChecksums, \.foreignFrames,
             \.refusedPackets, \.sentThroughSocket, \.errorReports, \.malformedErrorReports,
         ]
     }
 
     /// Packets dropped before they left, for all reasons.
-    public var droppedPackets: UInt64 { droppedTooBig + droppedForbidden + droppedUnreachable + droppedOther }
+    public var droppedPackets: UInt64 {
+        droppedTooBig + droppedForbidden + droppedUnreachable + droppedNoRoom + droppedOther
+    }
 }
