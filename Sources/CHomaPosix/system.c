@@ -46,3 +46,8 @@ int homa_pin_thread(unsigned core) {
     CPU_SET(core, &cores);
     return sched_setaffinity(0, sizeof cores, &cores) < 0 ? -errno : 0;
 }
+
+static _Thread_local void *thread_mark;
+
+void homa_mark_thread(void *owner) { thread_mark = owner; }
+void *homa_thread_mark(void) { return thread_mark; }

@@ -62,6 +62,39 @@ extension LoopbackTests {
             }
         }
 
+        /// Method: handlers on the threads of both shards ask for everything that is answered by all of them.
+        @Test("handlers on several of a node's threads may ask the node about itself at the same time")
+        func inquiries() async throws {
+            try await withHomaNode(sharded(2)) { server in
+                let socket = try server.openSocket(port: 100)
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask {
+                        try await socket.serveInline { request in
+                            _ = server.statistics
+                            _ = server.rpcs()
+                            let port = UInt16(1000 + request.id.rawValue / 2 % 1000)
+                            (try? server.openSocket(port: port))?.close()
+                            try? request.respondWithRequest()
+                        }
+                    }
+                    try await withHomaNode(sharded(2)) { client in
+                        try await withThrowingTaskGroup(of: Void.self) { calls in
+                            for number in 0..<400 {
+                                calls.addTask {
+                                    let bytes = pattern(100, seed: number)
+                                    let answer = try await client.ask(server.address(port: 100), bytes)
+                                    #expect(answer == bytes)
+                                }
+                            }
+                            try await calls.waitForAll()
+                        }
+                    }
+                    socket.close()
+                    try await group.waitForAll()
+                }
+            }
+        }
+
         @Test("one-way messages arrive at sharded nodes", arguments: [1, 2])
         func messages(clients: Int) async throws {
             try await withHomaNode(sharded(2)) { server in

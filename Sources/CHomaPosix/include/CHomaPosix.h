@@ -70,6 +70,10 @@ int homa_receive(int fd, struct homa_incoming *slots, unsigned count);
 // far as a piece names it. 1, or an error.
 int homa_receive_scattered(int fd, const struct iovec *pieces, unsigned count, struct homa_incoming *slot);
 
+// What the present thread was marked with, NULL at first.
+void homa_mark_thread(void *owner);
+void *homa_thread_mark(void);
+
 // Divides what arrives at a port among the `count` sockets that share it (SO_REUSEPORT), in the order in which they
 // were bound: by the 32-bit number at byte `offset` of each datagram, halved, modulo `count`. Once for any of them.
 int homa_steer(int fd, uint32_t offset, uint32_t count);

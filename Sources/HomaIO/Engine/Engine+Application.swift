@@ -102,11 +102,16 @@ extension Engine {
     public nonisolated(nonsending) func waitForEnd() async { _ = await sleep(until: .distantFuture) }
 
     /// Runs `body` on the engine thread and waits for its result; nil when the engine has stopped.
+    ///
+    /// Another engine's thread that waits here does what others ask of it meanwhile: two engines that wait for each
+    /// other would else do so for ever.
     func performAndWait<Value: Sendable>(_ body: @escaping @Sendable () -> Value) -> Value? {
         if isCurrentThread { return state.pointee.isClosed ? nil : body() }
         let reply = Reply<Value>()
-        let isAccepted = submit(.perform { reply.fill(body()) })
-        return isAccepted ? reply.wait() : nil
+        guard submit(.perform { reply.fill(body()) }) else { return nil }
+        guard let waiter = Engine.current else { return reply.wait() }
+        while !reply.wait(nanoseconds: 50_000) { _ = waiter.takeCommands() }
+        return reply.value
     }
 
     /// A snapshot of all counters; engine thread only.
@@ -125,7 +130,8 @@ extension Engine {
 /// One value handed from the engine thread to a thread that waits for it.
 private final class Reply<Value: Sendable>: @unchecked Sendable {
     private let semaphore: UnsafeMutablePointer<sem_t>
-    private var value: Value?
+    /// There once a wait has succeeded.
+    private(set) var value: Value?
 
     init() {
         semaphore = .allocate(capacity: 1)
@@ -146,5 +152,15 @@ private final class Reply<Value: Sendable>: @unchecked Sendable {
     func wait() -> Value? {
         while sem_wait(semaphore) != 0 {}
         return value
+    }
+
+    /// False when it is not there after this time, less than a second.
+    func wait(nanoseconds: Int) -> Bool {
+        var limit = timespec()
+        clock_gettime(CLOCK_REALTIME, &limit)
+        limit.tv_nsec += nanoseconds
+        limit.tv_sec += limit.tv_nsec / 1_000_000_000
+        limit.tv_nsec %= 1_000_000_000
+        return sem_timedwait(semaphore, &limit) == 0
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CHomaPosix
 internal import Glibc
 public import HomaBase
 internal import HomaCore
@@ -124,6 +125,18 @@ public final class Engine: @unchecked Sendable {
         signal.commandsArrived()
     }
 
-    func enterThread() { threadID.store(pthread_self(), ordering: .sequentiallyConsistent) }
-    func leaveThread() { threadID.store(0, ordering: .sequentiallyConsistent) }
+    func enterThread() {
+        threadID.store(pthread_self(), ordering: .sequentiallyConsistent)
+        homa_mark_thread(Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    func leaveThread() {
+        homa_mark_thread(nil)
+        threadID.store(0, ordering: .sequentiallyConsistent)
+    }
+
+    /// The engine whose thread this is.
+    static var current: Engine? {
+        homa_thread_mark().map { Unmanaged<Engine>.fromOpaque($0).takeUnretainedValue() }
+    }
 }
