@@ -62,8 +62,9 @@ public final class HomaNode: Sendable {
     /// The node's UDP port; 0 with the carriage `ip146`, which has none.
     public var udpPort: UInt16 { engine.localAddress.port }
 
-    /// Waits until the node is shut down, or until the task is cancelled and then shuts it down.
-    /// Made for service groups that run each service in a task of its own.
+    /// Waits until the node is shut down, or until the task is cancelled and then shuts it down, in order.
+    /// Made for service groups that run each service in a task of its own. A group that asks its services to end in
+    /// order must call ``shutdown(within:)``: this library does not listen to signals.
     ///
     /// - Throws: `CancellationError` after cancellation, once the node is gone.
     public func run() async throws {
@@ -73,14 +74,20 @@ public final class HomaNode: Sendable {
         if wasCancelled { throw CancellationError() }
     }
 
-    /// Ends the node: open calls and waits fail with code `nodeClosed`, requests not yet answered are
-    /// dropped, and when this returns the thread is gone and the UDP port free. Further calls of it
-    /// do nothing. Messages still held stay valid. Cancellation does not shorten it.
-    public func shutdown() async {
+    /// Ends the node in order: its sockets are closed, answers and one-way messages given to it before are brought to
+    /// the other side, and then calls under way and waits fail with code `nodeClosed`, and requests not yet answered
+    /// are dropped. When this returns the thread is gone and the UDP port free. Messages still held stay valid.
+    /// Cancellation does not shorten it; a further call with a shorter limit does.
+    ///
+    /// - Parameter limit: longest time for answers and messages to be acknowledged, up to a day; zero: none, and they
+    ///   may be lost. It is used up only by a client that is slow: one that is gone is given up after
+    ///   ``EndpointConfiguration/timeout``, 0.4 seconds.
+    public func shutdown(within limit: Duration = .seconds(5)) async {
         let isFirst = !isShutDown.exchange(true, ordering: .sequentiallyConsistent)
         publisher.withLock { $0?.cancel() }
-        for engine in engines { engine.stop() }
-        for engine in engines { await engine.stopAndWait() }
+        let drain = min(limit.wholeNanoseconds, 86_400_000_000_000)
+        for engine in engines { engine.stop(drainNanoseconds: drain) }
+        for engine in engines { await engine.stopAndWait(drainNanoseconds: drain) }
         if isFirst { logger.debug("Homa node stopped", metadata: ["udp_address": "\(engine.localAddress)"]) }
     }
 
@@ -102,8 +109,9 @@ public final class HomaNode: Sendable {
 
 /// Runs `body` with a node that exists for exactly that long.
 ///
-/// When this returns or throws, the node is shut down: its thread is gone, its UDP port free, and all
-/// calls have ended. Messages that leave `body` stay valid. Cancelling the task cancels `body` as usual.
+/// When this returns or throws, the node is shut down (``HomaNode/shutdown(within:)``): what it answered has arrived,
+/// its thread is gone, its UDP port free, and all calls have ended. Messages that leave `body` stay valid. Cancelling
+/// the task cancels `body` as usual.
 ///
 /// - Parameters:
 ///   - configuration: the node's settings.

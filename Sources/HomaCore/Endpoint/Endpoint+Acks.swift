@@ -30,6 +30,29 @@ extension Endpoint {
         return AckFields(count: UInt16(count), records: records)
     }
 
+    /// Sends every acknowledgement that waits for a packet to ride on. For the end of the endpoint's life: nobody could
+    /// tell the servers afterwards, and they would keep their responses until they take us for dead.
+    public mutating func sendStoredAcks() {
+        for index in peers.known() where peers.at(index).pointee.ackCount > 0 {
+            let fields = takeAcks(from: index)
+            // Any of them stands in the header; its client port is not looked at.
+            let header = PacketHeader(
+                sourcePort: HomaLimits.firstClientPort, destinationPort: fields.records[0].serverPort,
+                senderID: fields.records[0].clientID, extensions: ownExtension([]), body: .ack(fields))
+            enqueueControl(header, to: peers.at(index).pointee.address)
+        }
+    }
+
+    /// True while the other side of something that was answered or sent here has not said that it has it.
+    public var awaitsAcks: Bool {
+        mutating get {
+            for slot in 0..<rpcs.fresh where rpcs.at(slot).pointee.state == .outgoing {
+                if !rpcs.at(slot).pointee.isClient || rpcs.at(slot).pointee.kind != .call { return true }
+            }
+            return false
+        }
+    }
+
     /// The latest stored acknowledgement, for a DATA packet.
     mutating func takeAck(from peer: UnsafeMutablePointer<Peer>) -> AckRecord {
         guard peer.pointee.ackCount > 0 else { return .none }

@@ -34,7 +34,7 @@ extension Endpoint {
         reply(.rpcUnknown, to: header, address: address, marks: marks)
     }
 
-    private mutating func enqueueControl(_ header: PacketHeader, to address: PeerAddress, bundleBytes: UInt32 = 0) {
+    mutating func enqueueControl(_ header: PacketHeader, to address: PeerAddress, bundleBytes: UInt32 = 0) {
         guard controlPackets.count < Self.maximumControlPackets else { return }
         controlPackets.append(
             OutgoingPacket(

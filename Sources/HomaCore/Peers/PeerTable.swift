@@ -52,6 +52,11 @@ struct PeerTable: ~Copyable {
         return Int(truncatingIfNeeded: (hash ^ (hash >> 29)) & UInt64(mask))
     }
 
+    /// All peers, in no particular order. Allocates: not for hot paths.
+    func known() -> [UInt32] {
+        UnsafeBufferPointer(start: buckets, count: mask + 1).filter { $0 != Self.none }
+    }
+
     func find(_ address: PeerAddress) -> UInt32? {
         var position = home(address)
         while buckets[position] != Self.none {

@@ -25,6 +25,8 @@ public final class Engine: @unchecked Sendable {
     let inbox = Mutex(EngineInbox())
     let lifecycle = Mutex(EngineLifecycle())
     private let stopRequested = Atomic<Bool>(false)
+    /// How long the engine may go on after that for what it has answered and sent, in nanoseconds.
+    private let drainLimit = Atomic<UInt64>(0)
     /// The engine's thread while it runs, 0 before and after.
     private let threadID = Atomic<UInt>(0)
     let state: UnsafeMutablePointer<EngineState>
@@ -120,7 +122,16 @@ public final class Engine: @unchecked Sendable {
 
     var mustStop: Bool { stopRequested.load(ordering: .relaxed) }
 
-    func requestStop() {
+    /// How long it may still go on, now that it must stop.
+    var drainNanoseconds: UInt64 { drainLimit.load(ordering: .relaxed) }
+
+    /// A later request can only shorten the time that an earlier one gave.
+    func requestStop(drainNanoseconds: UInt64) {
+        if mustStop {
+            drainLimit.min(drainNanoseconds, ordering: .relaxed)
+        } else {
+            drainLimit.store(drainNanoseconds, ordering: .relaxed)
+        }
         stopRequested.store(true, ordering: .sequentiallyConsistent)
         signal.commandsArrived()
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Glibc
+internal import HomaBase
 internal import HomaBuffers
 internal import HomaCore
 internal import Synchronization
@@ -40,14 +41,17 @@ extension Engine {
     }
 
     /// Asks the thread to end, without waiting for it. Any number of times, from any thread.
-    public func stop() { requestStop() }
+    ///
+    /// - Parameter drainNanoseconds: how long the engine goes on until what it has answered and sent one way is
+    ///   acknowledged, taking no new requests meanwhile. A later call can only shorten that.
+    public func stop(drainNanoseconds: UInt64 = 0) { requestStop(drainNanoseconds: drainNanoseconds) }
 
     /// Stops the engine and returns when its thread is gone and its socket closed.
     ///
     /// All calls, sleeps and waits end first, with `closed`. Messages still held stay valid. Called
     /// by a task on the engine itself, the rest of that task goes on in the concurrent pool.
-    public func stopAndWait() async {
-        requestStop()
+    public func stopAndWait(drainNanoseconds: UInt64 = 0) async {
+        requestStop(drainNanoseconds: drainNanoseconds)
         await withUnsafeContinuation { continuation in
             let isOver = lifecycle.withLock { lifecycle -> Bool in
                 guard lifecycle.phase == .running else { return true }
@@ -72,8 +76,7 @@ extension Engine {
         enterThread()
         if let core = configuration.core { try? pinCurrentThread(toCore: core) }
         while !mustStop { runRound() }
-        // What was handed over before the stop still leaves, as far as it may leave unasked.
-        runRound()
+        drain()
         close()
         let final = snapshot()
         leaveThread()
@@ -86,6 +89,32 @@ extension Engine {
             return lifecycle.waiters
         }
         for waiter in waiters { waiter.resume() }
+    }
+
+    /// Brings home what was answered and sent before the stop, as long as there is time; the least is one round, in
+    /// which leaves what may leave unasked. Requests that come now are refused, so that their clients know that they
+    /// did not run.
+    private func drain() {
+        let start = clock.now()
+        // Answers given on other threads are in the inbox.
+        runRound()
+        if drainNanoseconds > 0 {
+            for port in state.pointee.ports.open {
+                state.pointee.endpoint.closePort(port)
+                state.pointee.ports.remove(port)?.closed()
+            }
+        }
+        state.pointee.endpoint.sendStoredAcks()
+        // What was done here is news to a loop that has come to rest.
+        state.pointee.isQuiet = false
+        runRound()
+        while state.pointee.endpoint.awaitsAcks || state.pointee.driver.queuedPackets > 0,
+            clock.now().nanoseconds(since: start) < drainNanoseconds
+        {
+            // An engine that must stop does not sleep, and this one need not spin.
+            if state.pointee.isQuiet { usleep(100) }
+            runRound()
+        }
     }
 
     /// Ends everything that waits for the engine.

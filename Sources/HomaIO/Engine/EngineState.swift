@@ -66,7 +66,7 @@ struct EngineState: ~Copyable {
     var lastErrorCheck: Instant
     /// Why packets are left in the driver's queue.
     var backlog = FlushResult.Remainder.none
-    /// Set once the engine has begun to stop.
+    /// Nothing more is taken from the application.
     var isClosed = false
     var counters = EngineStatistics()
     /// What the driver's plan is for, while it has one.

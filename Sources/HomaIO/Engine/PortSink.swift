@@ -58,5 +58,8 @@ struct PortSinks: ~Copyable {
         return sink
     }
 
-    mutating func removeAll() -> [PortSink] { (0..<Self.count).compactMap { remove(UInt16($0)) } }
+    /// The ports that are open.
+    var open: [UInt16] { (0..<Self.count).filter { sinks[$0] != nil }.map { UInt16($0) } }
+
+    mutating func removeAll() -> [PortSink] { open.compactMap { remove($0) } }
 }
