@@ -53,14 +53,21 @@ extension Endpoint {
     /// Notes that the packets which carried `range` must go again.
     mutating func sendAgain(_ slot: UInt32, _ range: Range<UInt32>, priority: UInt8) {
         let rpc = rpcs.at(slot)
-        let first = rpc.pointee.outgoing.packet(containing: range.lowerBound)
-        let last = rpc.pointee.outgoing.packet(containing: range.upperBound - 1)
         rpc.pointee.outgoing.resendPriority = priority
         rpc.pointee.sentAt = nil
         // When no room is left for another range, this one waits for the next request.
         _ = ranges.insert(
-            first.lowerBound..<min(last.upperBound, rpc.pointee.outgoing.next), into: &rpc.pointee.outgoing.resends,
-            limit: tuning.maximumGaps)
+            packets(of: slot, covering: range), into: &rpc.pointee.outgoing.resends, limit: tuning.maximumGaps)
+    }
+
+    /// The packets that carried `range`, as far as they have left. Where the path carries less than they had, the range
+    /// itself: a kernel receiver takes no packet that lies across the edge of what it misses.
+    private mutating func packets(of slot: UInt32, covering range: Range<UInt32>) -> Range<UInt32> {
+        let message = rpcs.at(slot)
+        guard mostPayload(slot) >= message.pointee.outgoing.segment else { return range }
+        let first = message.pointee.outgoing.packet(containing: range.lowerBound)
+        let last = message.pointee.outgoing.packet(containing: range.upperBound - 1)
+        return first.lowerBound..<min(last.upperBound, message.pointee.outgoing.next)
     }
 
     /// Puts the message into the send queue, or takes it out, as it stands now.

@@ -24,7 +24,7 @@ extension Endpoint {
             !sendQueue.isOldestsTurn, sendQueue.shortest == slot
         else { return 0 }
         let rpc = rpcs.at(slot)
-        let segment = rpc.pointee.outgoing.segment
+        let segment = min(rpc.pointee.outgoing.segment, mostPayload(slot))
         guard packet.pointee.payloadLength == Int(segment), rpc.pointee.outgoing.resends.isEmpty,
             peers.at(rpc.pointee.peer).pointee.ackCount == 0
         else { return 0 }

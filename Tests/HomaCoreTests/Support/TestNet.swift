@@ -63,6 +63,13 @@ final class TestNet {
     private var lastGrants: [String: UInt32] = [:]
     var packetsSent = 0
     var parseErrors = 0
+    /// Rate of the link to each host, in front of which packets wait first in, first out. Nil: no link is too slow.
+    var linkRate: BitRate?
+    /// Bytes that wait for such a link at most; what comes on top is lost.
+    var queueLimit = 1 << 20
+    private var linkFree: [PeerAddress: UInt64] = [:]
+    /// Longest datagram that the paths carry. What is longer is lost, and its sender is told.
+    var pathBytes: Int?
 
     init(hosts: [TestHost], faults: Faults = Faults(), seed: UInt64) {
         self.hosts = hosts
@@ -228,7 +235,18 @@ final class TestNet {
     }
 
     func launch(_ bytes: [UInt8], from: PeerAddress, to: PeerAddress) {
+        if let pathBytes, bytes.count > pathBytes {
+            let sender = index(of: from)!
+            hosts[sender].endpoint.setMaximumPacket(bytes: pathBytes, for: to)
+            return
+        }
         var time = now.nanoseconds + faults.delay
+        if let linkRate {
+            let start = max(now.nanoseconds, linkFree[to] ?? 0)
+            guard start - now.nanoseconds <= linkRate.nanoseconds(forBytes: queueLimit) else { return }
+            linkFree[to] = start + linkRate.nanoseconds(forBytes: max(84, bytes.count + 66))
+            time = linkFree[to]! + faults.delay
+        }
         if faults.jitter > 0 { time += UInt64.random(in: 0...faults.jitter, using: &random) }
         if random.nextUnit() < faults.lateness { time += faults.longDelay }
         sequence += 1
