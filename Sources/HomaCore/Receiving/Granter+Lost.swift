@@ -39,7 +39,7 @@ extension Granter {
         let lost = Int(message.pointee.incoming.lost)
         let window = window - Int(message.pointee.incoming.outstanding)
         let room = min(window, incomingLimit - totalIncoming)
-        guard room > 0, room >= min(lost, Int(tuning.grantIncrement)) else { return nil }
+        guard room > 0, room >= min(lost, leastStep(window: self.window)) else { return nil }
         let segment = Int(tuning.defaultSegment)
         let packets = (min(room, Int(tuning.largestGrant)) + segment - 1) / segment
         return UInt32(min(lost, packets * segment))

@@ -126,12 +126,26 @@ struct Granter: ~Copyable {
     }
 
     /// Bytes that may be granted to each active message ahead of what has arrived.
-    var window: Int { tuning.window(active: max(1, activeCount + activeElsewhere), incoming: limits.incoming) }
+    var window: Int {
+        max(leastShare, tuning.window(active: max(1, activeCount + activeElsewhere), incoming: limits.incoming))
+    }
+
+    /// A packet: no share is less, among however many messages and shards all of it is shared.
+    private var leastShare: Int { min(Int(tuning.defaultSegment), limits.incoming) }
 
     /// Bytes that may be on their way to this shard: of the host's, as many parts as it has of the active messages.
     var incomingLimit: Int {
         guard activeElsewhere > 0 else { return limits.incoming }
-        return limits.incoming * max(1, activeCount) / (max(1, activeCount) + activeElsewhere)
+        return max(leastShare, limits.incoming * max(1, activeCount) / (max(1, activeCount) + activeElsewhere))
+    }
+
+    /// The least by which a grant raises a limit, short of the message's end.
+    ///
+    /// Where nothing is on its way, `most` may be granted: so the step is never more, or nothing would ever be granted.
+    /// It is half of that where the configured step is too large, so that the sender need not run dry for each grant.
+    func leastStep(window: Int) -> Int {
+        let most = min(window, incomingLimit)
+        return Int(limits.increment) <= most ? Int(limits.increment) : max(1, most / 2)
     }
 
     mutating func markDue() {
@@ -322,7 +336,7 @@ struct Granter: ~Copyable {
         let offset = min(wanted, Int(message.granted) + max(0, headroom))
         guard offset > Int(message.granted) else { return nil }
         let step = offset - Int(message.granted)
-        return step >= Int(limits.increment) || offset == Int(message.length) ? UInt32(offset) : nil
+        return step >= leastStep(window: window) || offset == Int(message.length) ? UInt32(offset) : nil
     }
 
     /// With fewer active messages than levels the lowest levels are used, which leaves room above
