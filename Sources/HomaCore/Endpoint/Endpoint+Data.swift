@@ -58,7 +58,7 @@ extension Endpoint {
         if header.extensions.version > 0, data.oldestUnfinishedDistance > 0 {
             let distance = UInt64(data.oldestUnfinishedDistance - 1) * 2
             if header.senderID.rawValue > distance {
-                record.pointee.finished.raiseFloor(to: RPCID(rawValue: header.senderID.rawValue - distance))
+                record.pointee.finished.noteStatedFloor(RPCID(rawValue: header.senderID.rawValue - distance))
             }
         }
         if hasRestarted(record, header, at: now) { record.pointee.finished.reset() }
