@@ -71,9 +71,25 @@ extension Endpoint {
     private mutating func hasRestarted(
         _ record: UnsafeMutablePointer<Peer>, _ header: CommonHeader, at now: Instant
     ) -> Bool {
-        record.pointee.finished.isBelowWindow(header.senderID) && header.extensions.version == 0
-            && record.pointee.serverRPCs == 0
+        record.pointee.finished.isBelowWindow(header.senderID) && mayHaveRestarted(record, header, at: now)
+    }
+
+    /// A client without extensions that has nothing here, and had nothing for a while.
+    private mutating func mayHaveRestarted(
+        _ record: UnsafeMutablePointer<Peer>, _ header: CommonHeader, at now: Instant
+    ) -> Bool {
+        header.extensions.version == 0 && record.pointee.serverRPCs == 0
             && now.nanoseconds(since: record.pointee.lastServed) >= tuning.peerRestartSilence
+    }
+
+    /// A client asks about a request that ran long ago: it waits for the answer now, as no duplicate does. One without
+    /// extensions has begun its identifiers anew, and is as a client that has never been seen.
+    mutating func forgetFormerLife(_ header: CommonHeader, of peer: UInt32, at now: Instant) {
+        let record = peers.at(peer)
+        guard !header.senderID.isServerSide, record.pointee.finished.isFinished(header.senderID),
+            mayHaveRestarted(record, header, at: now)
+        else { return }
+        record.pointee.finished.reset()
     }
 
     /// A packet of a message that an RPC we know receives.

@@ -116,6 +116,7 @@ extension Endpoint {
     ) -> Disposition {
         switch header.body {
         case .resend:
+            if let peer { forgetFormerLife(header.common, of: peer, at: now) }
             replyUnknown(to: header.common, from: address, peer: peer)
             return .consumed
         case .needAck:

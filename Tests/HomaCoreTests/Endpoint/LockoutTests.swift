@@ -59,4 +59,41 @@ struct LockoutTests {
         }
         #expect(host.endpoint.peers.at(0).pointee.finished.bits == 1024)
     }
+
+    // MARK: Clients without extensions
+
+    @Test(
+        "a kernel client that restarted is served from its first calls on, however few it made before",
+        arguments: [2, 100, 2000] as [UInt64])
+    func kernelRestart(calls: UInt64) throws {
+        var configuration = EndpointConfiguration.small
+        configuration.finishedMemory = 65_536
+        let host = try LoneHost(configuration)
+        for number in 1...calls { #expect(try host.serve(id: number * 2, extensions: .none)) }
+        let everything = PacketBody.resend(ResendFields(offset: 0, length: -1, priority: 0))
+        func ask() -> [String] {
+            #expect(host.data(0..<100, of: 100, id: 2, extensions: .none) == .dropped(.finishedBefore))
+            _ = host.said()
+            host.receive(everything, id: 2, extensions: .none)
+            return host.said()
+        }
+        host.pass(microseconds: 900_000)
+        #expect(ask() == ["RPC_UNKNOWN"])
+        #expect(try !host.serve(id: 2, extensions: .none), "too early: may be a late duplicate")
+        host.pass(microseconds: 1_100_000)
+        #expect(try !host.serve(id: 2, extensions: .none), "nor does a duplicate ask")
+        #expect(ask() == ["RPC_UNKNOWN"])
+        for number in 1...calls {
+            #expect(try host.serve(id: number * 2, extensions: .none))
+            #expect(try !host.serve(id: number * 2, extensions: .none), "none runs twice")
+        }
+    }
+
+    @Test("a kernel client's latest request is remembered as long as its peer")
+    func kernelLatest() throws {
+        let host = try LoneHost()
+        for number in 1...10 as ClosedRange<UInt64> { #expect(try host.serve(id: number * 2, extensions: .none)) }
+        host.pass(microseconds: 9_000_000)
+        #expect(try !host.serve(id: 20, extensions: .none))
+    }
 }
