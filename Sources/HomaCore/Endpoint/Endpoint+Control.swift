@@ -11,6 +11,7 @@ extension Endpoint {
         let offset = min(grant.offset, rpc.pointee.outgoing.length)
         // A grant that was overtaken says nothing about the priority now wanted.
         guard offset >= rpc.pointee.outgoing.granted else { return .dropped(.duplicate) }
+        if offset > rpc.pointee.outgoing.granted { rpc.pointee.lastProgress = now }
         rpc.pointee.lastHeard = now
         noteFirstGrant(slot, at: now)
         rpc.pointee.outgoing.scheduledPriority = grant.priority
@@ -25,10 +26,11 @@ extension Endpoint {
         case .declined:
             sendDeclined(slot)
             return .consumed
-        case .incoming where rpc.pointee.isClient, .outgoing, .lingering: break
+        case .incoming where rpc.pointee.isClient, .outgoing, .lingering: noteLacking(slot)
         default:
             // A server that still receives or runs the request has nothing to send yet.
-            sendControl(.busy, for: slot)
+            let works = rpc.pointee.state == .inService && peer(of: slot).pointee.speaksExtensions
+            sendControl(.busy, for: slot, marks: works ? .inService : [])
             return .consumed
         }
         // BUSY would be a sign of life, and a receiver that was told a false length would ask for ever.
@@ -80,10 +82,13 @@ extension Endpoint {
         }
     }
 
-    mutating func acceptBusy(_ slot: UInt32, at now: Instant) -> Disposition {
+    mutating func acceptBusy(_ slot: UInt32, _ extensions: HeaderExtension, at now: Instant) -> Disposition {
         let rpc = rpcs.at(slot)
         rpc.pointee.lastHeard = now
-        if rpc.pointee.isClient, rpc.pointee.state == .outgoing { noteNoResponse(slot, at: now) }
+        if rpc.pointee.isClient, rpc.pointee.state == .outgoing {
+            noteNoResponse(slot, at: now)
+            noteBusy(slot, extensions, at: now)
+        }
         return .consumed
     }
 
@@ -110,6 +115,7 @@ extension Endpoint {
             failCall(slot, .peerRestarted, at: now)
             return .consumed
         }
+        noteLacking(slot)
         let sent = rpc.pointee.outgoing.next
         if sent > 0 {
             sendAgain(slot, 0..<sent, priority: rpc.pointee.outgoing.unscheduledPriority)

@@ -114,8 +114,10 @@ extension Endpoint {
 
     private mutating func acceptBytes(_ slot: UInt32, _ data: DataFields, at now: Instant) -> Disposition {
         let rpc = rpcs.at(slot)
-        rpc.pointee.lastHeard = now
-        guard rpc.pointee.incoming.buffers == .held else { return .dropped(.noBuffers) }
+        guard rpc.pointee.incoming.buffers == .held else {
+            noteWithoutRoom(slot, data, at: now)
+            return .dropped(.noBuffers)
+        }
         if data.payloadLength == 0 { return acceptProbe(slot, data, at: now) }
         granter.willReceive(slot, peers)
         let range = data.offset..<data.offset + data.payloadLength
@@ -125,7 +127,9 @@ extension Endpoint {
             if case .tooManyGaps = arrival { return .dropped(.tooManyGaps) }
             return .dropped(.duplicate)
         }
-        counters.bytesReceived += UInt64(bytes)
+        // Only what is new is a sign of life: what comes again may be all that its sender has, or wants to send.
+        noteProgress(slot, at: now)
+        noteArrival(slot, bytes: bytes)
         noteData(slot, data, at: now)
         putOffQuestion(slot, at: now)
         if rpc.pointee.incoming.missing > 0 { recountLost(slot) }
@@ -137,6 +141,14 @@ extension Endpoint {
             granter.didReceive(slot, bytes: bytes, peers)
         }
         return .store(place)
+    }
+
+    /// Bytes of a message have come for the first time.
+    @inline(__always)
+    mutating func noteArrival(_ slot: UInt32, bytes: UInt32) {
+        counters.bytesReceived += UInt64(bytes)
+        peers.at(rpcs.at(slot).pointee.peer).pointee.arrived &+= bytes
+        noteAhead(slot)
     }
 
     /// The next question about the message is due when nothing more has come for long.

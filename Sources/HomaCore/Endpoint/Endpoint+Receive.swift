@@ -104,7 +104,7 @@ extension Endpoint {
         case .grant(let fields): acceptGrant(slot, fields, at: now)
         case .resend(let fields): acceptResend(slot, fields, at: now)
         case .rpcUnknown: acceptUnknown(slot, header.common.extensions, at: now)
-        case .busy: acceptBusy(slot, at: now)
+        case .busy: acceptBusy(slot, header.common.extensions, at: now)
         case .needAck: acceptNeedAck(slot, at: now)
         default: .dropped(.wrongState)
         }

@@ -38,7 +38,7 @@ extension Endpoint {
         guard count > 0 else { return 0 }
         let bytes = count * Int(segment)
         rpc.pointee.outgoing.next = next + UInt32(bytes)
-        rpc.pointee.lastHeard = now
+        noteProgress(slot, at: now)
         account(slot, packets: count, bytes: bytes, at: now)
         requeue(slot)
         return count
@@ -71,7 +71,7 @@ extension Endpoint {
         granter.willReceive(slot, peers)
         _ = ranges.arrive(range, in: &rpc.pointee.incoming, maximumGaps: tuning.maximumGaps)
         counters.packetsReceived[0] += UInt64(taken)
-        counters.bytesReceived += UInt64(range.count)
+        noteArrival(slot, bytes: UInt32(range.count))
         noteData(slot, last, at: now)
         noteUnscheduledData(slot)
         granter.didReceive(slot, bytes: UInt32(range.count), peers)

@@ -43,7 +43,8 @@ extension Endpoint {
     }
 
     /// Sets the Homa packet bytes (header and payload) that the path to a peer carries. Less holds at once, also for
-    /// what goes again; more for messages begun from now on. Values outside 128 … the configured cap are brought inside.
+    /// what goes again; more for messages begun from now on. Values outside 128 … the configured cap are brought
+    /// inside.
     public mutating func setMaximumPacket(bytes: Int, for address: PeerAddress) {
         guard let peer = findPeer(address) else { return }
         let payload = max(bytes, 128) - DataFields.byteCount
@@ -51,8 +52,8 @@ extension Endpoint {
     }
 
     /// A packet of ours that began at `offset` of its message is too long for its way, says our own host or a router on
-    /// it, after ``setMaximumPacket(bytes:for:)``. It goes again at once, in pieces, and so does what followed it, which
-    /// was no shorter. Each message heeds one such report for each size, since a report comes for many a packet.
+    /// it, after ``setMaximumPacket(bytes:for:)``. It goes again at once, in pieces, and so does what followed it,
+    /// which was no shorter. Each message heeds one such report for each size, since a report comes for many a packet.
     public mutating func packetRefused(by address: PeerAddress, id: RPCID, offset: UInt32, at now: Instant) {
         guard let peer = findPeer(address), let slot = index.find(id, peer: peer) else { return }
         let rpc = rpcs.at(slot)
@@ -72,6 +73,7 @@ extension Endpoint {
                 continue
             }
             noteGrant(grant.slot, from: grant.from, at: now)
+            notePace(grant.slot, from: grant.from, at: now)
             if grant.isForOldest { counters.oldestGrants += 1 }
             sendControl(.grant(GrantFields(offset: grant.offset, priority: grant.priority)), for: grant.slot)
         }
@@ -131,7 +133,8 @@ extension Endpoint {
             let range = rpc.pointee.outgoing.packet(startingAt: rpc.pointee.outgoing.next, atMost: mostPayload(slot))
             if range.lowerBound == 0 { rpc.pointee.outgoing.begunAt = now }
             rpc.pointee.outgoing.next = range.upperBound
-            rpc.pointee.lastHeard = now
+            noteProgress(slot, at: now)
+            noteAhead(slot)
             if range.upperBound == rpc.pointee.outgoing.length, tuning.adaptsTimers { rpc.pointee.sentAt = now }
             return Segment(
                 range: range, incoming: rpc.pointee.outgoing.granted,

@@ -9,8 +9,9 @@ import HomaBase
 /// RPCs below some identifier are finished, or when a much newer RPC finishes; so the memory per
 /// client is limited, and in doubt a request is refused rather than run twice.
 ///
-/// The window never leaps because one request says so: what finishes far above all else is a *stray*, remembered exactly,
-/// until there are more strays than fit. A forged packet, or a flipped bit, would else shut the client out for good.
+/// The window never leaps because one request says so: what finishes far above all else is a *stray*, remembered
+/// exactly, until there are more strays than fit. A forged packet, or a flipped bit, would else shut the client out for
+/// good.
 ///
 /// There are only as many bits as the window has been long: few for a client that says what is finished.
 struct FinishedMemory: BitwiseCopyable {

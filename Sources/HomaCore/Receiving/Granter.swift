@@ -45,8 +45,10 @@ struct Granter: ~Copyable {
     var cursor = 0
     /// What senders are told of unscheduled levels; here for the tails of messages.
     var cutoffs: InlineArray<8, UInt32>
-    /// No message counts for more than this, whatever its sender claims to have sent.
+    /// No message counts for more than this, and none that was never granted anything for more than its sender may send
+    /// of its own accord, whatever it claims to have sent.
     private let countLimit: UInt32
+    private let claimLimit: UInt32
     /// As the peers of the active messages are far away.
     private(set) var limits: WindowLimits
 
@@ -59,6 +61,7 @@ struct Granter: ~Copyable {
         cutoffs = tuning.cutoffs.cutoffs
         limits = tuning.limits(roundTrip: nil)
         let mostIncoming = tuning.maximumIncoming * (tuning.adaptsWindows ? Tuning.largestGrowth : 1)
+        claimLimit = tuning.unscheduledBytes
         countLimit = max(UInt32(clamping: tuning.window(active: 1, incoming: mostIncoming)), tuning.unscheduledBytes)
     }
 
@@ -72,7 +75,7 @@ struct Granter: ~Copyable {
     mutating func begin(_ slot: UInt32, _ peers: borrowing PeerTable) {
         let message = at(slot)
         message.pointee.incoming.isScheduled = message.pointee.incoming.granted < message.pointee.incoming.length
-        recount(slot)
+        recount(slot, peers)
         if message.pointee.incoming.needsGrants {
             linkByAge(slot)
             enqueue(slot, peers)
@@ -87,25 +90,27 @@ struct Granter: ~Copyable {
 
     mutating func didReceive(_ slot: UInt32, bytes: UInt32, _ peers: borrowing PeerTable) {
         let message = at(slot)
-        if message.pointee.incoming.isStalled {
+        if message.pointee.incoming.isStalled, message.pointee.incoming.keepsPace {
             message.pointee.incoming.isStalled = false
             if message.pointee.incoming.needsGrants { linkByAge(slot) }
         }
-        recount(slot)
-        if message.pointee.incoming.needsGrants && message.pointee.incoming.grantState == .none {
+        recount(slot, peers)
+        if message.pointee.incoming.needsGrants, message.pointee.incoming.grantState == .none,
+            !message.pointee.incoming.isStalled
+        {
             enqueue(slot, peers)
         }
         oldestCredit += Double(bytes) * tuning.grantOldestShare
         markDue()
     }
 
-    /// The sender is silent: its bytes no longer hold back others.
+    /// The sender is silent, or brings next to nothing: its bytes no longer hold back others.
     mutating func stall(_ slot: UInt32, _ peers: borrowing PeerTable) {
         guard !at(slot).pointee.incoming.isStalled else { return }
         at(slot).pointee.incoming.isStalled = true
         leave(slot, peers)
         unlinkByAge(slot)
-        recount(slot)
+        recount(slot, peers)
         markDue()
     }
 
@@ -113,8 +118,7 @@ struct Granter: ~Copyable {
     mutating func end(_ slot: UInt32, _ peers: borrowing PeerTable) {
         leave(slot, peers)
         unlinkByAge(slot)
-        totalIncoming -= Int(at(slot).pointee.incoming.counted)
-        at(slot).pointee.incoming.counted = 0
+        count(slot, 0, peers)
         markDue()
     }
 
@@ -154,12 +158,20 @@ struct Granter: ~Copyable {
     }
 
     /// Brings the message's share of the total up to date.
-    mutating func recount(_ slot: UInt32) {
+    mutating func recount(_ slot: UInt32, _ peers: borrowing PeerTable) {
         let message = at(slot)
         let counts = tuning.countsUnscheduled || message.pointee.incoming.isScheduled
-        let now =
-            message.pointee.incoming.isStalled || !counts ? 0 : min(message.pointee.incoming.outstanding, countLimit)
-        totalIncoming += Int(now) - Int(message.pointee.incoming.counted)
+        let limit = message.pointee.incoming.isGranted ? countLimit : claimLimit
+        let now = message.pointee.incoming.isStalled || !counts ? 0 : min(message.pointee.incoming.outstanding, limit)
+        count(slot, now, peers)
+    }
+
+    private mutating func count(_ slot: UInt32, _ now: UInt32, _ peers: borrowing PeerTable) {
+        let message = at(slot)
+        let before = message.pointee.incoming.counted
+        guard now != before else { return }
+        totalIncoming += Int(now) - Int(before)
+        peers.at(message.pointee.peer).pointee.incoming &+= now &- before
         message.pointee.incoming.counted = now
     }
 
@@ -351,7 +363,8 @@ struct Granter: ~Copyable {
 
     private mutating func raise(_ slot: UInt32, to offset: UInt32, _ peers: borrowing PeerTable) {
         at(slot).pointee.incoming.granted = offset
-        recount(slot)
+        at(slot).pointee.incoming.isGranted = true
+        recount(slot, peers)
         guard !at(slot).pointee.incoming.needsGrants else { return }
         leave(slot, peers)
         unlinkByAge(slot)

@@ -58,4 +58,71 @@ struct GrantLivenessTests {
         }
         #expect(arrived.isEmpty, "\(arrived.count) of \(share.overcommitment) never arrived")
     }
+
+    // MARK: Claims
+
+    enum Attack: CaseIterable, Sendable {
+        case oneClaim, eightBegun, sixtyFourBegun, eightThatDrip
+
+        var messages: Int {
+            switch self {
+            case .oneClaim: 1
+            case .eightBegun, .eightThatDrip: 8
+            case .sixtyFourBegun: 64
+            }
+        }
+
+        /// Sends what it sends at `time`, in milliseconds ÷ 10.
+        func strike(_ net: TestNet, tick: Int) {
+            guard tick % 25 == 0 else { return }
+            for number in 0..<messages {
+                let stranger = PeerAddress(ipv4: 0x0B00_0000, port: UInt16(1 + number % 8))
+                let offset = self == .eightThatDrip ? tick / 25 : 0
+                let data = DataFields(
+                    messageLength: 1_000_000, incoming: self == .oneClaim ? 999_999 : 60_000, cutoffVersion: 1,
+                    offset: UInt32(offset), payloadLength: 1)
+                let id = UInt64(2 + 2 * (number / 8))
+                net.launch(
+                    HostileTests.bytes(.data(data), id: id, payload: 1), from: stranger, to: net.hosts[1].address)
+            }
+        }
+    }
+
+    /// Requests of 500 KB answered in 100 ms at 1 Gb/s, four of them under way.
+    static func goodput(under attack: Attack?) throws -> Int {
+        let net = TestNet(hosts: try NetTests.hosts(2, regionLength: 96 << 20), seed: 1)
+        net.linkRate = .gigabitsPerSecond(1)
+        net.responseLength = { _ in 100 }
+        var begun = 0
+        for tick in 0..<1500 {
+            attack?.strike(net, tick: tick)
+            while begun < net.hosts[0].responses.count + 4 {
+                try net.call(from: 0, to: 1, length: 500_000, cookie: UInt64(begun))
+                begun += 1
+            }
+            try net.run(until: Instant(nanoseconds: UInt64(tick + 1) * 100_000))
+        }
+        #expect(net.hosts[0].failures.isEmpty)
+        return net.hosts[0].responses.count
+    }
+
+    @Test(
+        "senders that repeat a claim, or bring a byte now and then, leave honest messages most of their goodput",
+        arguments: Attack.allCases)
+    func claims(_ attack: Attack) throws {
+        let alone = try Self.goodput(under: nil)
+        let attacked = try Self.goodput(under: attack)
+        #expect(attacked * 10 >= alone * 7, "\(attacked) of \(alone)")
+    }
+
+    @Test("a duplicate is no sign of life")
+    func duplicates() throws {
+        let host = try LoneHost()
+        for _ in 0..<150 {
+            host.data(0..<100, of: 50_000, id: 2, incoming: 50_000)
+            host.pass(microseconds: 3000)
+        }
+        // It began again with the first packet after its end.
+        #expect(host.endpoint.statistics.clientsLost >= 1)
+    }
 }

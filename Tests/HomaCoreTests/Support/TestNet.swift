@@ -124,7 +124,7 @@ final class TestNet {
         lastGrants[name] = grant.offset
         if grant.offset > message.length { grantViolations.append("\(name): beyond the message") }
         let tuning = host.endpoint.tuning
-        let incoming = max(tuning.maximumIncoming, host.endpoint.granter.limits.incoming)
+        let incoming = max(tuning.maximumIncoming, host.incomingLimitHighWater)
         let most =
             max(tuning.window(active: 1, incoming: incoming), Int(tuning.unscheduledBytes) + Int(tuning.maximumSegment))
             + (tuning.grantOldestShare > 0 ? 3 * Int(tuning.oldestGrantBytes) : 0)
@@ -195,6 +195,9 @@ final class TestNet {
         var again = true
         while again {
             again = false
+            // What a grant kept to; the message that it completes may have been the one that the limit followed.
+            hosts[host].incomingLimitHighWater = max(
+                hosts[host].incomingLimitHighWater, hosts[host].endpoint.granter.limits.incoming)
             while let packet = hosts[host].endpoint.nextPacket(at: now) {
                 again = true
                 send(packet, from: hosts[host].address)
