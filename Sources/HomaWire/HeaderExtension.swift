@@ -37,6 +37,9 @@ public struct HeaderExtension: Equatable, Sendable, BitwiseCopyable {
         /// With RPC_UNKNOWN from a server: no socket is open on the request's port.
         @inlinable
         public static var noSuchPort: Marks { Marks(rawValue: 16) }
+        /// With BUSY from a server: it has the whole request, and its application works on it.
+        @inlinable
+        public static var inService: Marks { Marks(rawValue: 32) }
     }
 
     /// The version this library writes.

@@ -138,6 +138,9 @@ public struct EndpointConfiguration: Equatable, Sendable {
     public var questionsPerPeer = 64
     /// Silence after which a peer is taken for dead and its RPCs end.
     public var timeout: Duration = .milliseconds(400)
+    /// An RPC ends when no byte of it advances for so long, whatever its peer says; `timeout` if that is more. Not a
+    /// request that its server works on.
+    public var progressTimeout: Duration = .seconds(30)
     /// How long a server waits for the acknowledgement of a response before asking for it.
     public var acknowledgementDelay: Duration = .milliseconds(2)
 

@@ -33,6 +33,7 @@ extension EndpointConfiguration {
         result.resendAfter = max(longest, result.resendAfter)
         result.resendIntervalLimit = max(longest * 4, result.resendIntervalLimit)
         result.timeout = max(longest * 25, result.timeout)
+        result.progressTimeout = max(result.timeout * 4, result.progressTimeout)
         return result
     }
 }

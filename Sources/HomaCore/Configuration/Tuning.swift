@@ -46,6 +46,7 @@ struct Tuning: BitwiseCopyable {
     let resendAfter: UInt64
     let resendIntervalLimit: UInt64
     let timeout: UInt64
+    let progressTimeout: UInt64
     let adaptsTimers: Bool
     /// No question waits longer than this for what is usual.
     let longestPatience: UInt64
@@ -111,6 +112,7 @@ struct Tuning: BitwiseCopyable {
         resendAfter = configuration.resendAfter.wholeNanoseconds
         resendIntervalLimit = configuration.resendIntervalLimit.wholeNanoseconds
         timeout = configuration.timeout.wholeNanoseconds
+        progressTimeout = max(configuration.progressTimeout, configuration.timeout).wholeNanoseconds
         adaptsTimers = configuration.adaptsTimers
         longestPatience = max(resendAfter, timeout / 4)
         questionsPerPeer = UInt32(configuration.questionsPerPeer)
@@ -133,6 +135,15 @@ struct Tuning: BitwiseCopyable {
     /// may be on their way in all.
     func window(active: Int, incoming: Int) -> Int {
         fixedWindow ?? incoming / (active + 1)
+    }
+
+    /// How long a message of several packets may take behind as many others as are granted to at once, on a link of
+    /// which nothing is known: 40 Mb/s. Its receiver asks for what is missing of it once one packet of it has come; so
+    /// nothing is lost while its sender waits that long before it asks.
+    func slowTime(of bytes: UInt32) -> UInt64 {
+        guard adaptsTimers, bytes > defaultSegment else { return 0 }
+        let rate = linkRate ?? .megabitsPerSecond(40)
+        return min(longestPatience, UInt64(overcommitment) * rate.nanoseconds(forBytes: Int(bytes)))
     }
 
     /// How much of a message of `length` goes out without a grant, in packets of `segment` bytes, to a peer that gets

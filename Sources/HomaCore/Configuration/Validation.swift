@@ -79,6 +79,7 @@ extension EndpointConfiguration {
         try check("resendIntervalLimit", resendIntervalLimit, resendAfter ... .seconds(3600))
         try check("questionsPerPeer", questionsPerPeer, 0...(1 << 20))
         try check("timeout", timeout, resendAfter ... .seconds(3600))
+        try check("progressTimeout", progressTimeout, .microseconds(1) ... .seconds(1_000_000))
         try check("acknowledgementDelay", acknowledgementDelay, .microseconds(1) ... .seconds(3600))
         try check("unacknowledgedRetention", unacknowledgedRetention, .zero ... .seconds(3600))
         try check("patienceUnderPressure", patienceUnderPressure, .microseconds(1) ... .seconds(3600))

@@ -95,7 +95,15 @@ extension Endpoint {
     mutating func acceptNeedAck(_ slot: UInt32, at now: Instant) -> Disposition {
         // The RPC exists, so it is not complete: the server must keep the response.
         guard rpcs.at(slot).pointee.isClient else { return .dropped(.wrongState) }
-        if !requestMissing(slot) { sendControl(.busy, for: slot) }
+        // What is missing may be on its way still: the server knows what it handed to its network, not what arrived.
+        let rpc = rpcs.at(slot)
+        let isArriving =
+            rpc.pointee.state == .incoming && now.nanoseconds(since: rpc.pointee.lastHeard) < patience(slot)
+        if isArriving || mayBeBehindOthers(slot, at: now) || !requestMissing(slot) {
+            sendControl(.busy, for: slot)
+        } else {
+            noteAhead(slot)
+        }
         return .consumed
     }
 }

@@ -67,7 +67,7 @@ extension Endpoint {
         dequeue(slot)
         admit(slot)
         let rpc = rpcs.at(slot)
-        rpc.pointee.lastHeard = now
+        noteProgress(slot, at: now)
         rpc.pointee.nextProbe = now
         sendQueue.set(slot, remaining: rpc.pointee.outgoing.rank, birth: rpc.pointee.birth)
         armTimer(slot, at: now.advanced(byNanoseconds: tuning.resendAfter))

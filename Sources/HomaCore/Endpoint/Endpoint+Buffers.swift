@@ -12,10 +12,12 @@ extension Endpoint {
         rpc.pointee.incoming = IncomingMessage()
         rpc.pointee.incoming.length = data.messageLength
         rpc.pointee.incoming.granted = data.incoming
+        rpc.pointee.incoming.paceSince = now
         if cutoffs.observe(length: data.messageLength, unscheduled: data.incoming, at: now) {
             granter.cutoffs = cutoffs.current.cutoffs
             counters.cutoffChanges += 1
         }
+        if rpc.pointee.isClient { noteUsual(slot, data.incoming) }
         takeBuffers(slot, data, at: now)
         beginUnscheduled(slot, data, at: now)
     }
@@ -56,8 +58,9 @@ extension Endpoint {
             let rpc = rpcs.at(slot)
             guard let lease = pool.allocate(Int(rpc.pointee.incoming.length), shard: shard, at: now) else { break }
             waiting.served(slot)
+            rpc.pointee.incoming.paceSince = now
             holdBuffers(slot, lease)
-            rpc.pointee.lastHeard = now
+            noteProgress(slot, at: now)
             rpc.pointee.nextProbe = now.advanced(byNanoseconds: tuning.resendAfter)
             sendResend(slot, offset: 0, length: ResendFields.everything, priority: tuning.highPriority)
         }

@@ -74,7 +74,7 @@ extension Endpoint {
         guard let slot = rpcs.resolve(handle), rpcs.at(slot).pointee.state == .inService else { return false }
         let rpc = rpcs.at(slot)
         rpc.pointee.state = .outgoing
-        rpc.pointee.lastHeard = now
+        noteProgress(slot, at: now)
         startSending(slot, length: UInt32(length), payload: payload)
         // Questions about the request, and their back-off, are over.
         rpc.pointee.nextProbe = now

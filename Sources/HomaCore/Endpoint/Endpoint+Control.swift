@@ -11,6 +11,7 @@ extension Endpoint {
         let offset = min(grant.offset, rpc.pointee.outgoing.length)
         // A grant that was overtaken says nothing about the priority now wanted.
         guard offset >= rpc.pointee.outgoing.granted else { return .dropped(.duplicate) }
+        if offset > rpc.pointee.outgoing.granted { rpc.pointee.lastProgress = now }
         rpc.pointee.lastHeard = now
         noteFirstGrant(slot, at: now)
         rpc.pointee.outgoing.scheduledPriority = grant.priority
@@ -25,10 +26,11 @@ extension Endpoint {
         case .declined:
             sendDeclined(slot)
             return .consumed
-        case .incoming where rpc.pointee.isClient, .outgoing, .lingering: break
+        case .incoming where rpc.pointee.isClient, .outgoing, .lingering: noteLacking(slot)
         default:
             // A server that still receives or runs the request has nothing to send yet.
-            sendControl(.busy, for: slot)
+            let works = rpc.pointee.state == .inService && peer(of: slot).pointee.speaksExtensions
+            sendControl(.busy, for: slot, marks: works ? .inService : [])
             return .consumed
         }
         // BUSY would be a sign of life, and a receiver that was told a false length would ask for ever.
@@ -53,14 +55,21 @@ extension Endpoint {
     /// Notes that the packets which carried `range` must go again.
     mutating func sendAgain(_ slot: UInt32, _ range: Range<UInt32>, priority: UInt8) {
         let rpc = rpcs.at(slot)
-        let first = rpc.pointee.outgoing.packet(containing: range.lowerBound)
-        let last = rpc.pointee.outgoing.packet(containing: range.upperBound - 1)
         rpc.pointee.outgoing.resendPriority = priority
         rpc.pointee.sentAt = nil
         // When no room is left for another range, this one waits for the next request.
         _ = ranges.insert(
-            first.lowerBound..<min(last.upperBound, rpc.pointee.outgoing.next), into: &rpc.pointee.outgoing.resends,
-            limit: tuning.maximumGaps)
+            packets(of: slot, covering: range), into: &rpc.pointee.outgoing.resends, limit: tuning.maximumGaps)
+    }
+
+    /// The packets that carried `range`, as far as they have left. Where the path carries less than they had, the range
+    /// itself: a kernel receiver takes no packet that lies across the edge of what it misses.
+    private mutating func packets(of slot: UInt32, covering range: Range<UInt32>) -> Range<UInt32> {
+        let message = rpcs.at(slot)
+        guard mostPayload(slot) >= message.pointee.outgoing.segment else { return range }
+        let first = message.pointee.outgoing.packet(containing: range.lowerBound)
+        let last = message.pointee.outgoing.packet(containing: range.upperBound - 1)
+        return first.lowerBound..<min(last.upperBound, message.pointee.outgoing.next)
     }
 
     /// Puts the message into the send queue, or takes it out, as it stands now.
@@ -73,10 +82,13 @@ extension Endpoint {
         }
     }
 
-    mutating func acceptBusy(_ slot: UInt32, at now: Instant) -> Disposition {
+    mutating func acceptBusy(_ slot: UInt32, _ extensions: HeaderExtension, at now: Instant) -> Disposition {
         let rpc = rpcs.at(slot)
         rpc.pointee.lastHeard = now
-        if rpc.pointee.isClient, rpc.pointee.state == .outgoing { noteNoResponse(slot, at: now) }
+        if rpc.pointee.isClient, rpc.pointee.state == .outgoing {
+            noteNoResponse(slot, at: now)
+            noteBusy(slot, extensions, at: now)
+        }
         return .consumed
     }
 
@@ -103,6 +115,7 @@ extension Endpoint {
             failCall(slot, .peerRestarted, at: now)
             return .consumed
         }
+        noteLacking(slot)
         let sent = rpc.pointee.outgoing.next
         if sent > 0 {
             sendAgain(slot, 0..<sent, priority: rpc.pointee.outgoing.unscheduledPriority)

@@ -58,7 +58,7 @@ extension Endpoint {
         if header.extensions.version > 0, data.oldestUnfinishedDistance > 0 {
             let distance = UInt64(data.oldestUnfinishedDistance - 1) * 2
             if header.senderID.rawValue > distance {
-                record.pointee.finished.raiseFloor(to: RPCID(rawValue: header.senderID.rawValue - distance))
+                record.pointee.finished.noteStatedFloor(RPCID(rawValue: header.senderID.rawValue - distance))
             }
         }
         if hasRestarted(record, header, at: now) { record.pointee.finished.reset() }
@@ -71,9 +71,25 @@ extension Endpoint {
     private mutating func hasRestarted(
         _ record: UnsafeMutablePointer<Peer>, _ header: CommonHeader, at now: Instant
     ) -> Bool {
-        record.pointee.finished.isBelowWindow(header.senderID) && header.extensions.version == 0
-            && record.pointee.serverRPCs == 0
+        record.pointee.finished.isBelowWindow(header.senderID) && mayHaveRestarted(record, header, at: now)
+    }
+
+    /// A client without extensions that has nothing here, and had nothing for a while.
+    private mutating func mayHaveRestarted(
+        _ record: UnsafeMutablePointer<Peer>, _ header: CommonHeader, at now: Instant
+    ) -> Bool {
+        header.extensions.version == 0 && record.pointee.serverRPCs == 0
             && now.nanoseconds(since: record.pointee.lastServed) >= tuning.peerRestartSilence
+    }
+
+    /// A client asks about a request that ran long ago: it waits for the answer now, as no duplicate does. One without
+    /// extensions has begun its identifiers anew, and is as a client that has never been seen.
+    mutating func forgetFormerLife(_ header: CommonHeader, of peer: UInt32, at now: Instant) {
+        let record = peers.at(peer)
+        guard !header.senderID.isServerSide, record.pointee.finished.isFinished(header.senderID),
+            mayHaveRestarted(record, header, at: now)
+        else { return }
+        record.pointee.finished.reset()
     }
 
     /// A packet of a message that an RPC we know receives.
@@ -98,8 +114,10 @@ extension Endpoint {
 
     private mutating func acceptBytes(_ slot: UInt32, _ data: DataFields, at now: Instant) -> Disposition {
         let rpc = rpcs.at(slot)
-        rpc.pointee.lastHeard = now
-        guard rpc.pointee.incoming.buffers == .held else { return .dropped(.noBuffers) }
+        guard rpc.pointee.incoming.buffers == .held else {
+            noteWithoutRoom(slot, data, at: now)
+            return .dropped(.noBuffers)
+        }
         if data.payloadLength == 0 { return acceptProbe(slot, data, at: now) }
         granter.willReceive(slot, peers)
         let range = data.offset..<data.offset + data.payloadLength
@@ -109,7 +127,9 @@ extension Endpoint {
             if case .tooManyGaps = arrival { return .dropped(.tooManyGaps) }
             return .dropped(.duplicate)
         }
-        counters.bytesReceived += UInt64(bytes)
+        // Only what is new is a sign of life: what comes again may be all that its sender has, or wants to send.
+        noteProgress(slot, at: now)
+        noteArrival(slot, bytes: bytes)
         noteData(slot, data, at: now)
         putOffQuestion(slot, at: now)
         if rpc.pointee.incoming.missing > 0 { recountLost(slot) }
@@ -121,6 +141,14 @@ extension Endpoint {
             granter.didReceive(slot, bytes: bytes, peers)
         }
         return .store(place)
+    }
+
+    /// Bytes of a message have come for the first time.
+    @inline(__always)
+    mutating func noteArrival(_ slot: UInt32, bytes: UInt32) {
+        counters.bytesReceived += UInt64(bytes)
+        peers.at(rpcs.at(slot).pointee.peer).pointee.arrived &+= bytes
+        noteAhead(slot)
     }
 
     /// The next question about the message is due when nothing more has come for long.

@@ -36,7 +36,9 @@ extension Endpoint {
     /// Everything before the probe's offset has been sent.
     mutating func acceptProbe(_ slot: UInt32, _ data: DataFields, at now: Instant) -> Disposition {
         let rpc = rpcs.at(slot)
+        rpc.pointee.lastHeard = now
         granter.willReceive(slot, peers)
+        granter.hear(slot, peers)
         defer { granter.didReceive(slot, bytes: 0, peers) }
         let arrival = ranges.arrive(
             data.offset..<data.offset, in: &rpc.pointee.incoming, maximumGaps: tuning.maximumGaps)

@@ -70,6 +70,8 @@ extension Endpoint {
 
     private mutating func ask(_ slot: UInt32, at now: Instant) {
         let rpc = rpcs.at(slot)
+        // The answer comes behind what is on its way by now.
+        noteAhead(slot)
         var isSaid = true
         if rpc.pointee.state == .outgoing, !rpc.pointee.isClient {
             sendControl(.needAck, for: slot)
@@ -90,11 +92,13 @@ extension Endpoint {
     private mutating func backOff(_ slot: UInt32, at now: Instant) {
         let rpc = rpcs.at(slot)
         // What a client takes to acknowledge is not known.
-        let least = rpc.pointee.isClient || rpc.pointee.state == .incoming ? patience(slot) : 0
+        let least =
+            rpc.pointee.isClient || rpc.pointee.state == .incoming
+            ? patience(slot) : tuning.slowTime(of: rpc.pointee.outgoing.length)
         rpc.pointee.nextProbe = now.advanced(byNanoseconds: max(least, rpc.pointee.probeInterval))
         rpc.pointee.probeInterval = min(
             max(rpc.pointee.probeInterval * 2, tuning.resendAfter), tuning.resendIntervalLimit)
-        armTimer(slot, at: rpc.pointee.nextProbe)
+        armTimer(slot, at: earlier(rpc.pointee.nextProbe, slot, at: now))
     }
 
     /// The peer has sent something about an RPC that it was asked about.

@@ -104,7 +104,7 @@ extension Endpoint {
         case .grant(let fields): acceptGrant(slot, fields, at: now)
         case .resend(let fields): acceptResend(slot, fields, at: now)
         case .rpcUnknown: acceptUnknown(slot, header.common.extensions, at: now)
-        case .busy: acceptBusy(slot, at: now)
+        case .busy: acceptBusy(slot, header.common.extensions, at: now)
         case .needAck: acceptNeedAck(slot, at: now)
         default: .dropped(.wrongState)
         }
@@ -116,6 +116,7 @@ extension Endpoint {
     ) -> Disposition {
         switch header.body {
         case .resend:
+            if let peer { forgetFormerLife(header.common, of: peer, at: now) }
             replyUnknown(to: header.common, from: address, peer: peer)
             return .consumed
         case .needAck:

@@ -42,7 +42,7 @@ extension Endpoint {
         rpcs.at(slot).initialize(
             to: RPC(
                 id: id, generation: generation, peer: peer, localPort: localPort, peerPort: peerPort, state: state,
-                birth: now, lastHeard: now, nextProbe: now, probeInterval: tuning.resendAfter))
+                birth: now, lastHeard: now, lastProgress: now, nextProbe: now, probeInterval: tuning.resendAfter))
         if id.rawValue != 0 { index.insert(id, peer: peer, slot: slot) }
         peers.addRPC(peer, isServer: id.isServerSide)
         return slot

@@ -22,6 +22,10 @@ extension Endpoint {
                 continue
             }
             forgiveAbsence(slot, since: due, at: now)
+            if standsStill(slot, at: now) {
+                giveUp(slot, at: now)
+                continue
+            }
             switch rpc.pointee.state {
             case .free, .inService: timers.remove(slot)
             case .declined: finishServerRPC(slot, at: now)
@@ -41,6 +45,7 @@ extension Endpoint {
         guard absence > tuning.resendAfter else { return }
         let rpc = rpcs.at(slot)
         rpc.pointee.lastHeard = min(now, rpc.pointee.lastHeard.advanced(byNanoseconds: absence))
+        rpc.pointee.lastProgress = min(now, rpc.pointee.lastProgress.advanced(byNanoseconds: absence))
     }
 
     /// A client waits for the response, or either side for the rest of a message.
@@ -53,15 +58,28 @@ extension Endpoint {
         }
         let silence = now.nanoseconds(since: rpc.pointee.lastHeard)
         if silence >= tuning.timeout, isTelling(slot, at: now) { return giveUp(slot, at: now) }
-        if silence >= tuning.shortPatience, mayEvict(slot) { return evict(slot, at: now) }
+        if silence >= max(tuning.shortPatience, 2 * patience(slot)), mayEvict(slot, at: now) {
+            return evict(slot, at: now)
+        }
         let handOver = handOverIfServed(slot, at: now) ?? .distantFuture
+        let isBehindOthers = mayBeBehindOthers(slot, at: now)
+        if !isBehindOthers { checkPace(slot, at: now) }
         let due = questionDue(slot)
-        guard now >= due else { return armTimer(slot, at: min(due, handOver)) }
+        guard now >= due else { return armTimer(slot, at: min(earlier(due, slot, at: now), handOver)) }
+        if isBehindOthers {
+            return armTimer(slot, at: now.advanced(byNanoseconds: tuning.resendAfter))
+        }
         if rpc.pointee.state == .incoming {
             granter.stall(slot, peers)
             endUnscheduled(slot)
         }
         question(slot, at: now)
+    }
+
+    /// Not later than the end of all patience, unless that is over.
+    mutating func earlier(_ due: Instant, _ slot: UInt32, at now: Instant) -> Instant {
+        let end = rpcs.at(slot).pointee.lastHeard.advanced(byNanoseconds: tuning.timeout)
+        return end > now ? min(due, end) : due
     }
 
     /// When the peer is to be asked about the RPC; never while the next step is ours.
@@ -73,8 +91,10 @@ extension Endpoint {
         }
         let wait =
             !isAnswer
-            ? patience(slot)
-            : rpc.pointee.outgoing.isFullySent ? tuning.acknowledgementDelay : tuning.resendAfter
+            ? patience(slot) + (rpc.pointee.state == .outgoing ? tuning.slowTime(of: rpc.pointee.outgoing.next) : 0)
+            : rpc.pointee.outgoing.isFullySent
+                ? tuning.acknowledgementDelay + tuning.slowTime(of: rpc.pointee.outgoing.length)
+                : tuning.longestPatience
         return max(rpc.pointee.lastHeard.advanced(byNanoseconds: wait), rpc.pointee.nextProbe)
     }
 
@@ -101,8 +121,15 @@ extension Endpoint {
         if now.nanoseconds(since: rpc.pointee.lastHeard) >= tuning.timeout * patience, isTelling(slot, at: now) {
             return giveUp(slot, at: now)
         }
+        // A kernel client that is asked in the middle of a message asks for all that is on its way to it.
+        guard rpc.pointee.outgoing.isFullySent || peer(of: slot).pointee.speaksExtensions else {
+            return armTimer(slot, at: now.advanced(byNanoseconds: tuning.longestPatience))
+        }
         let due = questionDue(slot)
         guard now >= due else { return armTimer(slot, at: due) }
+        if mayBeBehindOthers(slot, at: now) {
+            return armTimer(slot, at: now.advanced(byNanoseconds: tuning.resendAfter))
+        }
         question(slot, at: now)
     }
 
@@ -113,7 +140,7 @@ extension Endpoint {
             counters.clientsLost += 1
             // A request of which a part is missing has not run, and may if it comes again.
             if rpcs.at(slot).pointee.state == .incoming {
-                noteBroken(rpcs.at(slot).pointee.peer)
+                if !isOurTurn(slot) { noteBroken(rpcs.at(slot).pointee.peer) }
                 removeRPC(slot, at: now)
             } else {
                 finishServerRPC(slot, at: now)

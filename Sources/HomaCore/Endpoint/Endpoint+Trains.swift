@@ -24,7 +24,7 @@ extension Endpoint {
             !sendQueue.isOldestsTurn, sendQueue.shortest == slot
         else { return 0 }
         let rpc = rpcs.at(slot)
-        let segment = rpc.pointee.outgoing.segment
+        let segment = min(rpc.pointee.outgoing.segment, mostPayload(slot))
         guard packet.pointee.payloadLength == Int(segment), rpc.pointee.outgoing.resends.isEmpty,
             peers.at(rpc.pointee.peer).pointee.ackCount == 0
         else { return 0 }
@@ -38,7 +38,7 @@ extension Endpoint {
         guard count > 0 else { return 0 }
         let bytes = count * Int(segment)
         rpc.pointee.outgoing.next = next + UInt32(bytes)
-        rpc.pointee.lastHeard = now
+        noteProgress(slot, at: now)
         account(slot, packets: count, bytes: bytes, at: now)
         requeue(slot)
         return count
@@ -71,7 +71,7 @@ extension Endpoint {
         granter.willReceive(slot, peers)
         _ = ranges.arrive(range, in: &rpc.pointee.incoming, maximumGaps: tuning.maximumGaps)
         counters.packetsReceived[0] += UInt64(taken)
-        counters.bytesReceived += UInt64(range.count)
+        noteArrival(slot, bytes: UInt32(range.count))
         noteData(slot, last, at: now)
         noteUnscheduledData(slot)
         granter.didReceive(slot, bytes: UInt32(range.count), peers)

@@ -42,12 +42,28 @@ extension Endpoint {
         rpcs.at(slot).pointee.outgoing.length < tuning.pacerBypass
     }
 
-    /// Sets the Homa packet bytes (header and payload) that the path to a peer carries; used for
-    /// messages begun from now on. Values outside 128 … the configured cap are brought inside.
+    /// Sets the Homa packet bytes (header and payload) that the path to a peer carries. Less holds at once, also for
+    /// what goes again; more for messages begun from now on. Values outside 128 … the configured cap are brought
+    /// inside.
     public mutating func setMaximumPacket(bytes: Int, for address: PeerAddress) {
         guard let peer = findPeer(address) else { return }
         let payload = max(bytes, 128) - DataFields.byteCount
         peers.at(peer).pointee.segment = min(UInt32(clamping: payload), tuning.maximumSegment)
+    }
+
+    /// A packet of ours that began at `offset` of its message is too long for its way, says our own host or a router on
+    /// it, after ``setMaximumPacket(bytes:for:)``. It goes again at once, in pieces, and so does what followed it,
+    /// which was no shorter. Each message heeds one such report for each size, since a report comes for many a packet.
+    public mutating func packetRefused(by address: PeerAddress, id: RPCID, offset: UInt32, at now: Instant) {
+        guard let peer = findPeer(address), let slot = index.find(id, peer: peer) else { return }
+        let rpc = rpcs.at(slot)
+        guard rpc.pointee.outgoing.length > 0, offset < rpc.pointee.outgoing.next,
+            mostPayload(slot) < rpc.pointee.outgoing.refused
+        else { return }
+        rpc.pointee.outgoing.refused = mostPayload(slot)
+        sendAgain(
+            slot, offset..<rpc.pointee.outgoing.next, priority: rpc.pointee.outgoing.priority(at: offset))
+        requeue(slot)
     }
 
     private mutating func issueGrants(at now: Instant) {
@@ -57,6 +73,7 @@ extension Endpoint {
                 continue
             }
             noteGrant(grant.slot, from: grant.from, at: now)
+            notePace(grant.slot, from: grant.from, at: now)
             if grant.isForOldest { counters.oldestGrants += 1 }
             sendControl(.grant(GrantFields(offset: grant.offset, priority: grant.priority)), for: grant.slot)
         }
@@ -112,19 +129,17 @@ extension Endpoint {
     private mutating func takeSegment(_ slot: UInt32, at now: Instant) -> Segment {
         let rpc = rpcs.at(slot)
         guard let again = ranges.first(rpc.pointee.outgoing.resends) else {
-            let range = rpc.pointee.outgoing.packet(startingAt: rpc.pointee.outgoing.next)
+            let range = rpc.pointee.outgoing.packet(startingAt: rpc.pointee.outgoing.next, atMost: mostPayload(slot))
             if range.lowerBound == 0 { rpc.pointee.outgoing.begunAt = now }
             rpc.pointee.outgoing.next = range.upperBound
-            rpc.pointee.lastHeard = now
+            noteProgress(slot, at: now)
+            noteAhead(slot)
             if range.upperBound == rpc.pointee.outgoing.length, tuning.adaptsTimers { rpc.pointee.sentAt = now }
-            let isUnscheduled = range.lowerBound < rpc.pointee.outgoing.unscheduled
             return Segment(
                 range: range, incoming: rpc.pointee.outgoing.granted,
-                priority: isUnscheduled
-                    ? rpc.pointee.outgoing.unscheduledPriority : rpc.pointee.outgoing.scheduledPriority,
-                isAgain: false)
+                priority: rpc.pointee.outgoing.priority(at: range.lowerBound), isAgain: false)
         }
-        let whole = rpc.pointee.outgoing.packet(startingAt: again.lowerBound)
+        let whole = rpc.pointee.outgoing.packet(startingAt: again.lowerBound, atMost: mostPayload(slot))
         let range = whole.lowerBound..<min(whole.upperBound, again.upperBound)
         ranges.consumeFirst(UInt32(range.count), of: &rpc.pointee.outgoing.resends)
         counters.packetsResent += 1
@@ -133,6 +148,9 @@ extension Endpoint {
             range: range, incoming: max(again.upperBound, rpc.pointee.outgoing.granted),
             priority: rpc.pointee.outgoing.resendPriority, isAgain: true)
     }
+
+    /// Most payload bytes that the path to the RPC's peer carries at present.
+    mutating func mostPayload(_ slot: UInt32) -> UInt32 { peer(of: slot).pointee.segment }
 
     mutating func account(_ slot: UInt32, packets: Int, bytes: Int, at now: Instant) {
         counters.packetsSent[0] += UInt64(packets)

@@ -2,6 +2,7 @@
 
 import HomaBase
 import HomaBuffers
+import HomaWire
 
 /// Defence against senders that begin requests and do not finish them.
 ///
@@ -46,9 +47,14 @@ extension Endpoint {
     /// True for an incomplete request whose peer is distrusted, or that room is needed from and that its peer has been
     /// asked about in vain. A client with much to send leaves its longest requests silent for long, and answers when
     /// asked; if those were dropped, what has come of them would have to come again, when there is too much already.
-    mutating func mayEvict(_ slot: UInt32) -> Bool {
+    /// Nor is a peer asked in vain while its other messages' packets keep coming, and are thrown away here: its answer
+    /// comes behind them.
+    mutating func mayEvict(_ slot: UInt32, at now: Instant) -> Bool {
         let rpc = rpcs.at(slot)
         guard !rpc.pointee.isClient, rpc.pointee.state == .incoming else { return false }
+        if let last = peer(of: slot).pointee.lastWithoutRoom, now.nanoseconds(since: last) < tuning.shortPatience {
+            return false
+        }
         return isDistrusted(rpc.pointee.peer) || isRoomShort(for: rpc.pointee.peer) && wasAskedInVain(slot)
     }
 
@@ -67,8 +73,19 @@ extension Endpoint {
     /// Ends an incomplete request early. It has not run, and may come again.
     mutating func evict(_ slot: UInt32, at now: Instant) {
         counters.requestsEvicted += 1
-        // One that merely waited has broken nothing.
-        if rpcs.at(slot).pointee.incoming.buffers == .held { noteBroken(rpcs.at(slot).pointee.peer) }
+        // One that merely waited has broken nothing; nor has one of which more than a beginning came: it ends for
+        // our want of room.
+        let message = rpcs.at(slot).pointee.incoming
+        if message.buffers == .held, message.received < min(message.length, tuning.defaultSegment) {
+            noteBroken(rpcs.at(slot).pointee.peer)
+        }
         removeRPC(slot, at: now)
+    }
+
+    /// A packet was thrown away, since its message waits for buffers. One with much payload keeps the way busy.
+    mutating func noteWithoutRoom(_ slot: UInt32, _ data: DataFields, at now: Instant) {
+        peer(of: slot).pointee.arrived &+= data.payloadLength
+        guard data.payloadLength >= tuning.defaultSegment / 2 else { return }
+        peer(of: slot).pointee.lastWithoutRoom = now
     }
 }

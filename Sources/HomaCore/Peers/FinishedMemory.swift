@@ -9,6 +9,10 @@ import HomaBase
 /// RPCs below some identifier are finished, or when a much newer RPC finishes; so the memory per
 /// client is limited, and in doubt a request is refused rather than run twice.
 ///
+/// The window never leaps because one request says so: what finishes far above all else is a *stray*, remembered
+/// exactly, until there are more strays than fit. A forged packet, or a flipped bit, would else shut the client out for
+/// good.
+///
 /// There are only as many bits as the window has been long: few for a client that says what is finished.
 struct FinishedMemory: BitwiseCopyable {
     /// Bits by identifier ÷ 2, as a ring; nil until something has finished.
@@ -16,6 +20,14 @@ struct FinishedMemory: BitwiseCopyable {
     private var mask: UInt64 = 0
     /// Identifier ÷ 2 of the lowest bit.
     private var base: UInt64 = 0
+    /// The highest number that finished in the window.
+    private var highest: UInt64 = 0
+    /// The lowest unfinished number that the client stated last, which nothing has confirmed.
+    private var stated: UInt64 = 0
+    private var strays = InlineArray<4, UInt64>(repeating: 0)
+    private var strayCount = 0
+    /// What finishes so far above all else is a stray.
+    private static var leap: UInt64 { 1 << 20 }
 
     init() {}
 
@@ -23,8 +35,9 @@ struct FinishedMemory: BitwiseCopyable {
     func isFinished(_ id: RPCID) -> Bool {
         let number = id.rawValue >> 1
         guard number >= base else { return true }
-        guard let words, number - base <= mask else { return false }
-        return words[Int((number & mask) >> 6)] & (1 << (number & 63)) != 0
+        if let words, number - base <= mask { return words[Int((number & mask) >> 6)] & (1 << (number & 63)) != 0 }
+        for position in 0..<strayCount where strays[position] == number { return true }
+        return false
     }
 
     /// Whether the request is older than all that is remembered bit by bit.
@@ -34,10 +47,47 @@ struct FinishedMemory: BitwiseCopyable {
     mutating func markFinished(_ id: RPCID, capacity: Int) {
         guard capacity > 0 else { return }
         let number = id.rawValue >> 1
-        if number >= base, number - base >= bits { grow(toHold: number - base, atMost: UInt64(capacity)) }
+        guard number > max(highest, base) + Self.leap else { return mark(number, capacity: UInt64(capacity)) }
+        for position in 0..<strayCount where strays[position] == number { return }
+        guard strayCount == strays.count else {
+            strays[strayCount] = number
+            strayCount += 1
+            return
+        }
+        move(to: number, capacity: UInt64(capacity))
+    }
+
+    private mutating func mark(_ number: UInt64, capacity: UInt64) {
+        if number >= base, number - base >= bits { grow(toHold: number - base, atMost: capacity) }
         if number >= base + mask + 1 { slide(to: number - mask) }
         guard number >= base else { return }
         words![Int((number & mask) >> 6)] |= 1 << (number & 63)
+        highest = max(highest, number)
+    }
+
+    /// The client's identifiers have leapt, as those of one that restarted: the window follows, and takes up the strays
+    /// that lie in it.
+    private mutating func move(to number: UInt64, capacity: UInt64) {
+        let lowest = number - min(number, capacity - 1)
+        slide(to: max(base, stated <= number ? max(stated, lowest) : lowest))
+        mark(number, capacity: capacity)
+        let (all, count) = (strays, strayCount)
+        strayCount = 0
+        for position in 0..<count {
+            if all[position] > number + Self.leap {
+                strays[strayCount] = all[position]
+                strayCount += 1
+            } else {
+                mark(all[position], capacity: capacity)
+            }
+        }
+    }
+
+    /// Everything below `id` is finished, says a packet of the client. It is believed as far as requests were seen to
+    /// finish, since anybody can say it.
+    mutating func noteStatedFloor(_ id: RPCID) {
+        stated = id.rawValue >> 1
+        if words != nil { raiseFloor(to: RPCID(rawValue: min(stated, highest + 1) << 1)) }
     }
 
     /// Everything below `id` is finished, says the client.

@@ -22,6 +22,15 @@ struct Peer: BitwiseCopyable {
     var restartSeen: Instant?
     /// When anything came from it.
     var lastHeard: Instant
+    /// Payload bytes that came from it, modulo 2³², but for those that were here before, and how many more are on their
+    /// way, as the granter counts them: while it delivers those, a message of its that is silent may only be waiting
+    /// behind them.
+    var arrived: UInt32 = 0
+    var incoming: UInt32 = 0
+    /// Bytes of a response that it usually sends without a grant.
+    var usualUnscheduled: UInt32 = 0
+    /// When a packet of its with much payload was last thrown away for want of buffers.
+    var lastWithoutRoom: Instant?
     /// From the last byte of a request to the first packet of the response, and from a grant to the data it releases.
     var responseTime = TimeEstimate()
     var grantTime = TimeEstimate()

@@ -52,6 +52,10 @@ struct RPC: BitwiseCopyable {
     var deadline = Instant.distantFuture
     /// The last sign that the other side works on this RPC, or our own last transmission of something new.
     var lastHeard: Instant
+    /// When bytes of either message last advanced, or the peer gave reason to wait for them without limit.
+    var lastProgress = Instant.zero
+    /// Times in a row that a server without extensions said BUSY and did not ask for any of the request, up to 8.
+    var busyInARow: UInt8 = 0
     /// The next request for missing data, or for an acknowledgement, goes out no earlier than this.
     var nextProbe: Instant
     /// Interval between such requests, in nanoseconds; doubles.

@@ -12,6 +12,13 @@ extension Granter {
         settle(slot, peers)
     }
 
+    /// The sender of a silent message has said how much it sent: it is no longer silent.
+    mutating func hear(_ slot: UInt32, _ peers: borrowing PeerTable) {
+        guard at(slot).pointee.incoming.isStalled else { return }
+        at(slot).pointee.incoming.isStalled = false
+        if at(slot).pointee.incoming.needsGrants { linkByAge(slot) }
+    }
+
     /// So many of them have been asked for: they are under way.
     mutating func asked(_ slot: UInt32, bytes: UInt32, _ peers: borrowing PeerTable) {
         at(slot).pointee.incoming.lost -= bytes
@@ -21,7 +28,7 @@ extension Granter {
     /// A message that needed no grants may now, and the reverse.
     private mutating func settle(_ slot: UInt32, _ peers: borrowing PeerTable) {
         let message = at(slot)
-        recount(slot)
+        recount(slot, peers)
         // What is silent stays out until it is heard of; then `didReceive` brings it in.
         if message.pointee.incoming.needsGrants, !message.pointee.incoming.isStalled {
             if message.pointee.incoming.older == RPCTable.none, oldest != slot { linkByAge(slot) }
@@ -39,7 +46,7 @@ extension Granter {
         let lost = Int(message.pointee.incoming.lost)
         let window = window - Int(message.pointee.incoming.outstanding)
         let room = min(window, incomingLimit - totalIncoming)
-        guard room > 0, room >= min(lost, Int(tuning.grantIncrement)) else { return nil }
+        guard room > 0, room >= min(lost, leastStep(window: self.window)) else { return nil }
         let segment = Int(tuning.defaultSegment)
         let packets = (min(room, Int(tuning.largestGrant)) + segment - 1) / segment
         return UInt32(min(lost, packets * segment))

@@ -45,8 +45,10 @@ struct Granter: ~Copyable {
     var cursor = 0
     /// What senders are told of unscheduled levels; here for the tails of messages.
     var cutoffs: InlineArray<8, UInt32>
-    /// No message counts for more than this, whatever its sender claims to have sent.
+    /// No message counts for more than this, and none that was never granted anything for more than its sender may send
+    /// of its own accord, whatever it claims to have sent.
     private let countLimit: UInt32
+    private let claimLimit: UInt32
     /// As the peers of the active messages are far away.
     private(set) var limits: WindowLimits
 
@@ -59,6 +61,7 @@ struct Granter: ~Copyable {
         cutoffs = tuning.cutoffs.cutoffs
         limits = tuning.limits(roundTrip: nil)
         let mostIncoming = tuning.maximumIncoming * (tuning.adaptsWindows ? Tuning.largestGrowth : 1)
+        claimLimit = tuning.unscheduledBytes
         countLimit = max(UInt32(clamping: tuning.window(active: 1, incoming: mostIncoming)), tuning.unscheduledBytes)
     }
 
@@ -72,7 +75,7 @@ struct Granter: ~Copyable {
     mutating func begin(_ slot: UInt32, _ peers: borrowing PeerTable) {
         let message = at(slot)
         message.pointee.incoming.isScheduled = message.pointee.incoming.granted < message.pointee.incoming.length
-        recount(slot)
+        recount(slot, peers)
         if message.pointee.incoming.needsGrants {
             linkByAge(slot)
             enqueue(slot, peers)
@@ -87,25 +90,27 @@ struct Granter: ~Copyable {
 
     mutating func didReceive(_ slot: UInt32, bytes: UInt32, _ peers: borrowing PeerTable) {
         let message = at(slot)
-        if message.pointee.incoming.isStalled {
+        if message.pointee.incoming.isStalled, message.pointee.incoming.keepsPace {
             message.pointee.incoming.isStalled = false
             if message.pointee.incoming.needsGrants { linkByAge(slot) }
         }
-        recount(slot)
-        if message.pointee.incoming.needsGrants && message.pointee.incoming.grantState == .none {
+        recount(slot, peers)
+        if message.pointee.incoming.needsGrants, message.pointee.incoming.grantState == .none,
+            !message.pointee.incoming.isStalled
+        {
             enqueue(slot, peers)
         }
         oldestCredit += Double(bytes) * tuning.grantOldestShare
         markDue()
     }
 
-    /// The sender is silent: its bytes no longer hold back others.
+    /// The sender is silent, or brings next to nothing: its bytes no longer hold back others.
     mutating func stall(_ slot: UInt32, _ peers: borrowing PeerTable) {
         guard !at(slot).pointee.incoming.isStalled else { return }
         at(slot).pointee.incoming.isStalled = true
         leave(slot, peers)
         unlinkByAge(slot)
-        recount(slot)
+        recount(slot, peers)
         markDue()
     }
 
@@ -113,8 +118,7 @@ struct Granter: ~Copyable {
     mutating func end(_ slot: UInt32, _ peers: borrowing PeerTable) {
         leave(slot, peers)
         unlinkByAge(slot)
-        totalIncoming -= Int(at(slot).pointee.incoming.counted)
-        at(slot).pointee.incoming.counted = 0
+        count(slot, 0, peers)
         markDue()
     }
 
@@ -126,12 +130,26 @@ struct Granter: ~Copyable {
     }
 
     /// Bytes that may be granted to each active message ahead of what has arrived.
-    var window: Int { tuning.window(active: max(1, activeCount + activeElsewhere), incoming: limits.incoming) }
+    var window: Int {
+        max(leastShare, tuning.window(active: max(1, activeCount + activeElsewhere), incoming: limits.incoming))
+    }
+
+    /// A packet: no share is less, among however many messages and shards all of it is shared.
+    private var leastShare: Int { min(Int(tuning.defaultSegment), limits.incoming) }
 
     /// Bytes that may be on their way to this shard: of the host's, as many parts as it has of the active messages.
     var incomingLimit: Int {
         guard activeElsewhere > 0 else { return limits.incoming }
-        return limits.incoming * max(1, activeCount) / (max(1, activeCount) + activeElsewhere)
+        return max(leastShare, limits.incoming * max(1, activeCount) / (max(1, activeCount) + activeElsewhere))
+    }
+
+    /// The least by which a grant raises a limit, short of the message's end.
+    ///
+    /// Where nothing is on its way, `most` may be granted: so the step is never more, or nothing would ever be granted.
+    /// It is half of that where the configured step is too large, so that the sender need not run dry for each grant.
+    func leastStep(window: Int) -> Int {
+        let most = min(window, incomingLimit)
+        return Int(limits.increment) <= most ? Int(limits.increment) : max(1, most / 2)
     }
 
     mutating func markDue() {
@@ -140,12 +158,20 @@ struct Granter: ~Copyable {
     }
 
     /// Brings the message's share of the total up to date.
-    mutating func recount(_ slot: UInt32) {
+    mutating func recount(_ slot: UInt32, _ peers: borrowing PeerTable) {
         let message = at(slot)
         let counts = tuning.countsUnscheduled || message.pointee.incoming.isScheduled
-        let now =
-            message.pointee.incoming.isStalled || !counts ? 0 : min(message.pointee.incoming.outstanding, countLimit)
-        totalIncoming += Int(now) - Int(message.pointee.incoming.counted)
+        let limit = message.pointee.incoming.isGranted ? countLimit : claimLimit
+        let now = message.pointee.incoming.isStalled || !counts ? 0 : min(message.pointee.incoming.outstanding, limit)
+        count(slot, now, peers)
+    }
+
+    private mutating func count(_ slot: UInt32, _ now: UInt32, _ peers: borrowing PeerTable) {
+        let message = at(slot)
+        let before = message.pointee.incoming.counted
+        guard now != before else { return }
+        totalIncoming += Int(now) - Int(before)
+        peers.at(message.pointee.peer).pointee.incoming &+= now &- before
         message.pointee.incoming.counted = now
     }
 
@@ -322,7 +348,7 @@ struct Granter: ~Copyable {
         let offset = min(wanted, Int(message.granted) + max(0, headroom))
         guard offset > Int(message.granted) else { return nil }
         let step = offset - Int(message.granted)
-        return step >= Int(limits.increment) || offset == Int(message.length) ? UInt32(offset) : nil
+        return step >= leastStep(window: window) || offset == Int(message.length) ? UInt32(offset) : nil
     }
 
     /// With fewer active messages than levels the lowest levels are used, which leaves room above
@@ -337,7 +363,8 @@ struct Granter: ~Copyable {
 
     private mutating func raise(_ slot: UInt32, to offset: UInt32, _ peers: borrowing PeerTable) {
         at(slot).pointee.incoming.granted = offset
-        recount(slot)
+        at(slot).pointee.incoming.isGranted = true
+        recount(slot, peers)
         guard !at(slot).pointee.incoming.needsGrants else { return }
         leave(slot, peers)
         unlinkByAge(slot)

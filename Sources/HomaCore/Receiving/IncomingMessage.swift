@@ -36,8 +36,19 @@ struct IncomingMessage: BitwiseCopyable {
     var lease = BufferLease(slot: 0, generation: 0)
     var buffers = Buffers.none
     var grantState = GrantState.none
-    /// The sender fell silent; it is not granted to nor counted until data arrives again.
+    /// The sender fell silent, or brought next to nothing; the message is not granted to nor counted until it brings
+    /// something.
     var isStalled = false
+    /// It was granted something; before that its sender's word is all there is for `granted`.
+    var isGranted = false
+    /// When it was last looked whether the sender keeps pace, or what it has to bring began to be on its way, and what
+    /// had been received then.
+    var paceSince = Instant.zero
+    var paceReceived: UInt32 = 0
+    /// `Peer.arrived` when the last new bytes of the message came, or were asked for.
+    var peerArrived: UInt32 = 0
+    /// Bytes that the peer may deliver from then on before the message is late.
+    var ahead: UInt32 = 0
     /// What this message contributes to the receiver's total of incoming bytes.
     var counted: UInt32 = 0
     /// Counts among those whose unscheduled bytes are on their way until so many bytes are here; 0: does not.
@@ -70,6 +81,11 @@ struct IncomingMessage: BitwiseCopyable {
     /// Neither are bytes under way, nor are any missing that have been asked for; with gaps, bytes beyond the grant may
     /// have come, and do not make up for those missing.
     var waitsForGrant: Bool { received + lost >= granted && received + lost == end }
+    /// Brings what is on its way at the least rate: a part of it since the last look. A byte now and then does not make
+    /// up for what the message keeps from others.
+    var keepsPace: Bool { received - paceReceived >= max(1, outstanding / Self.paces) }
+    /// In so many looks, at `resendAfter` or what the peer usually takes, all that is on its way must have come.
+    private static var paces: UInt32 { 16 }
     /// Wants a place among those granted to. Lost bytes keep it until they have come: a burst that was lost must not
     /// come again as a burst, as many short messages would if places were free once all was asked for.
     var needsGrants: Bool { buffers == .held && (granted < length || missing > 0) }

@@ -17,9 +17,11 @@ struct OutgoingMessage: BitwiseCopyable {
     var announcesItself = false
     /// When its first packet left; the first grant will tell how long that takes.
     var begunAt = Instant.zero
-    /// Most payload bytes in one packet, fixed for the life of the message so that a packet sent
-    /// again covers the same bytes as the first time.
+    /// Most payload bytes in one packet: what its peer's path carried when the message began. A packet that goes again
+    /// covers the same bytes as the first time, or several do, when the path carries less by now.
     var segment: UInt32 = 0
+    /// Payload of the packets that were last reported to be too long, as the path carries less since.
+    var refused = UInt32.max
     /// Level of unscheduled packets; chosen when the message is created.
     var unscheduledPriority: UInt8 = 0
     /// Level that the last grant gave.
@@ -38,6 +40,9 @@ struct OutgoingMessage: BitwiseCopyable {
     /// Key for shortest-remaining-first.
     var rank: UInt32 { announcesItself && next == 0 ? segment : remaining }
 
+    /// Level of the packet that starts at `offset`, when it goes for the first time.
+    func priority(at offset: UInt32) -> UInt8 { offset < unscheduled ? unscheduledPriority : scheduledPriority }
+
     /// The packet that starts at or contains `offset`: boundaries lie at multiples of `segment`
     /// counted from 0 up to the unscheduled limit, and from that limit on.
     func packet(containing offset: UInt32) -> Range<UInt32> {
@@ -47,8 +52,8 @@ struct OutgoingMessage: BitwiseCopyable {
         return start..<min(start + segment, limit)
     }
 
-    /// The packet that starts exactly at `offset`, a boundary.
-    func packet(startingAt offset: UInt32) -> Range<UInt32> {
-        offset..<min(offset + segment, offset < unscheduled ? unscheduled : length)
+    /// The packet that starts exactly at `offset`, towards a peer whose path carries `most` bytes of payload.
+    func packet(startingAt offset: UInt32, atMost most: UInt32) -> Range<UInt32> {
+        offset..<min(offset + min(segment, most), offset < unscheduled ? unscheduled : length)
     }
 }

@@ -100,30 +100,37 @@ extension Engine {
         var hasAny = false
         while let error = state.pointee.driver.nextError() {
             hasAny = true
-            guard let rpc = error.withPayload({ Self.quotedRPC($0) }) else { continue }
+            guard let (rpc, offset) = error.withPayload({ Self.quotedPacket($0) }) else { continue }
             let now = state.pointee.now
             switch error.kind {
             case .portUnreachable:
                 state.pointee.endpoint.unreachable(error.peer, failure: .portUnreachable, offending: rpc, at: now)
             case .hostUnreachable:
                 state.pointee.endpoint.unreachable(error.peer, failure: .hostUnreachable, offending: rpc, at: now)
-            case .messageTooBig(let mtu): if mtu > 0 { setMaximumPacket(mtu: mtu, for: error.peer) }
+            case .messageTooBig(let mtu):
+                guard mtu > 0 else { break }
+                setMaximumPacket(mtu: mtu, for: error.peer)
+                if let offset {
+                    state.pointee.endpoint.packetRefused(by: error.peer, id: rpc, offset: offset, at: now)
+                }
             case .other: break
             }
         }
         return hasAny
     }
 
-    /// The identifier in a quoted packet of ours, the first one of a bundle. A quote may end anywhere; what is missing
-    /// counts as zero.
-    private static func quotedRPC(_ quote: UnsafeRawBufferPointer) -> RPCID? {
+    /// The identifier in a quoted packet of ours, the first one of a bundle, and where a DATA packet begins in its
+    /// message. A quote may end anywhere; what is missing counts as zero.
+    private static func quotedPacket(_ quote: UnsafeRawBufferPointer) -> (rpc: RPCID, offset: UInt32?)? {
         let before = PacketBundle.isBundle(quote) ? PacketBundle.markByteCount + PacketBundle.lengthByteCount : 0
         let bytes = UnsafeRawBufferPointer(rebasing: quote.dropFirst(before))
         guard bytes.count >= CommonHeader.byteCount else { return nil }
         return withUnsafeTemporaryAllocation(byteCount: 128, alignment: 8) { padded in
             padded.initializeMemory(as: UInt8.self, repeating: 0)
             padded.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes.prefix(128)))
-            return try? CommonHeader(parsing: padded.bytes).senderID
+            guard let header = try? CommonHeader(parsing: padded.bytes) else { return nil }
+            let sequence = UInt32(bigEndian: padded.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
+            return (header.senderID, header.type == .data ? sequence : nil)
         }
     }
 }

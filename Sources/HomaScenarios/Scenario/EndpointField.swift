@@ -92,6 +92,7 @@ struct EndpointField: Sendable {
         .init("adapts_timers", "adaptsTimers", .flag(\.adaptsTimers)),
         .init("questions_per_peer", "questionsPerPeer", .integer(\.questionsPerPeer)),
         .init("timeout_us", "timeout", .time(\.timeout, .microseconds)),
+        .init("progress_timeout_us", "progressTimeout", .time(\.progressTimeout, .microseconds)),
         .init("acknowledgement_delay_us", "acknowledgementDelay", .time(\.acknowledgementDelay, .microseconds)),
         .init("patience_under_pressure_us", "patienceUnderPressure", .time(\.patienceUnderPressure, .microseconds)),
         .init("peer_idle_limit_us", "peerIdleLimit", .time(\.peerIdleLimit, .microseconds)),

@@ -32,8 +32,9 @@ struct ResendTests {
         host.data(0..<1000, of: 300_000, id: 2, incoming: 20_000)
         host.data(0..<1000, of: 400_000, id: 4, incoming: 1000)
         _ = host.sent()
-        for _ in 0..<20 {
-            host.receive(.busy, id: 2)
+        for start in stride(from: 1000, to: 13_000, by: 600) {
+            // The other keeps its place, as it brings something.
+            host.data(start..<start + 600, of: 300_000, id: 2, incoming: 20_000)
             host.pass(microseconds: 1000)
         }
         #expect(host.sent().allSatisfy { $0.header.common.senderID.rawValue != 5 })

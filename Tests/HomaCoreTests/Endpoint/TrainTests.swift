@@ -147,7 +147,8 @@ struct TrainTests {
             if fate != 0 { result.append(Arrivals(id: id, length: length, first: first, count: count)) }
             if fate > 1 { next[id] = first + count * 1416 }
         }
-        return result
+        // And one that does not go on, to be asked for.
+        return result + [Arrivals(id: 1000, length: 200_000, first: 0, count: 1)]
     }
 
     /// Everything an endpoint did with trains, as text, and its counters.
@@ -170,6 +171,8 @@ struct TrainTests {
             host.pass(microseconds: 3000)
             text += host.said()
         }
+        host.pass(microseconds: 300_000)
+        text += host.said()
         return (text, "\(host.endpoint.statistics)")
     }
 

@@ -44,6 +44,8 @@ final class TestHost {
     var abandoned = 0
     /// Largest number of bytes ever counted as incoming.
     var incomingHighWater = 0
+    /// The largest limit for them that was in force.
+    var incomingLimitHighWater = 0
 
     init(
         number: Int, configuration: EndpointConfiguration = .default, regionLength: Int = 16 << 20, seed: UInt64,

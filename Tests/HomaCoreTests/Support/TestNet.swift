@@ -63,6 +63,13 @@ final class TestNet {
     private var lastGrants: [String: UInt32] = [:]
     var packetsSent = 0
     var parseErrors = 0
+    /// Rate of the link to each host, in front of which packets wait first in, first out. Nil: no link is too slow.
+    var linkRate: BitRate?
+    /// Bytes that wait for such a link at most; what comes on top is lost.
+    var queueLimit = 1 << 20
+    private var linkFree: [PeerAddress: UInt64] = [:]
+    /// Longest datagram that the paths carry. What is longer is lost, and its sender is told.
+    var pathBytes: Int?
 
     init(hosts: [TestHost], faults: Faults = Faults(), seed: UInt64) {
         self.hosts = hosts
@@ -117,7 +124,7 @@ final class TestNet {
         lastGrants[name] = grant.offset
         if grant.offset > message.length { grantViolations.append("\(name): beyond the message") }
         let tuning = host.endpoint.tuning
-        let incoming = max(tuning.maximumIncoming, host.endpoint.granter.limits.incoming)
+        let incoming = max(tuning.maximumIncoming, host.incomingLimitHighWater)
         let most =
             max(tuning.window(active: 1, incoming: incoming), Int(tuning.unscheduledBytes) + Int(tuning.maximumSegment))
             + (tuning.grantOldestShare > 0 ? 3 * Int(tuning.oldestGrantBytes) : 0)
@@ -188,6 +195,9 @@ final class TestNet {
         var again = true
         while again {
             again = false
+            // What a grant kept to; the message that it completes may have been the one that the limit followed.
+            hosts[host].incomingLimitHighWater = max(
+                hosts[host].incomingLimitHighWater, hosts[host].endpoint.granter.limits.incoming)
             while let packet = hosts[host].endpoint.nextPacket(at: now) {
                 again = true
                 send(packet, from: hosts[host].address)
@@ -228,7 +238,18 @@ final class TestNet {
     }
 
     func launch(_ bytes: [UInt8], from: PeerAddress, to: PeerAddress) {
+        if let pathBytes, bytes.count > pathBytes {
+            let sender = index(of: from)!
+            hosts[sender].endpoint.setMaximumPacket(bytes: pathBytes, for: to)
+            return
+        }
         var time = now.nanoseconds + faults.delay
+        if let linkRate {
+            let start = max(now.nanoseconds, linkFree[to] ?? 0)
+            guard start - now.nanoseconds <= linkRate.nanoseconds(forBytes: queueLimit) else { return }
+            linkFree[to] = start + linkRate.nanoseconds(forBytes: max(84, bytes.count + 66))
+            time = linkFree[to]! + faults.delay
+        }
         if faults.jitter > 0 { time += UInt64.random(in: 0...faults.jitter, using: &random) }
         if random.nextUnit() < faults.lateness { time += faults.longDelay }
         sequence += 1

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import HomaWire
+import Testing
+
+@testable import HomaCore
+
+/// Links far slower than the settings are made for: 40 Mb/s, where what the defaults allow on the way takes 100 ms.
+@Suite("Slow links")
+struct SlowLinkTests {
+    struct Load: CustomTestStringConvertible, Sendable {
+        var request: Int
+        var response: Int
+        /// Under way at a time.
+        var outstanding = 8
+        var isKernel = false
+        /// Packets that may be sent for ten that are needed.
+        var limit = 12
+        var testDescription: String { "\(request) → \(response), \(outstanding) at once\(isKernel ? ", kernel" : "")" }
+    }
+
+    /// Runs calls one after the other until all have an outcome.
+    static func run(_ net: TestNet, _ load: Load, calls: Int) throws {
+        net.linkRate = .megabitsPerSecond(40)
+        // 400 ms, as routers in front of such links have.
+        net.queueLimit = 2_000_000
+        net.responseLength = { _ in load.response }
+        if load.isKernel { net.kernelHosts = [net.hosts[0].address] }
+        var begun = 0
+        for tick in 1...60_000 as ClosedRange<UInt64> {
+            let over = net.hosts[0].responses.count + net.hosts[0].failures.count
+            if over == calls { break }
+            while begun < min(calls, over + load.outstanding) {
+                try net.call(from: 0, to: 1, length: load.request, cookie: UInt64(begun))
+                begun += 1
+            }
+            try net.run(until: Instant(nanoseconds: tick * 1_000_000))
+        }
+        try net.run()
+    }
+
+    @Test(
+        "at 40 Mb/s hardly more packets are sent than are needed",
+        arguments: [
+            Load(request: 200_000, response: 100), Load(request: 100, response: 200_000),
+            Load(request: 200_000, response: 200_000, limit: 22), Load(request: 200_000, response: 100, isKernel: true),
+            Load(request: 100, response: 200_000, isKernel: true), Load(request: 100, response: 60_000),
+            Load(request: 100, response: 1_000_000, outstanding: 2), Load(request: 20_000, response: 20_000),
+        ])
+    func packets(_ load: Load) throws {
+        let calls = 24
+        let net = TestNet(hosts: try NetTests.hosts(2), seed: 1)
+        try Self.run(net, load, calls: calls)
+        #expect(net.hosts[0].failures.isEmpty)
+        let segment = 1416
+        let needed = calls * ((load.request + segment - 1) / segment + (load.response + segment - 1) / segment)
+        #expect(net.packetsSent * 10 <= needed * load.limit, "\(net.packetsSent) of \(needed)")
+        checkAtRest(net, calls: calls)
+    }
+
+    @Test("a region that holds one message at a time serves one after the other")
+    func tightMemory() throws {
+        let net = TestNet(hosts: try NetTests.hosts(2, regionLength: 2 << 20), seed: 1)
+        try Self.run(net, Load(request: 1_000_000, response: 100, outstanding: 6), calls: 12)
+        #expect(net.hosts[0].failures.isEmpty)
+        #expect(net.hosts[0].responses.count == 12)
+    }
+}
