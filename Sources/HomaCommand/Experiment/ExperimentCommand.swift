@@ -31,16 +31,20 @@ struct ExperimentListCommand: ParsableCommand {
     @Flag(help: "One JSON object per line.")
     var json = false
 
-    func run() {
+    func run() throws {
+        try orCannotRun { try list() }
+    }
+
+    private func list() throws {
         for experiment in Experiment.all {
             if json {
-                print(
+                try say(
                     JSONValue.object([
                         .init("experiment", .string(experiment.name)), .init("title", .string(experiment.title)),
                         .init("question", .string(experiment.question)), .init("method", .string(experiment.method)),
-                    ]))
+                    ]).description)
             } else {
-                print("\(experiment.name)\n    \(experiment.title)\n    \(experiment.question)\n")
+                try say("\(experiment.name)\n    \(experiment.title)\n    \(experiment.question)\n")
             }
         }
     }
