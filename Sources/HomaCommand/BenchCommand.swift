@@ -60,7 +60,7 @@ struct BenchCommand: AsyncParsableCommand {
     }
 
     /// The load, all of it in range.
-    private func plan() throws -> LoadPlan {
+    func plan() throws -> LoadPlan {
         let link = node.link?.rate
         let baseline = SlowdownBaseline(
             rttNanoseconds: baselineRtt.duration.wholeNanoseconds,

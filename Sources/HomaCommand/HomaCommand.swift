@@ -49,6 +49,8 @@ public struct HomaCommand: AsyncParsableCommand {
     /// Help and the version are results too; everything else is told on standard error.
     private static func end(of error: any Error) -> ExitCode {
         let code = exitCode(for: error)
+        // What the parser knows nothing of is an error of the work, whichever command let it pass.
+        if code == .failure { return toldExitCode(of: error) }
         let text = fullMessage(for: error)
         guard code == .success else {
             if !text.isEmpty { writeAll(text + "\n", to: STDERR_FILENO) }

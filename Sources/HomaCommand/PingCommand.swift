@@ -71,7 +71,7 @@ struct PingCommand: AsyncParsableCommand {
         return try TCPLoadClient(server: try resolve(server), options: .init(spin: node.spin.duration == nil)).run(plan)
     }
 
-    private var plan: LoadPlan {
+    var plan: LoadPlan {
         LoadPlan(
             sizes: .fixed(size.bytes), pace: .closedLoop(outstanding: 1), warmUp: warmUp.duration,
             duration: duration.duration)

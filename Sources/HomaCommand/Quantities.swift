@@ -44,7 +44,13 @@ struct LinkRate: CustomStringConvertible, Sendable {
         rate = BitRate(bitsPerSecond: UInt64(value))
     }
 
-    var description: String { "\(rate)" }
+    /// As one writes it: `10Gbit`.
+    var description: String {
+        let units: [(UInt64, String)] = [(1_000_000_000, "Gbit"), (1_000_000, "Mbit"), (1000, "kbit"), (1, "bit")]
+        let bits = rate.bitsPerSecond
+        let (size, unit) = units.first { bits >= $0.0 && bits % $0.0 == 0 } ?? (1, "bit")
+        return "\(bits / size)\(unit)"
+    }
 }
 
 /// A length of time: `500ms`, `50us`, `2s`, or seconds without a unit.

@@ -75,7 +75,8 @@ extension Reader where Value == ByteCount {
 extension Reader where Value == LinkRate {
     /// A rate in bits per second.
     static func rate(_ range: ClosedRange<BitRate>) -> Reader {
-        Reader("a rate such as 200Mbit or 10Gbit, \(range.lowerBound) … \(range.upperBound)") { text in
+        let limits = "\(LinkRate(range.lowerBound)) … \(LinkRate(range.upperBound))"
+        return Reader("a rate such as 200Mbit or 10Gbit, \(limits)") { text in
             LinkRate(argument: text).flatMap { range.contains($0.rate) ? $0 : nil }
         }
     }

@@ -61,7 +61,7 @@ struct ExperimentRunCommand: ParsableCommand {
             let environment = RunEnvironment.current()
             warnIfDebug(environment)
             let run = ExperimentRun(
-                try chosen(), scale: options.quick ? .quick : .full, store: try options.open(onlyOwnBuild: fresh))
+                try chosen(), scale: options.quick ? .quick : .full, store: try options.make(onlyOwnBuild: fresh))
             guard let reports = try execute(run, jobs: jobs ?? environment.cores) else {
                 note("stopped; what is finished is kept, this goes on:\n\(commandLine)")
                 throw ExitCode.couldNotRun
@@ -106,14 +106,14 @@ struct ExperimentReportCommand: ParsableCommand {
 
     @OptionGroup var options: ExperimentStoreOptions
 
-    @Option(help: "Folder for index.html and the files beside it.")
+    @Option(help: "Folder for index.html and the files beside it; made if it is missing, but not what it lies in.")
     var out = "homa-experiments/report"
 
     func run() throws {
         try orCannotRun {
             let environment = RunEnvironment.current()
             warnIfDebug(environment)
-            let store = try options.open()
+            let store = try options.existing()
             func finished(_ scale: Scale) throws -> [ExperimentReport] {
                 try ExperimentRun(Experiment.all, scale: scale, store: store).finishedReports()
             }

@@ -77,7 +77,7 @@ struct LabUpCommand: AsyncParsableCommand {
         _ = try usage { try labDescription.validated() }
     }
 
-    private var labDescription: LabDescription {
+    var labDescription: LabDescription {
         var description = LabDescription(
             name: lab.name, hosts: hosts, bitsPerSecond: rate.rate.bitsPerSecond,
             lossTenThousandths: loss.tenThousandths, mtu: mtu, offloads: offloads == .on)

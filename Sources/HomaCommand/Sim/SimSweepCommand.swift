@@ -57,7 +57,7 @@ struct SimSweepCommand: ParsableCommand {
         _ = try chosenShare()
     }
 
-    private func axes() throws -> [SweepAxis] { try vary.map { text in try usage { try SweepAxis(parsing: text) } } }
+    func axes() throws -> [SweepAxis] { try vary.map { text in try usage { try SweepAxis(parsing: text) } } }
 
     /// Nil: all points.
     private func chosenShare() throws -> SweepShare? {
