@@ -17,7 +17,7 @@ struct LoadOptions: ParsableArguments {
 
     @Option(
         help: "Offered payload as a fraction of --link, e.g. 0.5. Open loop with Poisson arrivals.",
-        within: .number(0.000001...10))
+        within: .number(0.0001...10))
     var load: Double?
 
     @Option(help: "Offered requests per second. Open loop with Poisson arrivals.", within: .number(0.001...1e8))

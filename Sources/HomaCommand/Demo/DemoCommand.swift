@@ -29,6 +29,11 @@ struct DemoCommand: AsyncParsableCommand {
             let report = DemoReport(measurements: measurements, environment: environment, seed: seed)
             if !json { try say(report.render()) }
             if json { for record in report.records { try say(record.jsonLine) } }
+            let failures = measurements.mixed.reduce(0) { $0 + $1.value("errors") + $1.value("unfinished") }
+            guard failures == 0 else {
+                note("\(fixed(failures, 0)) requests of the mixed load failed or were left unfinished")
+                throw ExitCode.failed
+            }
         }
     }
 }
