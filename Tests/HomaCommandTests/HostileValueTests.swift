@@ -35,8 +35,8 @@ private struct Leaf: Sendable, CustomTestStringConvertible {
         return [Leaf(path: path, type: type)]
     }
 
-    /// Its options and arguments, without those that an earlier command has in the same words: they are one group's, and
-    /// the parser takes milliseconds for each try.
+    /// Its options and arguments, without those that an earlier command has in the same words: they are one group's,
+    /// and the parser takes milliseconds for each try.
     func ownParameters() throws -> [Parameter] {
         var earlier: Set<String> = []
         for leaf in Leaf.all() {
@@ -72,8 +72,8 @@ struct HostileValueTests {
         "share", "files", "names", "store", "part", "library",
     ]
 
-    /// What each kind of number is tried with, by what its reader says that it wants. (Every parse takes milliseconds in a
-    /// debug build; `ReaderTests` try the readers with many more.)
+    /// What each kind of number is tried with, by what its reader says that it wants. (Every parse takes milliseconds
+    /// in a debug build; `ReaderTests` try the readers with many more.)
     private static let hostile: [(wanted: String, values: [String])] = [
         (
             "a whole number",

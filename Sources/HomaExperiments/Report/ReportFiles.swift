@@ -9,8 +9,8 @@ public struct ReportFiles {
 
     public init(_ reports: [ExperimentReport]) { self.reports = reports }
 
-    /// Writes `index.html`, `claims.jsonl` and a CSV file for each table; gives their paths. The folder is made unless it
-    /// is there; what it lies in has to be.
+    /// Writes `index.html`, `claims.jsonl` and a CSV file for each table; gives their paths. The folder is made unless
+    /// it is there; what it lies in has to be.
     public func write(to folder: String, machine: String) throws -> [String] {
         try OutputFolder.make(folder)
         var files = [("index.html", ReportPage(reports, machine: machine).render()), ("claims.jsonl", claims)]

@@ -136,6 +136,12 @@ extension Scenario {
         if case .dcpim(let dcpim) = transport { return try checkDCPIM(dcpim) }
         guard case .homa(let homa) = transport else { return }
         try check("transport.scheduled_levels", homa.scheduledLevels ?? 1, 1...7)
+        // Cutoffs are worked out from these before the endpoint looks at its settings.
+        try check("transport.endpoint.priorityLevels", homa.endpoint.priorityLevels, 1...HomaLimits.priorityLevels)
+        let chosen = homa.endpoint.segmentBytes != nil
+        try check(
+            chosen ? "transport.endpoint.segmentBytes" : "transport.endpoint.maximumPacketBytes",
+            HomaFrame(homa).format.payloadBytes, 1...65_535)
         do {
             try HomaHostSettings.endpoint(for: self, homa).validated(bpageSize: nil)
         } catch {
