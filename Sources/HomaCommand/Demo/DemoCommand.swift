@@ -15,7 +15,7 @@ struct DemoCommand: AsyncParsableCommand {
             Example: homa demo --json
             """)
 
-    @Option(help: "Decides sizes, arrival times and contents.")
+    @Option(help: "Decides sizes, arrival times and contents.", within: .seed)
     var seed: UInt64 = 1
 
     @Flag(help: "One JSON object per line at the end.")
@@ -27,8 +27,13 @@ struct DemoCommand: AsyncParsableCommand {
             warnIfDebug(environment)
             let measurements = try DemoRunner(seed: seed).run()
             let report = DemoReport(measurements: measurements, environment: environment, seed: seed)
-            if !json { print(report.render()) }
-            if json { for record in report.records { print(record.jsonLine) } }
+            if !json { try say(report.render()) }
+            if json { for record in report.records { try say(record.jsonLine) } }
+            let failures = measurements.mixed.reduce(0) { $0 + $1.value("errors") + $1.value("unfinished") }
+            guard failures == 0 else {
+                note("\(fixed(failures, 0)) requests of the mixed load failed or were left unfinished")
+                throw ExitCode.failed
+            }
         }
     }
 }

@@ -68,7 +68,7 @@ struct DemoRunner {
             "bench",
             [
                 "--workload", "w4", "--rate", "\(rate)", "--for", "3s", "--warm-up", "500ms", "--drain", "500ms",
-                "--connections", "\(connections)", "--seed", "\(seed)",
+                "--connections", "\(connections)", "--seed", "\(seed)", "--threshold", "errors>=0",
             ])
         return DemoMeasurements.Mixed(name: name, client: client, server: server)
     }
