@@ -14,6 +14,7 @@ public struct LoadRecorder: Sendable {
     public init(plan: LoadPlan, protocolName: String) {
         window = plan.window
         result = LoadResult(plan: plan, protocolName: protocolName)
+        if plan.profile != nil { result.timeline = LoadTimeline() }
         result.slowdown = plan.baseline.map { SlowdownBins(bins: SizeBins(plan.sizes), baseline: $0) }
     }
 
@@ -50,6 +51,10 @@ public struct LoadRecorder: Sendable {
         result.latency.record(nanoseconds: latency)
         if request.length < LoadResult.shortLimit { result.shortLatency.record(nanoseconds: latency) }
         result.slowdown?.record(bytes: request.length, latencyNanoseconds: latency)
+        result.timeline?.add(
+            .init(
+                intended: intended, latency: latency, requestBytes: request.length,
+                responseBytes: request.response.length))
     }
 
     /// Outstanding RPCs have failed.
