@@ -12,7 +12,7 @@ struct DemoServer {
             "serve", "0", "--protocol", carrier.rawValue, "--bind", "127.0.0.1", "--spin", "forever", "--for", "60s",
             "--json",
         ])
-        let line = try process.firstLine()
+        let line = try process.nextLine()
         guard let port = line.split(separator: " ").last.flatMap({ UInt16($0) }) else {
             throw ChildError(description: "the \(carrier.rawValue) server said '\(line)' instead of its port")
         }
