@@ -83,6 +83,10 @@ let package = Package(
             ["HomaBase", "HomaBuffers", "HomaWorkloads", "HomaSim", "HomaScenarios", "HomaExperiments"]),
         tests("HomaBenchTests", ["HomaBase", "HomaWorkloads", "HomaBench"]),
         tests(
-            "HomaCommandTests", ["HomaBase", "HomaBench", "HomaCore", "HomaWorkloads", "HomaCommand", argumentParser]),
+            "HomaCommandTests",
+            [
+                "HomaBase", "HomaBench", "HomaCore", "HomaWorkloads", "HomaScenarios", "HomaSim", "HomaCommand",
+                argumentParser,
+            ]),
     ]
 )

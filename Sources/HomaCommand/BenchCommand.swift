@@ -38,7 +38,9 @@ struct BenchCommand: AsyncParsableCommand {
     @OptionGroup var thresholds: ThresholdOptions
     @OptionGroup(title: "The whole list") var suite: SuiteOptions
 
-    @Option(help: "Round trip of a minimal message on the idle path, for the slowdown.")
+    @Option(
+        help: "Round trip of a minimal message on the idle path, for the slowdown.",
+        within: .time(.nanoseconds(1) ... .seconds(1000)))
     var baselineRtt = TimeSpan(.microseconds(10))
 
     @Flag(help: "One JSON object per line.")
@@ -51,7 +53,19 @@ struct BenchCommand: AsyncParsableCommand {
                 suite.suite ? "--suite starts its own servers: name none" : "name a server, or --suite")
         }
         guard carrier == .tcp || !node.writesEach else { throw ValidationError("--write-each is for --protocol tcp") }
-        _ = try thresholds.parsed()
+        guard !suite.suite || thresholds.threshold.isEmpty else {
+            throw ValidationError("--threshold is not for --suite, which knows what is wanted")
+        }
+        _ = try plan()
+    }
+
+    /// The load, all of it in range.
+    func plan() throws -> LoadPlan {
+        let link = node.link?.rate
+        let baseline = SlowdownBaseline(
+            rttNanoseconds: baselineRtt.duration.wholeNanoseconds,
+            bitsPerSecond: (link ?? .gigabitsPerSecond(10)).bitsPerSecond)
+        return try load.plan(link: link, baseline: baseline)
     }
 
     func run() async throws {
@@ -60,24 +74,18 @@ struct BenchCommand: AsyncParsableCommand {
             let environment = RunEnvironment.current(mtu: node.mtu ?? pathMTU(to: server))
             warnIfDebug(environment)
             guard carrier != .trains else { return try sendTrains(to: server, environment) }
-            let link = node.link?.rate
-            let baseline = SlowdownBaseline(
-                rttNanoseconds: baselineRtt.duration.wholeNanoseconds,
-                bitsPerSecond: (link ?? .gigabitsPerSecond(10)).bitsPerSecond)
-            let plan = try load.plan(link: link, baseline: baseline)
+            let plan = try plan()
             note("\(carrier.rawValue) to \(server): \(plan.sizes.name), \(describe(plan.pace)), seed \(plan.seed)")
             let result = try await measure(plan, server)
             if json {
-                for record in result.records() + slowdownRecords(result) {
-                    print(environment.annotate(record).jsonLine)
+                for record in result.records() + result.slowdownRecords() {
+                    try say(environment.annotate(record).jsonLine)
                 }
             } else {
-                print(environment.summary)
-                print(LoadReport(result).render())
+                try say("\(environment.summary)\n\(LoadReport(result).render())")
             }
             if let why = result.firstError { note("\(result.errors) requests failed; the first: \(why)") }
-            try failOnLoss(result)
-            try thresholds.check(result)
+            try judge(result, thresholds)
         }
     }
 
@@ -97,24 +105,23 @@ struct BenchCommand: AsyncParsableCommand {
         let record = ResultRecord(measure: "goodput", value: result.goodput, unit: "bit/s")
             .with("protocol", carrier.rawValue).with("datagram_bytes", result.datagramBytes)
             .with("datagrams_per_train", result.datagramsPerTrain)
-        if json { return print(environment.annotate(record).jsonLine) }
-        print(environment.summary)
-        print(
-            "bare UDP, trains of \(result.datagramsPerTrain) datagrams of \(result.datagramBytes) bytes: "
-                + "\(gigabits(result.goodput)) Gb/s, nothing lost")
+        let trains = "trains of \(result.datagramsPerTrain) datagrams of \(result.datagramBytes) bytes"
+        try say(
+            json
+                ? environment.annotate(record).jsonLine
+                : "\(environment.summary)\nbare UDP, \(trains): \(gigabits(result.goodput)) Gb/s, nothing lost")
+        guard try thresholds.areMet(by: result) else { throw ExitCode.failed }
     }
+}
 
-    /// Wrong bytes are never acceptable, whatever the thresholds say.
-    private func failOnLoss(_ result: LoadResult) throws {
-        guard result.verificationFailures == 0 else {
-            note("\(result.verificationFailures) responses had wrong bytes")
-            throw ExitCode.thresholdMissed
-        }
-        if result.completed == 0 {
-            note("no request was answered (\(result.errors) failed, \(result.unfinished) unfinished)")
-            throw ExitCode.couldNotRun
-        }
+/// Wrong bytes are never acceptable, whatever the thresholds say, and a run without any answer is none.
+func judge(_ result: LoadResult, _ thresholds: ThresholdOptions) throws {
+    if result.verificationFailures > 0 { note("\(result.verificationFailures) responses had wrong bytes") }
+    let isGood = try thresholds.areMet(by: result) && result.verificationFailures == 0
+    if result.completed == 0, result.latency.count == result.latency.unanswered, result.verificationFailures == 0 {
+        throw CommandError("no request was answered (\(result.errors) failed, \(result.unfinished) unfinished)")
     }
+    guard isGood else { throw ExitCode.failed }
 }
 
 func describe(_ pace: LoadPlan.Pace) -> String {
@@ -142,17 +149,4 @@ func resolve(host: String, port: UInt16) throws -> PeerAddress {
     let found = try AddressResolver.resolve(host, defaultPort: port)
     guard let first = found.first else { throw ValidationError("\(host) has no address") }
     return first
-}
-
-/// Slowdown by message size, one record per bin and percentile.
-func slowdownRecords(_ result: LoadResult) -> [ResultRecord] {
-    (result.slowdown?.rows ?? []).flatMap { row in
-        [("slowdown_by_size_p50", row.p50), ("slowdown_by_size_p99", row.p99)].compactMap { name, value in
-            value.map {
-                ResultRecord(measure: name, value: $0, unit: "ratio").with("protocol", result.protocolName)
-                    .with("size_percentile", row.percentile).with("size_up_to_bytes", row.upperBound)
-                    .with("count", Int(row.count))
-            }
-        }
-    }
 }

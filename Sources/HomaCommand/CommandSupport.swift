@@ -6,10 +6,17 @@ import HomaBench
 
 /// The exit statuses of every command.
 extension ExitCode {
-    /// A threshold was missed.
-    static let thresholdMissed = ExitCode(1)
+    /// A threshold was missed, or something failed that was measured.
+    static let failed = ExitCode(1)
     /// The command could not do its work.
     static let couldNotRun = ExitCode(2)
+}
+
+/// Why a command could not do its work.
+struct CommandError: Error, CustomStringConvertible {
+    var description: String
+
+    init(_ description: String) { self.description = description }
 }
 
 /// Turns any error of `body` into a usage error (exit status 64).
@@ -22,29 +29,29 @@ func usage<R>(_ body: () throws -> R) throws -> R {
 func orCouldNotRun<R>(_ body: () async throws -> R) async throws -> R {
     do {
         return try await body()
-    } catch let error as ExitCode {
-        throw error
     } catch let error as ValidationError {
         throw error
     } catch {
-        note("error: \(error)")
-        throw ExitCode.couldNotRun
+        throw toldExitCode(of: error)
     }
 }
 
-/// Progress and warnings: standard error, so that results can be piped.
-func note(_ text: String) {
-    writeAll("homa: \(text)\n", to: STDERR_FILENO)
+/// As `orCouldNotRun`, for commands that keep their thread.
+func orCannotRun<R>(_ body: () throws -> R) throws -> R {
+    do {
+        return try body()
+    } catch let error as ValidationError {
+        throw error
+    } catch {
+        throw toldExitCode(of: error)
+    }
 }
 
-/// Writes text at once, past the buffers of the C library.
-func writeAll(_ text: String, to file: Int32) {
-    var bytes = Array(text.utf8)[...]
-    while !bytes.isEmpty {
-        let count = bytes.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
-        guard count > 0 || errno == EINTR else { return }
-        bytes = bytes.dropFirst(max(0, count))
-    }
+/// The status that a command ends with because of an error; one that is no status itself is told first.
+func toldExitCode(of error: any Error) -> ExitCode {
+    if let code = error as? ExitCode { return code }
+    note("error: \(error)")
+    return .couldNotRun
 }
 
 /// Says loudly that a debug build measures nothing.
@@ -52,21 +59,30 @@ func warnIfDebug(_ environment: RunEnvironment) {
     if let warning = environment.debugWarning { writeAll("\(warning)\n", to: STDERR_FILENO) }
 }
 
-/// A number with so many decimals.
+/// A number with so many decimals; one too large for that as its leading digits and a power of ten.
 func fixed(_ value: Double, _ decimals: Int) -> String {
     guard value.isFinite else { return "–" }
     var scale = 1.0
     for _ in 0..<decimals { scale *= 10 }
-    let rounded = (value * scale).rounded()
-    let whole = Int64(rounded / scale)
-    guard decimals > 0 else { return "\(whole)" }
-    let digits = String(Int64(abs(rounded) - abs(Double(whole)) * scale))
-    let sign = rounded < 0 && whole == 0 ? "-" : ""
-    return "\(sign)\(whole)." + String(repeating: "0", count: decimals - digits.count) + digits
+    guard abs(value) < 1e18 / scale else { return "\(value)" }
+    let rounded = Int64((value * scale).rounded())
+    guard decimals > 0 else { return "\(rounded)" }
+    let digits = String(rounded.magnitude)
+    let padded = String(repeating: "0", count: max(0, decimals + 1 - digits.count)) + digits
+    return "\(rounded < 0 ? "-" : "")\(padded.dropLast(decimals)).\(padded.suffix(decimals))"
 }
 
 /// Nanoseconds as microseconds.
 func microseconds(_ nanoseconds: UInt64) -> String { fixed(Double(nanoseconds) / 1000, 1) }
+
+/// Nanoseconds as microseconds, a lower bound as such.
+func microseconds(_ measured: MeasuredValue?) -> String { bounded(measured, by: 1000, 1) }
+
+/// A figure divided by `scale` with so many decimals; of a lower bound `≥ 2100.0`.
+func bounded(_ measured: MeasuredValue?, by scale: Double, _ decimals: Int) -> String {
+    guard let measured else { return "–" }
+    return (measured.isLowerBound ? "≥ " : "") + fixed(measured.value / scale, decimals)
+}
 
 /// Bits per second as Gb/s.
 func gigabits(_ bitsPerSecond: Double) -> String { fixed(bitsPerSecond / 1e9, 2) }

@@ -40,14 +40,14 @@ extension ServeCommand {
             let port = self.node.carriage == .ip146 ? self.port : node.udpPort
             // A free UDP port may lie above the server ports; then clients must name this one.
             let socket = try node.openSocket(port: port < HomaLimits.firstClientPort ? port : Self.fallbackPort)
-            announce(port)
+            try announce(port)
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { try? await socket.serveInline { HomaEcho.answer($0) } }
                 group.addTask { await waitForEnd(lifetime?.duration) }
                 await group.next()
                 group.cancelAll()
             }
-            if json { for record in counterRecords(node.statistics) { print(record.jsonLine) } }
+            if json { for record in counterRecords(node.statistics) { try say(record.jsonLine) } }
         }
     }
 

@@ -30,18 +30,17 @@ struct LoadReport {
 
     private var latency: String {
         var table = TextTable([
-            .init("latency (µs)", .left), .init("count"), .init("p50"), .init("p90"), .init("p99"), .init("p99.9"),
-            .init("max"),
+            .init("latency (µs)", .left), .init("count"), .init("unanswered"), .init("p50"), .init("p90"),
+            .init("p99"), .init("p99.9"), .init("max"),
         ])
         for (name, recorder) in [("all messages", result.latency), ("under 1500 bytes", result.shortLatency)]
         where recorder.count > 0 {
             table.add(
-                [name, String(recorder.count)]
-                    + [50, 90, 99, 99.9].map { microseconds(recorder.percentile($0)) } + [
-                        microseconds(recorder.maximum)
-                    ])
+                [name, String(recorder.count), String(recorder.unanswered)]
+                    + [50, 90, 99, 99.9, 100].map { microseconds(recorder.measured($0)) })
         }
-        return table.render()
+        let remark = "\n≥: requests that were never answered count as waiting to the end of the run, at least"
+        return table.render() + (result.latency.unanswered > 0 ? remark : "")
     }
 
     private var slowdown: String {
@@ -53,8 +52,7 @@ struct LoadReport {
         for row in rows {
             table.add([
                 String(row.upperBound), fixed(row.percentile, 0), String(row.count),
-                row.p50.map { fixed($0, 2) } ?? "–",
-                row.p99.map { fixed($0, 2) } ?? "–",
+                bounded(row.median, by: 1, 2), bounded(row.tail, by: 1, 2),
             ])
         }
         return table.render()

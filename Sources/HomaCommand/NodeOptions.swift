@@ -37,7 +37,7 @@ enum CarriageChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
 
 /// Options of every command that opens a Homa node.
 struct NodeOptions: ParsableArguments {
-    @Option(help: "How long an idle engine looks for work before it sleeps, e.g. 50us, 0s or forever.")
+    @Option(help: "How long an idle engine looks for work before it sleeps, e.g. 50us, 0s or forever.", within: .spin)
     var spin = SpinTime(.microseconds(50))
 
     @Option(help: "What carries the packets: socket (UDP), or packet (rings of a packet socket; needs CAP_NET_RAW).")
@@ -46,19 +46,21 @@ struct NodeOptions: ParsableArguments {
     @Option(help: "What the packets are in: udp, or ip146 (IP protocol 146, as the kernel module; needs CAP_NET_RAW).")
     var carriage: CarriageChoice = .udp
 
-    @Option(help: "Receive region in bytes, e.g. 64Mi.")
+    @Option(help: "Receive region in bytes, a multiple of 64Ki, e.g. 64Mi.", within: .bytes(bpage...bpage << 24))
     var region: ByteCount?
 
-    @Option(help: "Largest IP packet; by default asked of the system.")
+    @Option(help: "Largest IP packet; by default asked of the system.", within: .count(576...65_535))
     var mtu: Int?
 
-    @Option(help: "Threads of the node, each with a share of the RPCs.")
+    @Option(help: "Threads of the node, each with a share of the RPCs.", within: .count(1...64))
     var shards = 1
 
     @Option(help: "Protocol settings: default, linux2026, small-buffers or sigcomm2018.")
     var preset: Preset = .default
 
-    @Option(help: "Link rate for the pacer, e.g. 10Gbit; off by default.")
+    @Option(
+        help: "Link rate for the pacer, e.g. 10Gbit; off by default.",
+        within: .rate(.megabitsPerSecond(1) ... .gigabitsPerSecond(2000)))
     var link: LinkRate?
 
     @Flag(help: "Have the kernel put trains of long messages straight into the receive region.")
@@ -77,11 +79,13 @@ struct NodeOptions: ParsableArguments {
             && driver == .socket && carriage == .udp
     }
 
+    /// Bytes of a bpage, of which a region has a whole number.
+    private static let bpage = 65_536
+
     func validate() throws {
-        if let mtu, !(576...65_535).contains(mtu) {
-            throw ValidationError("--mtu \(mtu): must be 576 … 65535")
+        if let region, region.bytes % Self.bpage != 0 {
+            throw ValidationError("--region \(region): must be a multiple of \(Self.bpage)")
         }
-        guard (1...64).contains(shards) else { throw ValidationError("--shards \(shards): must be 1 … 64") }
         guard driver == .socket || carriage == .udp else {
             throw ValidationError("--driver packet is for --carriage udp")
         }

@@ -22,13 +22,13 @@ struct PingCommand: AsyncParsableCommand {
     @Option(name: .customLong("protocol"), help: "homa, tcp, or udp.")
     var carrier: ProtocolChoice = .homa
 
-    @Option(name: .shortAndLong, help: "Message size in bytes.")
+    @Option(name: .shortAndLong, help: "Message size in bytes.", within: .bytes(1...HomaLimits.maximumMessageLength))
     var size = ByteCount(100)
 
-    @Option(name: .customLong("for"), help: "Time measured.")
+    @Option(name: .customLong("for"), help: "Time measured.", within: .length)
     var duration = TimeSpan(.seconds(1))
 
-    @Option(help: "Time before anything is measured.")
+    @Option(help: "Time before anything is measured.", within: .time)
     var warmUp = TimeSpan(.milliseconds(200))
 
     @OptionGroup var node: NodeOptions
@@ -39,68 +39,62 @@ struct PingCommand: AsyncParsableCommand {
 
     mutating func validate() throws {
         guard carrier != .trains else { throw ValidationError("--protocol udp-trains is for homa bench") }
-        let limit = carrier == .udp ? 1400 : HomaLimits.maximumMessageLength
-        guard (1...limit).contains(size.bytes) else {
-            throw ValidationError("--size \(size): must be 1 … \(limit)")
+        guard carrier != .udp || size.bytes <= Self.longestDatagram else {
+            throw ValidationError("--size \(size): must be 1 … \(Self.longestDatagram) with --protocol udp")
         }
-        _ = try thresholds.parsed()
     }
+
+    private static let longestDatagram = 1400
 
     func run() async throws {
         try await orCouldNotRun {
             let environment = RunEnvironment.current(mtu: node.mtu ?? pathMTU(to: server))
             warnIfDebug(environment)
-            let latency = try await measure()
-            guard latency.count > 0 else {
-                note("no answer from \(server)")
-                throw ExitCode.couldNotRun
+            let result = try await measure()
+            if let why = result.firstError { note("\(result.errors) requests failed; the first: \(why)") }
+            guard result.latency.count > result.latency.unanswered else {
+                throw CommandError("no answer from \(server)")
             }
-            report(latency, environment)
-            try thresholds.check(latency)
+            try report(result, environment)
+            try judge(result, thresholds)
         }
     }
 
-    private func measure() async throws -> LatencyRecorder {
+    private func measure() async throws -> LoadResult {
         if carrier == .udp {
             return try UDPPingPong.run(
-                server: try resolve(server), bytes: size.bytes, warmUp: warmUp.duration, duration: duration.duration
-            ).latency
+                server: try resolve(server), bytes: size.bytes, warmUp: warmUp.duration, duration: duration.duration)
         }
-        let plan = LoadPlan(
-            sizes: .fixed(size.bytes), pace: .closedLoop(outstanding: 1), warmUp: warmUp.duration,
-            duration: duration.duration)
-        let result: LoadResult =
-            if carrier == .homa {
-                try await HomaLoadClient(server: server, configuration: node.configuration()).run(plan)
-            } else {
-                try TCPLoadClient(server: try resolve(server), options: .init(spin: node.spin.duration == nil)).run(
-                    plan)
-            }
-        guard result.failures == 0 else {
-            note("\(result.errors) requests failed, \(result.verificationFailures) responses had wrong bytes")
-            if let why = result.firstError { note("the first failure: \(why)") }
-            throw ExitCode.couldNotRun
+        if carrier == .homa {
+            return try await HomaLoadClient(server: server, configuration: node.configuration()).run(plan)
         }
-        return result.latency
+        return try TCPLoadClient(server: try resolve(server), options: .init(spin: node.spin.duration == nil)).run(plan)
     }
 
-    private func report(_ latency: LatencyRecorder, _ environment: RunEnvironment) {
-        let percentiles = [50, 90, 99, 99.9]
-        if json {
-            for percentile in percentiles {
-                let record = ResultRecord(
-                    measure: "rtt_p\(fixed(percentile, percentile == 99.9 ? 1 : 0))",
-                    value: Double(latency.percentile(percentile)), unit: "ns"
-                ).with("protocol", carrier.rawValue).with("size_bytes", size.bytes).with("count", Int(latency.count))
-                print(environment.annotate(record).jsonLine)
+    var plan: LoadPlan {
+        LoadPlan(
+            sizes: .fixed(size.bytes), pace: .closedLoop(outstanding: 1), warmUp: warmUp.duration,
+            duration: duration.duration)
+    }
+
+    private func report(_ result: LoadResult, _ environment: RunEnvironment) throws {
+        let latency = result.latency
+        let percentiles = [("p50", 50.0), ("p90", 90), ("p99", 99), ("p99.9", 99.9)]
+        guard json else {
+            let times = (percentiles + [("max", 100)]).map { name, percent in
+                "\(name) \(microseconds(latency.measured(percent))) µs"
             }
-            return
+            let failed = latency.unanswered > 0 ? " (\(latency.unanswered) never answered)" : ""
+            return try say(
+                "\(environment.summary)\n\(carrier.rawValue), \(size) bytes each way, "
+                    + "\(latency.count) round trips\(failed): " + times.joined(separator: ", "))
         }
-        print(environment.summary)
-        print(
-            "\(carrier.rawValue), \(size) bytes each way, \(latency.count) round trips: "
-                + percentiles.map { "p\(fixed($0, $0 == 99.9 ? 1 : 0)) \(microseconds(latency.percentile($0))) µs" }
-                .joined(separator: ", ")
-                + ", max \(microseconds(latency.maximum)) µs")
+        for (name, percent) in percentiles {
+            guard let measured = latency.measured(percent) else { continue }
+            let record = ResultRecord(measure: "rtt_\(name)", measured, unit: "ns")
+                .with("protocol", carrier.rawValue).with("size_bytes", size.bytes).with("count", Int(latency.count))
+                .with("failed", Int(latency.unanswered))
+            try say(environment.annotate(record).jsonLine)
+        }
     }
 }

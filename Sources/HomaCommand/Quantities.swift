@@ -3,20 +3,23 @@
 import ArgumentParser
 import HomaBase
 
-/// A number with an optional decimal suffix, such as `64K`, `1.5M` or `10G`.
+/// A number with an optional decimal suffix, such as `64K`, `1.5M` or `10G`; nil for what is none or has no end.
 private func scaled(_ text: some StringProtocol, base: Double = 1000) -> Double? {
     guard let last = text.last else { return nil }
     let factors: [Character: Double] = ["k": base, "m": base * base, "g": base * base * base]
-    guard let factor = factors[Character(last.lowercased())] else { return Double(String(text)) }
-    return Double(String(text.dropLast())).map { $0 * factor }
+    let factor = factors[Character(last.lowercased())]
+    let number = factor == nil ? text[...] : text.dropLast()
+    guard let value = Double(String(number)).map({ $0 * (factor ?? 1) }), value.isFinite else { return nil }
+    return value
 }
 
 /// A count of bytes: `500000`, `500K` (500 000), `64Ki` (65 536), `64Mi`.
-struct ByteCount: ExpressibleByArgument, CustomStringConvertible, Sendable {
+struct ByteCount: CustomStringConvertible, Sendable {
     var bytes: Int
 
     init(_ bytes: Int) { self.bytes = bytes }
 
+    /// Nil for what is no count of bytes, or one of more than 10¹⁵.
     init?(argument: String) {
         let binary = argument.lowercased().hasSuffix("i")
         let text = binary ? argument.dropLast() : argument[...]
@@ -28,11 +31,12 @@ struct ByteCount: ExpressibleByArgument, CustomStringConvertible, Sendable {
 }
 
 /// A link rate: `10Gbit`, `200Mbit`, `25G`.
-struct LinkRate: ExpressibleByArgument, CustomStringConvertible, Sendable {
+struct LinkRate: CustomStringConvertible, Sendable {
     var rate: BitRate
 
     init(_ rate: BitRate) { self.rate = rate }
 
+    /// Nil for what is no rate, or one of less than 1 bit/s or more than 10¹⁵.
     init?(argument: String) {
         let lowered = argument.lowercased()
         let text = lowered.hasSuffix("bit") ? lowered.dropLast(3) : lowered[...]
@@ -40,47 +44,49 @@ struct LinkRate: ExpressibleByArgument, CustomStringConvertible, Sendable {
         rate = BitRate(bitsPerSecond: UInt64(value))
     }
 
-    var description: String { "\(rate)" }
+    /// As one writes it: `10Gbit`.
+    var description: String {
+        let units: [(UInt64, String)] = [(1_000_000_000, "Gbit"), (1_000_000, "Mbit"), (1000, "kbit"), (1, "bit")]
+        let bits = rate.bitsPerSecond
+        let (size, unit) = units.first { bits >= $0.0 && bits % $0.0 == 0 } ?? (1, "bit")
+        return "\(bits / size)\(unit)"
+    }
 }
 
 /// A length of time: `500ms`, `50us`, `2s`, or seconds without a unit.
-struct TimeSpan: ExpressibleByArgument, CustomStringConvertible, Sendable {
+struct TimeSpan: CustomStringConvertible, Sendable {
     var duration: Duration
 
     init(_ duration: Duration) { self.duration = duration }
 
+    /// Nil for what is no time, is negative, or longer than 10⁶ s. Less than a nanosecond is none.
     init?(argument: String) {
         let units: [(String, Double)] = [("ns", 1e-9), ("us", 1e-6), ("ms", 1e-3), ("s", 1), ("", 1)]
-        for (suffix, factor) in units where argument.hasSuffix(suffix) {
-            guard let value = Double(String(argument.dropLast(suffix.count))), value >= 0, value * factor < 1e6 else {
-                return nil
-            }
-            duration = .nanoseconds(Int64(value * factor * 1e9))
-            return
-        }
-        return nil
+        guard let (suffix, factor) = units.first(where: { argument.hasSuffix($0.0) }),
+            let value = Double(String(argument.dropLast(suffix.count))), value >= 0, value * factor <= 1e6
+        else { return nil }
+        duration = .nanoseconds(Int64(value * factor * 1e9))
     }
 
-    var description: String { "\(duration)" }
+    var description: String { Self.text(duration) }
+
+    /// As one writes it: `500ms`.
+    static func text(_ duration: Duration) -> String {
+        let nanoseconds = duration.wholeNanoseconds
+        let units: [(UInt64, String)] = [(1_000_000_000, "s"), (1_000_000, "ms"), (1000, "us"), (1, "ns")]
+        let (size, unit) = units.first { nanoseconds >= $0.0 && nanoseconds % $0.0 == 0 } ?? (1, "ns")
+        return nanoseconds == 0 ? "0s" : "\(nanoseconds / size)\(unit)"
+    }
 }
 
 /// How long an idle engine looks for work before it sleeps: a time, or `forever`.
-struct SpinTime: ExpressibleByArgument, CustomStringConvertible, Sendable {
+struct SpinTime: CustomStringConvertible, Sendable {
     /// Nil: never sleeps.
     var duration: Duration?
 
     init(_ duration: Duration?) { self.duration = duration }
 
-    init?(argument: String) {
-        if argument == "forever" {
-            duration = nil
-        } else {
-            guard let span = TimeSpan(argument: argument) else { return nil }
-            duration = span.duration
-        }
-    }
-
-    var description: String { duration.map { "\($0)" } ?? "forever" }
+    var description: String { duration.map(TimeSpan.text) ?? "forever" }
 }
 
 /// What carries the messages.

@@ -17,7 +17,9 @@ struct ServeCommand: AsyncParsableCommand {
               homa serve 4000 --protocol tcp
             """)
 
-    @Argument(help: "Port: UDP and Homa port with homa, TCP port with tcp, UDP port with udp. 0 takes a free one.")
+    @Argument(
+        help: "Port: UDP and Homa port with homa, TCP port with tcp, UDP port with udp. 0 takes a free one.",
+        within: .port(0...65_535))
     var port: UInt16
 
     @Option(
@@ -28,7 +30,7 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Address to listen on; all of them by default.")
     var bind: String?
 
-    @Option(name: .customLong("for"), help: "Stop after this time; by default on SIGINT or SIGTERM.")
+    @Option(name: .customLong("for"), help: "Stop after this time; by default on SIGINT or SIGTERM.", within: .length)
     var lifetime: TimeSpan?
 
     @OptionGroup var node: NodeOptions
@@ -61,21 +63,21 @@ struct ServeCommand: AsyncParsableCommand {
         options.spin = node.spin.duration == nil
         options.writesEach = node.writesEach
         let server = try TCPEchoServer(listeningOn: [try listenAddress()], options: options)
-        announce(server.addresses[0].port)
+        try announce(server.addresses[0].port)
         await waitForEnd(lifetime?.duration)
         server.stop()
     }
 
     private func serveUDP() async throws {
         let server = try UDPEchoServer(on: try listenAddress())
-        announce(server.address.port)
+        try announce(server.address.port)
         await waitForEnd(lifetime?.duration)
         server.stop()
     }
 
     private func takeTrains() async throws {
         let sink = try UDPTrainSink(on: try listenAddress())
-        announce(sink.address.port)
+        try announce(sink.address.port)
         await waitForEnd(lifetime?.duration)
         sink.stop()
     }
@@ -86,7 +88,5 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     /// The one line on standard output, so that scripts know when and where to connect.
-    func announce(_ port: UInt16) {
-        writeAll("serving \(carrier.rawValue) on port \(port)\n", to: STDOUT_FILENO)
-    }
+    func announce(_ port: UInt16) throws { try say("serving \(carrier.rawValue) on port \(port)") }
 }

@@ -21,10 +21,10 @@ struct SprayCommand: AsyncParsableCommand {
     @Argument(help: "Server, as HOST:PORT; loopback or private.")
     var server: String
 
-    @Option(name: .customLong("for"), help: "How long.")
+    @Option(name: .customLong("for"), help: "How long.", within: .length)
     var duration = TimeSpan(.seconds(10))
 
-    @Option(help: "Decides every packet.")
+    @Option(help: "Decides every packet.", within: .seed)
     var seed: UInt64 = 1
 
     func run() async throws {

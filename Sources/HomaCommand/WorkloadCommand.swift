@@ -18,7 +18,7 @@ struct WorkloadCommand: ParsableCommand {
             for workload in Workload.all {
                 table.add([workload.name, String(Int(workload.sizes.mean)), workload.origin])
             }
-            print(table.render())
+            try say(table.render())
         }
     }
 
@@ -35,29 +35,29 @@ struct WorkloadCommand: ParsableCommand {
 
         func run() throws {
             let workload = try usage { try Workload.named(name) }
-            json ? printLines(workload) : printTable(workload)
+            try json ? printLines(workload) : printTable(workload)
         }
 
         private static let percentiles: [Double] = [1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99, 99.9, 100]
 
-        private func printTable(_ workload: Workload) {
+        private func printTable(_ workload: Workload) throws {
             let sizes = workload.sizes
-            print("\(workload.name): \(workload.origin)")
+            try say("\(workload.name): \(workload.origin)")
             let truncated = sizes.truncated(to: limit)
-            print("mean \(Int(sizes.mean)) bytes; truncated to Homa's limit: \(Int(truncated.mean)) bytes")
+            try say("mean \(Int(sizes.mean)) bytes; truncated to Homa's limit: \(Int(truncated.mean)) bytes")
             var table = TextTable([.init("percentile"), .init("size (bytes)"), .init("bytes in messages up to it (%)")])
             for percentile in Self.percentiles {
                 let size = sizes.quantile(percentile / 100)
                 let share = sizes.byteShare(ofMessagesUpTo: size) * 100
                 table.add(["\(percentile)", String(size), fixed(share, 2)])
             }
-            print(table.render())
+            try say(table.render())
         }
 
-        private func printLines(_ workload: Workload) {
+        private func printLines(_ workload: Workload) throws {
             for percentile in Self.percentiles {
                 let size = Double(workload.sizes.quantile(percentile / 100))
-                print(
+                try say(
                     ResultRecord(measure: "size_p\(percentile)", value: size, unit: "bytes")
                         .with("workload", workload.name).jsonLine)
             }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import ArgumentParser
 import HomaCommand
 
 @main
 enum HomaTool {
-    static func main() async { await HomaCommand.main() }
+    static func main() async { await HomaCommand.runProgram() }
 }

@@ -4,9 +4,10 @@ import Dispatch
 import Foundation
 import Glibc
 import HomaBase
-import HomaBench
 import HomaWorkloads
 import Testing
+
+@testable import HomaBench
 
 let loopback4 = PeerAddress(ipv4: 0x7F00_0001, port: 0)
 let loopback6 = PeerAddress(high: 0, low: 1, port: 0)
@@ -163,8 +164,10 @@ struct TCPRivalTests {
         #expect(server.addresses.map(\.isIPv4) == [true, false])
         for address in server.addresses {
             let plan = LoadPlan(
-                sizes: .w1, pace: .closedLoop(outstanding: 4), warmUp: .zero, duration: .milliseconds(50))
-            #expect(try TCPLoadClient(server: address).run(plan).failures == 0)
+                sizes: .w1, pace: .closedLoop(outstanding: 4), warmUp: .zero, duration: .milliseconds(50),
+                drain: .seconds(10))
+            let result = try runUntilCompleted(TCPLoadClient(server: address), plan)
+            #expect(result.completed > 0 && result.failures == 0)
         }
     }
 }
@@ -238,6 +241,16 @@ struct UDPPingPongTests {
         defer { server.stop() }
         let result = try UDPPingPong.run(
             server: server.address, warmUp: .milliseconds(20), duration: .milliseconds(200))
-        #expect(result.latency.count > 0 && result.verificationFailures == 0)
+        #expect(result.completed > 0 && result.verificationFailures == 0)
+    }
+
+    @Test("datagrams that are lost count as the longest round trips, and as errors")
+    func lost() throws {
+        let silent = try Sockets.datagram(boundTo: loopback4)
+        defer { close(silent) }
+        let result = try UDPPingPong.run(
+            server: try PeerAddress.bound(to: silent), warmUp: .zero, duration: .milliseconds(150))
+        #expect(result.completed == 0 && result.errors > 0)
+        #expect(result.latency.unanswered == result.errors && result.latency.isLowerBound(atPercentile: 50))
     }
 }

@@ -61,4 +61,26 @@ struct ThresholdTests {
         #expect(try Threshold("rate>1").evaluate(latency) == .notMeasured)
         #expect(try !Threshold("rate>1").holds(for: latency))
     }
+
+    @Test(
+        "what came out is told in the unit that was asked for",
+        arguments: [
+            ("p99<600ms", 612_000_000, "p99 = 612 ms, not < 600 ms"),
+            ("p99<600ms", 600_400_000, "p99 = 600.4 ms, not < 600 ms"),
+            ("p99.9<=1.5ms", 2_345_678, "p99.9 = 2.35 ms, not <= 1.5 ms"),
+            ("max<1s", 500_000_000, "max = 0.5 s, < 1 s"),
+            ("p50<1us", 2000, "p50 = 2 us, not < 1 us"), ("p50 < 3 µs", 3000, "p50 = 3 µs, not < 3 µs"),
+        ] as [(String, UInt64, String)])
+    func words(text: String, nanoseconds: UInt64, expected: String) throws {
+        var latency = LatencyRecorder()
+        // Exact to the nanosecond: the histogram's own rounding is no part of this.
+        latency.record(nanoseconds: nanoseconds)
+        #expect(try Threshold(text).outcome(for: latency) == expected)
+    }
+
+    @Test("an endless limit is none")
+    func endless() {
+        let digits = String(repeating: "9", count: 400)
+        #expect(throws: ThresholdError.self) { try Threshold("p99<\(digits)s") }
+    }
 }

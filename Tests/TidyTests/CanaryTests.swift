@@ -80,6 +80,47 @@ struct CanaryTests {
         #expect(Rules.leftovers(file("// Idle until its first RPC.\n")).isEmpty)
     }
 
+    @Test(
+        "results that bypass the one way out are found",
+        arguments: [
+            "print(text)", "    if json { Swift.print(1) }", "writeAll(text, to: STDOUT_FILENO)", "puts(text)",
+            "FileHandle.standardOutput.write(data)",
+        ])
+    func output(line: String) {
+        #expect(Rules.output(file(line, path: "Sources/HomaCommand/Canary.swift")).count == 1)
+        #expect(Rules.output(file(line, path: "Sources/HomaBench/Canary.swift")).isEmpty)
+    }
+
+    @Test(
+        "what only looks like output passes",
+        arguments: ["try say(text)", "// print(x)", "report.print(x)", "process.standardOutput = pipe", "sprint(1)"])
+    func noOutput(line: String) {
+        #expect(Rules.output(file(line, path: "Sources/HomaCommand/Canary.swift")).isEmpty)
+    }
+
+    @Test(
+        "an option that takes a bare number is found",
+        arguments: [
+            "@Option var count: Int", "@Option(help: \"within limits\")\n    var count = 5",
+            "@Argument var port: UInt16",
+            "@Option(help: \"x\")\n    var share: Double?", "@Option var all: [Int] = []",
+            "@Option var seed: UInt64 = 1",
+        ])
+    func bareNumbers(text: String) {
+        #expect(Rules.bareNumbers(file(text, path: "Sources/HomaCommand/Canary.swift")).count == 1)
+    }
+
+    @Test(
+        "options with a range, and those that are no numbers, pass",
+        arguments: [
+            "@Option(help: \"x\", within: .count(1...5))\n    var count = 5", "@Option var name: String?",
+            "@Option(help: \"x\")\n    var name = \"5\"\n    var count = 5",
+            "@Flag var json = false\n    let count: Int",
+        ])
+    func boundNumbers(text: String) {
+        #expect(Rules.bareNumbers(file(text, path: "Sources/HomaCommand/Canary.swift")).isEmpty)
+    }
+
     @Test("a tab is found")
     func tabs() { #expect(Rules.tabs(file("{\n\tlet x = 1\n}\n")).count == 1) }
 

@@ -64,6 +64,34 @@ enum Rules {
         }
     }
 
+    /// The command's results leave by one function, which tells when they do not.
+    static func output(_ file: TextFile) -> [Finding] {
+        guard file.target == "HomaCommand", file.path != "Sources/HomaCommand/Output.swift" else { return [] }
+        let pattern =
+            #"(?<![\w.])(Swift\.)?(print|debugPrint|dump|puts|fputs|printf)\("#
+            + #"|\bSTDOUT_FILENO\b|\bstandardOutput\b(?! =)"#
+        return file.codeLines.enumerated().compactMap { index, line in
+            guard let range = line.range(of: pattern, options: .regularExpression) else { return nil }
+            return Finding(
+                file: file.path, line: index + 1, problem: "\(line[range]) bypasses say(), which notices lost output")
+        }
+    }
+
+    /// Every number of a command line has its range: an option takes none that no `Reader` has looked at.
+    static func bareNumbers(_ file: TextFile) -> [Finding] {
+        guard file.target == "HomaCommand" else { return [] }
+        let number = #"(: \[?(Int|UInt|Double|Float)\d*\b|( =|: \w+\?? =) -?[0-9])"#
+        let pattern = #"@(Option|Argument)\b((?!\bwithin: |\bvar )[\s\S])*\bvar \w+"# + number
+        var findings: [Finding] = []
+        var rest = file.text[...]
+        while let range = rest.range(of: pattern, options: .regularExpression) {
+            let line = file.text[..<range.upperBound].count { $0 == "\n" } + 1
+            findings.append(Finding(file: file.path, line: line, problem: "an option takes a number without a range"))
+            rest = rest[range.upperBound...]
+        }
+        return findings
+    }
+
     static func tabs(_ file: TextFile) -> [Finding] {
         file.lines.enumerated().filter { $0.element.contains("\t") }.map {
             Finding(file: file.path, line: $0.offset + 1, problem: "contains a tab")

@@ -33,6 +33,12 @@ struct TidyTests {
     @Test("no remark about unfinished work is left in the code")
     func leftovers() { expectNothing((Repository.code + Repository.scripts).flatMap(Rules.leftovers)) }
 
+    @Test("the command writes its results by one function, which notices when they are lost")
+    func output() { expectNothing(Repository.sources.flatMap(Rules.output)) }
+
+    @Test("no option or argument of the command takes a number without a range")
+    func bareNumbers() { expectNothing(Repository.sources.flatMap(Rules.bareNumbers)) }
+
     @Test("code is indented with spaces")
     func tabs() { expectNothing(Repository.code.flatMap(Rules.tabs)) }
 

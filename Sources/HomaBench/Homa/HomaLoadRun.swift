@@ -18,7 +18,7 @@ final class HomaLoadRun: @unchecked Sendable {
     /// Open loop: callers that wait for their next request. They are kept because a task group takes the longer to part
     /// with a child the more it has: with ten thousand outstanding that alone held calls down to 10 000 a second.
     private var idleCallers: [UnsafeContinuation<ScheduledRequest?, Never>] = []
-    /// The drain time is over: what fails now was cancelled by us.
+    /// The drain time is over: what fails now was cancelled by us, and counts as unfinished.
     private var isClosing = false
 
     init(plan: LoadPlan, node: HomaNode, servers: [HomaAddress]) {
@@ -78,8 +78,9 @@ final class HomaLoadRun: @unchecked Sendable {
             next = sequence.next()
             hitCap = false
         }
+        let time = now()
         while next.intended < end {
-            recorder.abandoned(intended: next.intended)
+            recorder.abandoned(bytes: next.bytes, intended: next.intended, now: time)
             next = sequence.next()
         }
     }
@@ -119,7 +120,11 @@ final class HomaLoadRun: @unchecked Sendable {
             let intact = reply.matches(message.response)
             recorder.completed(request: message, intended: intended, now: now(), intact: intact)
         } catch {
-            if !isClosing { recorder.failed(why: "\(error)") }
+            if isClosing {
+                recorder.unfinished(bytes: request.bytes, intended: intended, now: now())
+            } else {
+                recorder.failed(bytes: request.bytes, intended: intended, now: now(), why: "\(error)")
+            }
         }
         outstanding -= 1
     }
@@ -129,7 +134,6 @@ final class HomaLoadRun: @unchecked Sendable {
         let deadline = end + plan.drain.wholeNanoseconds
         while outstanding > 0, now() < deadline { await sleep(until: now() + 200_000) }
         isClosing = true
-        recorder.unfinished(outstanding)
     }
 
     private func sleep(until time: UInt64) async {

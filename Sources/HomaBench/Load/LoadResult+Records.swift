@@ -13,18 +13,31 @@ extension LoadResult {
             ("maximum_lag", Double(maximumLagNanoseconds), "ns"),
         ]
         if let packetsResent { figures.append(("packets_resent", Double(packetsResent), "packets")) }
-        figures += Self.latencyFigures("latency", latency) + Self.latencyFigures("short_latency", shortLatency)
-        for (label, percent) in [("p50", 50.0), ("p99", 99.0)] {
-            if let value = slowdown?.percentile(percent) { figures.append(("slowdown_\(label)", value, "ratio")) }
+        let counts = figures.map { ResultRecord(measure: $0.0, value: $0.1, unit: $0.2) }
+        let latencies = Self.latencyRecords("latency", latency) + Self.latencyRecords("short_latency", shortLatency)
+        let slowdowns = [("p50", 50.0), ("p99", 99.0)].compactMap { label, percent in
+            slowdown?.measured(percent).map { ResultRecord(measure: "slowdown_\(label)", $0, unit: "ratio") }
         }
-        return figures.map { annotate(ResultRecord(measure: $0.0, value: $0.1, unit: $0.2)) }
+        return (counts + latencies + slowdowns).map(annotate)
     }
 
-    private static func latencyFigures(_ name: String, _ latency: LatencyRecorder) -> [(String, Double, String)] {
-        guard latency.count > 0 else { return [] }
-        return [("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9)].map {
-            ("\(name)_\($0.0)", Double(latency.percentile($0.1)), "ns")
-        } + [("\(name)_max", Double(latency.maximum), "ns")]
+    private static func latencyRecords(_ name: String, _ latency: LatencyRecorder) -> [ResultRecord] {
+        [("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9), ("max", 100.0)].compactMap { label, percent in
+            latency.measured(percent).map { ResultRecord(measure: "\(name)_\(label)", $0, unit: "ns") }
+        }
+    }
+
+    /// Slowdown by message size, one record per bin and percentile; empty when the plan has no baseline.
+    public func slowdownRecords() -> [ResultRecord] {
+        (slowdown?.rows ?? []).flatMap { row in
+            [("slowdown_by_size_p50", row.median), ("slowdown_by_size_p99", row.tail)].compactMap { name, measured in
+                measured.map {
+                    ResultRecord(measure: name, $0, unit: "ratio").with("protocol", protocolName)
+                        .with("size_percentile", row.percentile).with("size_up_to_bytes", row.upperBound)
+                        .with("count", Int(row.count))
+                }
+            }
+        }
     }
 
     private func annotate(_ record: ResultRecord) -> ResultRecord {

@@ -32,7 +32,8 @@ public struct LoadResult: Sendable {
     public internal(set) var capHits: UInt64 = 0
     /// The longest time a request was handed over after its intended time, in nanoseconds.
     public internal(set) var maximumLagNanoseconds: UInt64 = 0
-    /// Latencies of all RPCs whose intended time lies in the window.
+    /// Latencies of all RPCs whose intended time lies in the window, those that were never answered among them, with at
+    /// least the time from when they were due to the end of the run.
     public internal(set) var latency = LatencyRecorder()
     /// Those with requests under `shortLimit` bytes.
     public internal(set) var shortLatency = LatencyRecorder()
@@ -76,12 +77,12 @@ public struct LoadResult: Sendable {
 }
 
 extension LoadResult: ThresholdSubject {
-    public func value(of quantity: Threshold.Quantity) -> Double? {
+    public func measured(_ quantity: Threshold.Quantity) -> MeasuredValue? {
         switch quantity {
-        case .rate: achievedRate
-        case .goodput: goodput
-        case .errors: Double(failures)
-        case .percentile, .mean, .maximum: latency.value(of: quantity)
+        case .rate: MeasuredValue(achievedRate)
+        case .goodput: MeasuredValue(goodput)
+        case .errors: MeasuredValue(Double(failures))
+        case .percentile, .mean, .maximum: latency.measured(quantity)
         }
     }
 }

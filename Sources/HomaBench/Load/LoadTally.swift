@@ -4,7 +4,7 @@ import HomaWorkloads
 
 /// What one process counted of a load that several carry out, in a form that another process can read and add up.
 ///
-/// Percentiles of several processes cannot be combined, histograms can. They are flat: value, count, value, count, …
+/// Percentiles of several processes cannot be combined, histograms can.
 public struct LoadTally: Codable, Sendable, Equatable {
     var protocolName: String
     var offered: UInt64
@@ -18,9 +18,9 @@ public struct LoadTally: Codable, Sendable, Equatable {
     var verificationFailures: UInt64
     var capHits: UInt64
     var maximumLagNanoseconds: UInt64
-    var latency: [UInt64]
-    var shortLatency: [UInt64]
-    var slowdown: [[UInt64]]?
+    var latency: CensoredHistogram.Counts
+    var shortLatency: CensoredHistogram.Counts
+    var slowdown: [CensoredHistogram.Counts]?
     var timeline: LoadTimeline?
 
     /// What a result counted.
@@ -61,12 +61,12 @@ extension LoadResult {
         verificationFailures = tally.verificationFailures
         capHits = tally.capHits
         maximumLagNanoseconds = tally.maximumLagNanoseconds
-        latency.add(counts: tally.latency)
-        shortLatency.add(counts: tally.shortLatency)
+        latency.add(tally.latency)
+        shortLatency.add(tally.shortLatency)
         timeline = tally.timeline
         if let counts = tally.slowdown, let baseline = plan.baseline {
             var bins = SlowdownBins(bins: SizeBins(plan.sizes), baseline: baseline)
-            bins.add(counts: counts)
+            bins.add(counts)
             slowdown = bins
         }
     }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Histogram
 public import HomaWorkloads
 
 /// The idle network that a latency is compared with.
@@ -34,7 +33,7 @@ public struct SlowdownBins: Sendable {
     public let bins: SizeBins
     /// What latencies are divided by.
     public let baseline: SlowdownBaseline
-    private var histograms: [Histogram<UInt64>]
+    private var histograms: [CensoredHistogram]
 
     /// Slowdowns are kept in thousandths: right to 0.001 up to 2, to three digits above, at most 1 000 000.
     private static let scale = 1000.0
@@ -43,45 +42,61 @@ public struct SlowdownBins: Sendable {
     public init(bins: SizeBins, baseline: SlowdownBaseline) {
         self.bins = bins
         self.baseline = baseline
-        histograms = Array(repeating: Histogram(highestTrackableValue: Self.largest), count: bins.count)
+        histograms = Array(repeating: CensoredHistogram(largest: Self.largest), count: bins.count)
     }
 
     /// Adds the latency of one RPC whose request had `bytes` bytes.
     public mutating func record(bytes: Int, latencyNanoseconds: UInt64) {
-        let slowdown = Double(latencyNanoseconds) / baseline.idealNanoseconds(bytes: bytes)
-        histograms[bins.index(of: bytes)].record(UInt64(min(slowdown * Self.scale, Double(Self.largest))))
+        histograms[bins.index(of: bytes)].record(thousandths(bytes, latencyNanoseconds))
+    }
+
+    /// Adds an RPC whose request of `bytes` bytes had not been answered after so many nanoseconds, and never was.
+    public mutating func record(bytes: Int, latencyAtLeast nanoseconds: UInt64) {
+        histograms[bins.index(of: bytes)].record(atLeast: thousandths(bytes, nanoseconds))
+    }
+
+    private func thousandths(_ bytes: Int, _ nanoseconds: UInt64) -> UInt64 {
+        let slowdown = Double(nanoseconds) / baseline.idealNanoseconds(bytes: bytes)
+        return UInt64(min(slowdown * Self.scale, Double(Self.largest)))
     }
 
     /// Adds what another recorder with the same bins and baseline has seen.
     public mutating func merge(_ other: SlowdownBins) {
         precondition(bins == other.bins && baseline == other.baseline, "only like slowdowns can be merged")
-        for index in histograms.indices { histograms[index].add(other.histograms[index]) }
+        for index in histograms.indices { histograms[index].merge(other.histograms[index]) }
     }
 
-    /// The recorded slowdowns of each bin, in thousandths: value, count, value, count, …
-    var counts: [[UInt64]] { histograms.map(\.flatCounts) }
+    /// The recorded slowdowns of each bin, in thousandths, to be handed to another process.
+    var counts: [CensoredHistogram.Counts] { histograms.map(\.counts) }
 
     /// Adds slowdowns in the form of `counts`; bins that there are not are left out.
-    mutating func add(counts: [[UInt64]]) {
-        for (index, bin) in counts.enumerated() where index < histograms.count {
-            histograms[index].add(flatCounts: bin) { _, _ in }
-        }
+    mutating func add(_ counts: [CensoredHistogram.Counts]) {
+        for (index, bin) in counts.enumerated() where index < histograms.count { histograms[index].add(bin) }
     }
 
     /// Messages recorded in a bin.
-    public func count(bin: Int) -> UInt64 { histograms[bin].totalCount }
+    public func count(bin: Int) -> UInt64 { histograms[bin].count }
 
     /// The slowdown that `percent` (0 to 100) of a bin's messages do not exceed; nil when the bin is empty.
-    public func percentile(_ percent: Double, bin: Int) -> Double? {
-        guard histograms[bin].totalCount > 0 else { return nil }
-        return Double(histograms[bin].valueAtPercentile(percent)) / Self.scale
-    }
+    public func percentile(_ percent: Double, bin: Int) -> Double? { measured(percent, bin: bin)?.value }
 
     /// The slowdown that `percent` (0 to 100) of all messages do not exceed; nil when there are none.
-    public func percentile(_ percent: Double) -> Double? {
-        var all = Histogram<UInt64>(highestTrackableValue: Self.largest)
-        for histogram in histograms { all.add(histogram) }
-        return all.totalCount == 0 ? nil : Double(all.valueAtPercentile(percent)) / Self.scale
+    public func percentile(_ percent: Double) -> Double? { measured(percent)?.value }
+
+    /// The percentile of a bin with what is known of it; nil when the bin is empty.
+    public func measured(_ percent: Double, bin: Int) -> MeasuredValue? { Self.measured(percent, histograms[bin]) }
+
+    /// The percentile of all messages with what is known of it; nil when there are none.
+    public func measured(_ percent: Double) -> MeasuredValue? {
+        var all = CensoredHistogram(largest: Self.largest)
+        for histogram in histograms { all.merge(histogram) }
+        return Self.measured(percent, all)
+    }
+
+    private static func measured(_ percent: Double, _ histogram: CensoredHistogram) -> MeasuredValue? {
+        guard histogram.count > 0 else { return nil }
+        return MeasuredValue(
+            Double(histogram.percentile(percent)) / scale, isLowerBound: histogram.isLowerBound(atPercentile: percent))
     }
 
     /// One bin as a row of a report.
@@ -93,9 +108,12 @@ public struct SlowdownBins: Sendable {
         /// Messages recorded.
         public var count: UInt64
         /// Median slowdown; nil when the bin is empty.
-        public var p50: Double?
+        public var median: MeasuredValue?
         /// 99th percentile of the slowdown; nil when the bin is empty.
-        public var p99: Double?
+        public var tail: MeasuredValue?
+
+        public var p50: Double? { median?.value }
+        public var p99: Double? { tail?.value }
     }
 
     /// All bins, shortest messages first.
@@ -103,7 +121,7 @@ public struct SlowdownBins: Sendable {
         (0..<bins.count).map { bin in
             Row(
                 percentile: bins.percentiles[bin], upperBound: bins.upperBounds[bin], count: count(bin: bin),
-                p50: percentile(50, bin: bin), p99: percentile(99, bin: bin))
+                median: measured(50, bin: bin), tail: measured(99, bin: bin))
         }
     }
 }

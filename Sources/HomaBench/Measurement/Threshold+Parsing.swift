@@ -30,7 +30,7 @@ extension Threshold {
     /// | `p50`, `p99.9`, `mean`, `max` | a time: `ns`, `us`, `ms`, `s` |
     /// | `rate` | RPCs per second, optionally with `k` or `M` and `rps` or `/s` |
     /// | `goodput` | `bit`, `kbit`, `Mbit`, `Gbit`, optionally with `/s` |
-    /// | `errors` | a count |
+    /// | `errors` | a count of requests that failed, were left unfinished or brought back wrong bytes |
     ///
     /// Powers are of 1000. White space around the parts does not matter, nor do upper and lower case.
     public init(_ text: String) throws(ThresholdError) {
@@ -41,10 +41,10 @@ extension Threshold {
         let quantity = try Self.parseQuantity(Self.trimmed(text[..<start]))
         let limitText = Self.trimmed(text[end...])
         let units = Self.units(of: quantity)
-        guard let limit = Self.parseLimit(limitText, units: units.factors) else {
+        guard let (limit, written) = Self.parseLimit(limitText, units: units.factors) else {
             throw .badLimit(limitText, expected: units.expected)
         }
-        self.init(quantity: quantity, relation: relation, limit: limit, description: text)
+        self.init(quantity: quantity, relation: relation, limit: limit, description: text, written: written)
     }
 
     private static func trimmed(_ text: Substring) -> String {
@@ -73,11 +73,13 @@ extension Threshold {
         return Double(String(text))
     }
 
-    private static func parseLimit(_ text: String, units: [String: Double]) -> Double? {
+    private static func parseLimit(_ text: String, units: [String: Double]) -> (Double, Written)? {
         let number = text.prefix { ("0"..."9").contains($0) || $0 == "." }
-        let unit = trimmed(text[number.endIndex...]).lowercased()
-        guard let value = plainNumber(number), let factor = units[unit] else { return nil }
-        return value * factor
+        let unit = trimmed(text[number.endIndex...])
+        guard let value = plainNumber(number), let factor = units[unit.lowercased()] else { return nil }
+        // Digits without end are no limit that anything can be held against.
+        guard (value * factor).isFinite else { return nil }
+        return (value * factor, Written(number: String(number), unit: unit, factor: factor))
     }
 
     private static func units(of quantity: Quantity) -> (factors: [String: Double], expected: String) {

@@ -14,7 +14,7 @@ public struct Threshold: Sendable, Equatable, CustomStringConvertible {
         case rate
         /// Payload in bits per second.
         case goodput
-        /// RPCs that failed, never finished, or brought back wrong bytes.
+        /// RPCs that failed, were left unfinished, or brought back wrong bytes.
         case errors
     }
 
@@ -42,6 +42,16 @@ public struct Threshold: Sendable, Equatable, CustomStringConvertible {
     public let limit: Double
     /// The demand as it was written.
     public let description: String
+    /// How the limit was written.
+    let written: Written
+
+    /// A number with its unit as somebody wrote it.
+    struct Written: Sendable, Equatable {
+        var number: String
+        var unit: String
+        /// How many of the quantity's base unit the unit is.
+        var factor: Double
+    }
 
     /// What became of a demand.
     public enum Verdict: Sendable, Equatable {
@@ -52,9 +62,12 @@ public struct Threshold: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// Compares a result with the demand.
+    ///
+    /// A figure of which only a lower bound is known cannot meet a demand for less: nobody knows that it is.
     public func evaluate(_ subject: some ThresholdSubject) -> Verdict {
-        guard let value = subject.value(of: quantity) else { return .notMeasured }
-        return relation.holds(value, limit) ? .met(value) : .missed(value)
+        guard let measured = subject.measured(quantity) else { return .notMeasured }
+        let isOpen = measured.isLowerBound && (relation == .less || relation == .atMost)
+        return relation.holds(measured.value, limit) && !isOpen ? .met(measured.value) : .missed(measured.value)
     }
 
     /// True only when the quantity was measured and the demand is met.
@@ -66,16 +79,21 @@ public struct Threshold: Sendable, Equatable, CustomStringConvertible {
 /// Something a threshold can be held against.
 public protocol ThresholdSubject {
     /// The quantity in its base unit (nanoseconds, per second, bits per second); nil when not measured.
-    func value(of quantity: Threshold.Quantity) -> Double?
+    func measured(_ quantity: Threshold.Quantity) -> MeasuredValue?
+}
+
+extension ThresholdSubject {
+    /// The quantity in its base unit, or what it is at least; nil when not measured.
+    public func value(of quantity: Threshold.Quantity) -> Double? { measured(quantity)?.value }
 }
 
 extension LatencyRecorder: ThresholdSubject {
-    public func value(of quantity: Threshold.Quantity) -> Double? {
+    public func measured(_ quantity: Threshold.Quantity) -> MeasuredValue? {
         guard count > 0 else { return nil }
         return switch quantity {
-        case .percentile(let percent): Double(percentile(percent))
-        case .mean: mean
-        case .maximum: Double(maximum)
+        case .percentile(let percent): measured(percent)
+        case .mean: MeasuredValue(mean, isLowerBound: unanswered > 0)
+        case .maximum: MeasuredValue(Double(maximum), isLowerBound: isLowerBound(atPercentile: 100))
         case .rate, .goodput, .errors: nil
         }
     }

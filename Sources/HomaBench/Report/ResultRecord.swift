@@ -3,7 +3,8 @@
 /// One figure with everything needed to judge it, as one flat JSON object on one line.
 ///
 /// The keys `measure`, `value` and `unit` come first; then `rival`, `rival_value` (same unit) and `ratio` when
-/// a rival was measured beside it (no `ratio` when the value is one); then the context in the order it was given. A
+/// a rival was measured beside it (no `ratio` when the value is one); then the context in the order it was given, which
+/// begins with `is_lower_bound` when requests that were never answered leave no more than that to say. A
 /// context key that holds a quantity ends in its unit (`mtu_bytes`, `duration_s`, `load_fraction`).
 public struct ResultRecord: Sendable, Equatable {
     /// A value of a context field.
@@ -47,6 +48,12 @@ public struct ResultRecord: Sendable, Equatable {
         self.measure = measure
         self.value = value
         self.unit = unit
+    }
+
+    /// A figure with what is known of it: a lower bound says so, as the context `is_lower_bound`.
+    public init(measure: String, _ measured: MeasuredValue, unit: String) {
+        self.init(measure: measure, value: measured.value, unit: unit)
+        if measured.isLowerBound { context.append(("is_lower_bound", .flag(true))) }
     }
 
     /// Adds the rival's figure, in the same unit.

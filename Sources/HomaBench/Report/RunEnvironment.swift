@@ -4,6 +4,9 @@ import Glibc
 
 /// What a figure was measured on. A figure without it is worth nothing.
 public struct RunEnvironment: Sendable, Equatable {
+    /// The version of this program.
+    public static let programVersion = "0.1.0"
+
     /// `release` or `debug`: how this code was compiled.
     public var build: String
     /// The processor's name as the kernel gives it.
@@ -54,7 +57,8 @@ public struct RunEnvironment: Sendable, Equatable {
 
     /// The record with this environment as context.
     public func annotate(_ record: ResultRecord) -> ResultRecord {
-        let named = record.with("build", build).with("machine", processor).with("cores", cores).with("kernel", kernel)
+        let named = record.with("version", Self.programVersion).with("build", build).with("machine", processor)
+            .with("cores", cores).with("kernel", kernel)
         return mtu.map { named.with("mtu_bytes", $0) } ?? named
     }
 

@@ -75,15 +75,15 @@ final class TCPLoadConnection {
         }
     }
 
-    /// Forgets all requests of a broken connection and returns how many there were: nil if it has done so before.
-    func writeOff() -> Int? {
+    /// Forgets all requests, which nobody waits for any more, and returns them: nil if it has done so before.
+    func writeOff() -> [Outstanding]? {
         guard !isWrittenOff else { return nil }
         isWrittenOff = true
-        let count = outstanding.count
-        for index in (count - unsent)..<count { memory.recycle(outstanding[index].frame) }
+        let requests = (0..<outstanding.count).map { outstanding[$0] }
+        for request in requests.suffix(unsent) { memory.recycle(request.frame) }
         outstanding = RingQueue()
         unsent = 0
-        return count
+        return requests
     }
 
     /// Reads what has arrived and reports each finished response.

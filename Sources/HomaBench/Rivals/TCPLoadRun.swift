@@ -89,7 +89,8 @@ final class TCPLoadRun {
                 return
             } else {
                 recorder.issued(intended: intended, now: time)
-                recorder.failed(why: "all connections to the server are broken")
+                recorder.failed(
+                    bytes: next.bytes, intended: intended, now: time, why: "all connections to the server are broken")
             }
             next = sequence.next()
             nextHitCap = false
@@ -142,19 +143,28 @@ final class TCPLoadRun {
     private func writeOffBroken() {
         for connection in connections where connection.isBroken {
             guard let lost = connection.writeOff() else { continue }
-            outstanding -= lost
-            recorder.failed(max(1, lost))
+            outstanding -= lost.count
+            let time = now()
+            for request in lost {
+                recorder.failed(bytes: request.message.length, intended: request.intended, now: time, why: Self.broken)
+            }
+            if lost.isEmpty { recorder.failed(why: Self.broken) }
         }
     }
+
+    private static let broken = "a connection to the server broke"
 
     // MARK: The end
 
     private func close() -> LoadResult {
-        for connection in connections where !connection.isBroken {
-            recorder.unfinished(connection.outstanding.count)
+        let time = now()
+        for connection in connections {
+            for request in connection.writeOff() ?? [] {
+                recorder.unfinished(bytes: request.message.length, intended: request.intended, now: time)
+            }
         }
         while !isClosedLoop, next.intended < end {
-            recorder.abandoned(intended: next.intended)
+            recorder.abandoned(bytes: next.bytes, intended: next.intended, now: time)
             next = sequence.next()
         }
         return recorder.finish()

@@ -2,41 +2,34 @@
 
 public import HomaBase
 import Glibc
+import HomaWorkloads
 
 /// The floor under every latency: one datagram to and fro over a plain UDP socket, both ends spinning.
 public enum UDPPingPong {
-    /// What a ping-pong measured.
-    public struct Result: Sendable {
-        /// Round trips in the measured window.
-        public var latency = LatencyRecorder()
-        /// Datagrams that did not come back within `lossTimeout`.
-        public var lost: UInt64 = 0
-        /// Answers with wrong bytes.
-        public var verificationFailures: UInt64 = 0
-    }
-
     /// A datagram that has not come back after this many nanoseconds (100 ms) is lost.
     public static let lossTimeout: UInt64 = 100_000_000
 
-    /// Sends datagrams of `bytes` bytes one after the other, each when the last has come back, and checks every
-    /// answer. Spins on the calling thread for `warmUp` and `duration`.
+    /// Sends datagrams of `bytes` bytes one after the other, each when the last has come back or is lost, and checks
+    /// every answer. Spins on the calling thread for `warmUp` and `duration`.
     public static func run(
         server: PeerAddress, bytes: Int = 100, warmUp: Duration = .milliseconds(200),
         duration: Duration = .seconds(1), seed: UInt64 = 1
-    ) throws(SocketError) -> Result {
+    ) throws(SocketError) -> LoadResult {
         let client = try UDPPingClient(server: server, bytes: bytes, seed: seed)
-        let window = MeasurementWindow(warmUp: warmUp, duration: duration)
+        let plan = LoadPlan(
+            sizes: .fixed(bytes), pace: .closedLoop(outstanding: 1), warmUp: warmUp, duration: duration, seed: seed)
+        var recorder = LoadRecorder(plan: plan, protocolName: "udp")
         let start = MonotonicClock.now()
-        var result = Result()
         while true {
             let sent = MonotonicClock.now() - start
-            guard sent < window.end else { return result }
-            switch try client.exchange() {
-            case .intact where window.contains(sent):
-                result.latency.record(nanoseconds: MonotonicClock.now() - start - sent)
-            case .intact: break
-            case .wrong: result.verificationFailures += 1
-            case .lost: result.lost += 1
+            guard sent < plan.window.end else { return recorder.finish() }
+            recorder.issued(intended: sent, now: sent)
+            let (message, outcome) = try client.exchange()
+            let now = MonotonicClock.now() - start
+            switch outcome {
+            case .lost: recorder.failed(bytes: bytes, intended: sent, now: now, why: "a datagram did not come back")
+            case .intact, .wrong:
+                recorder.completed(request: message, intended: sent, now: now, intact: outcome == .intact)
             }
         }
     }
@@ -65,7 +58,7 @@ private final class UDPPingClient {
         answer.deallocate()
     }
 
-    func exchange() throws(SocketError) -> Outcome {
+    func exchange() throws(SocketError) -> (PatternMessage, Outcome) {
         let key = MessagePattern.key(seed: seed, sequence: sequence)
         let message = PatternMessage(key: key, length: request.count, responseLength: request.count)
         MessagePattern.shared.fill(request, with: message)
@@ -77,13 +70,13 @@ private final class UDPPingClient {
             let count = recv(file, answer.baseAddress, answer.count, Int32(MSG_DONTWAIT))
             if count >= 0 {
                 let bytes = UnsafeRawBufferPointer(rebasing: answer[..<count])
-                if MessagePattern.shared.verify(bytes, is: message) { return .intact }
-                guard isLate(bytes) else { return .wrong }
+                if MessagePattern.shared.verify(bytes, is: message) { return (message, .intact) }
+                guard isLate(bytes) else { return (message, .wrong) }
             } else {
                 guard errno == EAGAIN || errno == EINTR else { throw .last("recv") }
             }
             turn += 1
-            if turn % 256 == 0, MonotonicClock.now() > deadline { return .lost }
+            if turn % 256 == 0, MonotonicClock.now() > deadline { return (message, .lost) }
         }
     }
 

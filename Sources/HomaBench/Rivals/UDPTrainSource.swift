@@ -47,6 +47,17 @@ public enum UDPTrainSource {
     }
 }
 
+extension UDPTrainSource.Result: ThresholdSubject {
+    public func measured(_ quantity: Threshold.Quantity) -> MeasuredValue? {
+        switch quantity {
+        case .goodput: MeasuredValue(goodput)
+        // A run that loses anything is none.
+        case .errors: MeasuredValue(0)
+        case .percentile, .mean, .maximum, .rate: nil
+        }
+    }
+}
+
 /// The sending side's socket and memory.
 private final class TrainSender {
     let shape: (datagram: Int, count: Int)

@@ -18,7 +18,7 @@ struct DemoCommand: AsyncParsableCommand {
             Example: homa demo --json
             """)
 
-    @Option(help: "Decides sizes, arrival times and contents.")
+    @Option(help: "Decides sizes, arrival times and contents.", within: .seed)
     var seed: UInt64 = 1
 
     @Option(help: .hidden)
@@ -33,11 +33,11 @@ struct DemoCommand: AsyncParsableCommand {
             warnIfDebug(environment)
             let measurements = DemoRunner(seed: seed, network: network).run()
             let report = DemoReport(measurements: measurements, environment: environment, seed: seed)
-            print(json ? report.records.map(\.jsonLine).joined(separator: "\n") : report.render())
+            try say(json ? report.records.map(\.jsonLine).joined(separator: "\n") : report.render())
             let verdict = report.verdict
             if !verdict.isGood {
                 for failure in verdict.failures { note("failed: \(failure)") }
-                throw ExitCode.thresholdMissed
+                throw ExitCode.failed
             }
         }
     }

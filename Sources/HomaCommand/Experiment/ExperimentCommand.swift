@@ -31,16 +31,20 @@ struct ExperimentListCommand: ParsableCommand {
     @Flag(help: "One JSON object per line.")
     var json = false
 
-    func run() {
+    func run() throws {
+        try orCannotRun { try list() }
+    }
+
+    private func list() throws {
         for experiment in Experiment.all {
             if json {
-                print(
+                try say(
                     JSONValue.object([
                         .init("experiment", .string(experiment.name)), .init("title", .string(experiment.title)),
                         .init("question", .string(experiment.question)), .init("method", .string(experiment.method)),
-                    ]))
+                    ]).description)
             } else {
-                print("\(experiment.name)\n    \(experiment.title)\n    \(experiment.question)\n")
+                try say("\(experiment.name)\n    \(experiment.title)\n    \(experiment.question)\n")
             }
         }
     }
@@ -48,13 +52,28 @@ struct ExperimentListCommand: ParsableCommand {
 
 /// Where finished points are kept, and which of them are good enough.
 struct ExperimentStoreOptions: ParsableArguments {
-    @Option(help: "Folder of the finished points.")
+    @Option(help: "Folder of the finished points; made if it is missing, but not what it lies in.")
     var store = "homa-experiments"
 
     @Flag(help: "Short runs and fewer points: all experiments in under five minutes on two cores.")
     var quick = false
 
-    func open(onlyOwnBuild: Bool = false) throws -> PointStore {
+    /// To add points to.
+    func make(onlyOwnBuild: Bool = false) throws -> PointStore {
+        try OutputFolder.make(store)
+        return try open(onlyOwnBuild: onlyOwnBuild)
+    }
+
+    /// To read the points of, which has to be there.
+    func existing() throws -> PointStore {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: store, isDirectory: &isFolder), isFolder.boolValue else {
+            throw CommandError("there is no folder \(store); this makes one: homa experiment run --all --quick")
+        }
+        return try open()
+    }
+
+    private func open(onlyOwnBuild: Bool = false) throws -> PointStore {
         try PointStore(folder: "\(store)/points", build: BuildIdentity.text, onlyOwnBuild: onlyOwnBuild)
     }
 }

@@ -18,8 +18,8 @@ struct ExperimentRunCommand: ParsableCommand {
               homa experiment run --all --quick --json
               homa experiment run --all --strict
 
-            Exit status: 0 good, whatever the verdicts; 1 with --strict when a published claim was not reproduced; \
-            2 interrupted, or a point failed, or it could not run; 64 wrong usage.
+            Exit status 0 whatever the verdicts, but 1 with --strict when a published claim was not reproduced; 2 also \
+            when it was interrupted or a point failed.
             """)
 
     @Argument(help: "Names of experiments, see homa experiment list.")
@@ -36,7 +36,7 @@ struct ExperimentRunCommand: ParsableCommand {
     @Flag(help: "Do not use points that another build of the program has made.")
     var fresh = false
 
-    @Option(help: "Simulations at once; by default one per core.")
+    @Option(help: "Simulations at once; by default one per core.", within: .count(1...1024))
     var jobs: Int?
 
     @OptionGroup var progress: ProgressOptions
@@ -47,7 +47,6 @@ struct ExperimentRunCommand: ParsableCommand {
     func validate() throws { _ = try chosen() }
 
     private func chosen() throws -> [Experiment] {
-        if let jobs, !(1...1024).contains(jobs) { throw ValidationError("--jobs \(jobs): must be 1 … 1024") }
         guard all != !names.isEmpty else { throw ValidationError("give names of experiments, or --all") }
         if all { return Experiment.all }
         return try names.map { name in
@@ -62,18 +61,18 @@ struct ExperimentRunCommand: ParsableCommand {
             let environment = RunEnvironment.current()
             warnIfDebug(environment)
             let run = ExperimentRun(
-                try chosen(), scale: options.quick ? .quick : .full, store: try options.open(onlyOwnBuild: fresh))
+                try chosen(), scale: options.quick ? .quick : .full, store: try options.make(onlyOwnBuild: fresh))
             guard let reports = try execute(run, jobs: jobs ?? environment.cores) else {
                 note("stopped; what is finished is kept, this goes on:\n\(commandLine)")
                 throw ExitCode.couldNotRun
             }
-            print(json ? String(ReportFiles(reports).claims.dropLast()) : ExperimentTable(reports).render())
+            try say(json ? String(ReportFiles(reports).claims.dropLast()) : ExperimentTable(reports).render())
             warnIfDebug(environment)
             let failures = reports.flatMap(\.failures)
             for failure in failures { note("failed: \(failure)") }
             guard failures.isEmpty else { throw ExitCode.couldNotRun }
             let isGood = !reports.flatMap(\.findings.claims).contains { $0.verdict == .notReproduced }
-            guard isGood || !strict else { throw ExitCode.thresholdMissed }
+            guard isGood || !strict else { throw ExitCode.failed }
         }
     }
 
@@ -103,20 +102,18 @@ struct ExperimentReportCommand: ParsableCommand {
             run.
 
             Example: homa experiment report --out report
-
-            Exit status: 0 good, 2 nothing has been run, or it could not be written, 64 wrong usage.
             """)
 
     @OptionGroup var options: ExperimentStoreOptions
 
-    @Option(help: "Folder for index.html and the files beside it.")
+    @Option(help: "Folder for index.html and the files beside it; made if it is missing, but not what it lies in.")
     var out = "homa-experiments/report"
 
     func run() throws {
         try orCannotRun {
             let environment = RunEnvironment.current()
             warnIfDebug(environment)
-            let store = try options.open()
+            let store = try options.existing()
             func finished(_ scale: Scale) throws -> [ExperimentReport] {
                 try ExperimentRun(Experiment.all, scale: scale, store: store).finishedReports()
             }
@@ -132,7 +129,9 @@ struct ExperimentReportCommand: ParsableCommand {
             for experiment in Experiment.all where !reports.contains(where: { $0.experiment.name == experiment.name }) {
                 note("\(experiment.name) is not in the report: it has not been run")
             }
-            for path in try ReportFiles(reports).write(to: out, machine: environment.simulationSummary) { print(path) }
+            for path in try ReportFiles(reports).write(to: out, machine: environment.simulationSummary) {
+                try say(path)
+            }
         }
     }
 }

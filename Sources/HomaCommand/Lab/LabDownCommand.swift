@@ -23,7 +23,7 @@ struct LabDownCommand: AsyncParsableCommand {
             let store = LabStore()
             let left = try LabBuilder(store: store).remove(try store.load(lab.name), force: force)
             for line in left { note(line) }
-            print("lab '\(lab.name)' is gone")
+            try say("lab '\(lab.name)' is gone")
         }
     }
 }
@@ -39,7 +39,7 @@ struct LabListCommand: AsyncParsableCommand {
             let store = LabStore()
             for name in store.names() {
                 let state = try store.load(name)
-                print(try json ? LabListing.jsonLine(state) : LabListing.summary(state))
+                try say(json ? LabListing.jsonLine(state) : LabListing.summary(state))
             }
         }
     }

@@ -10,16 +10,18 @@ struct LabFigure: Sendable {
     /// Shown is the value divided by this.
     let scale: Double
     let decimals: Int
-    let value: @Sendable (LabMeasurement) -> Double?
+    let measured: @Sendable (LabMeasurement) -> MeasuredValue?
 
-    func show(_ value: Double?) -> String { value.map { fixed($0 / scale, decimals) } ?? "–" }
+    func value(_ measurement: LabMeasurement) -> Double? { measured(measurement)?.value }
+
+    func show(_ value: MeasuredValue?) -> String { bounded(value, by: scale, decimals) }
 
     static let all: [LabFigure] = rates + latencies + slowdowns + troubles
 
     private static let rates = [
-        LabFigure("achieved_rate", "rpc/s", "achieved (requests/s)") { $0.load.achievedRate },
+        LabFigure("achieved_rate", "rpc/s", "achieved (requests/s)") { MeasuredValue($0.load.achievedRate) },
         LabFigure("goodput", "bit/s", "goodput, requests and responses (Mb/s)", 1e6, 1) {
-            $0.load.requestGoodput + $0.load.responseGoodput
+            MeasuredValue($0.load.requestGoodput + $0.load.responseGoodput)
         },
     ]
 
@@ -27,46 +29,48 @@ struct LabFigure: Sendable {
         [50, 99, 99.9].map { percent in
             let name = percent == 99.9 ? "p99.9" : "p\(Int(percent))"
             return LabFigure("short_latency_\(name)", "ns", "short messages, \(name) (µs)", 1000, 0) {
-                $0.load.shortLatency.count > 0 ? Double($0.load.shortLatency.percentile(percent)) : nil
+                $0.load.shortLatency.measured(percent)
             }
         } + [
             LabFigure("latency_p99", "ns", "all messages, p99 (µs)", 1000, 0) {
-                $0.load.latency.count > 0 ? Double($0.load.latency.percentile(99)) : nil
+                $0.load.latency.measured(99)
             }
         ]
 
     private static let slowdowns = [50.0, 99].map { percent in
         LabFigure("slowdown_p\(Int(percent))", "ratio", "slowdown, all messages, p\(Int(percent))", 1, 2) {
-            $0.load.slowdown?.percentile(percent)
+            $0.load.slowdown?.measured(percent)
         }
     }
 
     private static let troubles = [
-        LabFigure("errors", "count", "failed") { Double($0.load.errors) },
-        LabFigure("unfinished", "count", "unfinished") { Double($0.load.unfinished) },
+        LabFigure("errors", "count", "failed") { MeasuredValue(Double($0.load.errors)) },
+        LabFigure("unfinished", "count", "unfinished") { MeasuredValue(Double($0.load.unfinished)) },
         LabFigure("verification_failures", "count", "responses with wrong bytes") {
-            Double($0.load.verificationFailures)
+            MeasuredValue(Double($0.load.verificationFailures))
         },
-        LabFigure("packets_resent", "packets", "packets sent again") { Double($0.resent) },
+        LabFigure("packets_resent", "packets", "packets sent again") { MeasuredValue(Double($0.resent)) },
         LabFigure("switch_drops", "packets", "dropped at the switch, queue full") {
-            Double($0.counters.switchQueues.drops)
+            MeasuredValue(Double($0.counters.switchQueues.drops))
         },
-        LabFigure("host_queue_drops", "packets", "dropped at a host's own queue") { Double($0.counters.hostDrops) },
-        LabFigure("lost_on_purpose", "packets", "lost on purpose") { Double($0.counters.lost) },
-        LabFigure("receive_buffer_errors", "packets", "RcvbufErrors") { Double($0.receiveBufferErrors) },
-        LabFigure("softnet_drops", "packets", "softnet drops") { Double($0.counters.softnetDrops) },
+        LabFigure("host_queue_drops", "packets", "dropped at a host's own queue") {
+            MeasuredValue(Double($0.counters.hostDrops))
+        },
+        LabFigure("lost_on_purpose", "packets", "lost on purpose") { MeasuredValue(Double($0.counters.lost)) },
+        LabFigure("receive_buffer_errors", "packets", "RcvbufErrors") { MeasuredValue(Double($0.receiveBufferErrors)) },
+        LabFigure("softnet_drops", "packets", "softnet drops") { MeasuredValue(Double($0.counters.softnetDrops)) },
     ]
 
     private init(
         _ measure: String, _ unit: String, _ label: String, _ scale: Double = 1, _ decimals: Int = 0,
-        _ value: @escaping @Sendable (LabMeasurement) -> Double?
+        _ measured: @escaping @Sendable (LabMeasurement) -> MeasuredValue?
     ) {
         self.measure = measure
         self.unit = unit
         self.label = label
         self.scale = scale
         self.decimals = decimals
-        self.value = value
+        self.measured = measured
     }
 }
 
@@ -78,6 +82,16 @@ struct LabSeries {
     func median(_ figure: LabFigure) -> Double? {
         let values = rounds.compactMap(figure.value)
         return values.count == rounds.count ? Self.median(values) : nil
+    }
+
+    /// The median with what is known of it.
+    func measured(_ figure: LabFigure) -> MeasuredValue? {
+        median(figure).map { MeasuredValue($0, isLowerBound: isLowerBound(figure)) }
+    }
+
+    /// True when the figure of any round is a lower bound, which might be any other one in the order of the rounds.
+    func isLowerBound(_ figure: LabFigure) -> Bool {
+        rounds.contains { figure.measured($0)?.isLowerBound == true }
     }
 
     /// The median over the rounds of another protocol's figure divided by this one's in the same round.
@@ -100,9 +114,10 @@ struct LabSeries {
 
 extension LabSeries: ThresholdSubject {
     /// Medians over the rounds; failures are added up.
-    func value(of quantity: Threshold.Quantity) -> Double? {
-        let values = rounds.compactMap { $0.load.value(of: quantity) }
-        guard values.count == rounds.count else { return nil }
-        return quantity == .errors ? values.reduce(0, +) : Self.median(values)
+    func measured(_ quantity: Threshold.Quantity) -> MeasuredValue? {
+        let all = rounds.compactMap { $0.load.measured(quantity) }
+        guard all.count == rounds.count, let median = Self.median(all.map(\.value)) else { return nil }
+        if quantity == .errors { return MeasuredValue(all.reduce(0) { $0 + $1.value }) }
+        return MeasuredValue(median, isLowerBound: all.contains(where: \.isLowerBound))
     }
 }

@@ -43,12 +43,12 @@ struct LabHostCommand: AsyncParsableCommand {
         try await withHomaNode(configuration) { node in
             let socket = try node.openSocket(port: job.port)
             let servers = try job.targets.map { try HomaAddress($0) }
-            await withTaskGroup(of: Void.self) { group in
+            try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try? await socket.serveInline { HomaEcho.answer($0) } }
-                guard await getReady() else { return group.cancelAll() }
+                guard try await getReady() else { return group.cancelAll() }
                 let before = HostNetworkCounters.now()
                 let result = await HomaLoadClient.run(plan, on: node, to: servers)
-                report(result, since: before, counters: homaCounters(node.statistics))
+                try report(result, since: before, counters: homaCounters(node.statistics))
                 await waitForEnd()
             }
         }
@@ -61,29 +61,30 @@ struct LabHostCommand: AsyncParsableCommand {
         let server = try TCPEchoServer(listeningOn: [PeerAddress(high: 0, low: 0, port: job.port)], options: options)
         defer { server.stop() }
         let client = TCPLoadClient(servers: try job.targets.map { try resolve($0) }, options: .init(spin: spins))
-        guard await getReady() else { return }
+        guard try await getReady() else { return }
         let before = HostNetworkCounters.now()
         // A thread of its own: it blocks for the whole run.
         let result = try await onOwnThread { try client.run(plan) }
-        report(result, since: before, counters: [:])
+        try report(result, since: before, counters: [:])
         await waitForEnd()
     }
 
     /// True when the load is to begin, false when nobody waits for it any more.
-    private func getReady() async -> Bool {
-        writeAll("ready\n", to: STDOUT_FILENO)
+    private func getReady() async throws -> Bool {
+        try say("ready")
         guard await nextLine() != nil else { return false }
         StandardInput.endProcessAtEnd()
         return true
     }
 
-    private func report(_ result: LoadResult, since before: HostNetworkCounters, counters: [String: UInt64]) {
+    private func report(
+        _ result: LoadResult, since before: HostNetworkCounters, counters: [String: UInt64]
+    ) throws {
         let now = HostNetworkCounters.now()
         let report = LabHostReport(
             tally: LoadTally(result), receiveBufferErrors: now.receiveBufferErrors &- before.receiveBufferErrors,
             segmentsResent: now.segmentsResent &- before.segmentsResent, counters: counters)
-        guard let line = try? JSONEncoder().encode(report) else { return }
-        writeAll(String(decoding: line, as: UTF8.self) + "\n", to: STDOUT_FILENO)
+        try say(String(decoding: try JSONEncoder().encode(report), as: UTF8.self))
     }
 
     private func homaCounters(_ statistics: HomaStatistics) -> [String: UInt64] {

@@ -27,7 +27,7 @@ struct LabInsideCommand: AsyncParsableCommand {
                     answer = LabAnswer()
                 }
             } catch { answer = LabAnswer(error: "\(error)") }
-            writeAll(String(decoding: try JSONEncoder().encode(answer), as: UTF8.self) + "\n", to: STDOUT_FILENO)
+            try say(String(decoding: try JSONEncoder().encode(answer), as: UTF8.self))
         }
     }
 

@@ -31,7 +31,7 @@ struct LabReport {
         if isComparison { columns.append(TextTable.Column("\(series[1].name) ÷ \(series[0].name)")) }
         var table = TextTable(columns)
         for figure in LabFigure.all {
-            var cells = [figure.label] + series.map { figure.show($0.median(figure)) }
+            var cells = [figure.label] + series.map { figure.show($0.measured(figure)) }
             if isComparison { cells.append(series[0].ratio(of: series[1], figure).map { fixed($0, 2) } ?? "–") }
             table.add(cells)
         }
@@ -77,7 +77,7 @@ struct LabReport {
     private func extras(_ measurement: LabMeasurement) -> [ResultRecord] {
         let known = Set(measurement.load.records().map(\.measure))
         var records = LabFigure.all.filter { !known.contains($0.measure) }.compactMap { figure in
-            figure.value(measurement).map { ResultRecord(measure: figure.measure, value: $0, unit: figure.unit) }
+            figure.measured(measurement).map { ResultRecord(measure: figure.measure, $0, unit: figure.unit) }
         }
         for (priority, queue) in measurement.counters.switchQueues.queues.enumerated() {
             for (name, value) in [
@@ -98,8 +98,9 @@ struct LabReport {
 
     private var medians: [ResultRecord] {
         var records: [ResultRecord] = LabFigure.all.compactMap { figure in
-            guard let mine = series[0].median(figure), let theirs = series[1].median(figure) else { return nil }
-            return ResultRecord(measure: figure.measure, value: mine, unit: figure.unit).against("tcp", theirs)
+            guard let mine = series[0].measured(figure), let theirs = series[1].measured(figure) else { return nil }
+            let record = ResultRecord(measure: figure.measure, mine, unit: figure.unit).against("tcp", theirs.value)
+            return theirs.isLowerBound ? record.with("rival_is_lower_bound", .flag(true)) : record
         }
         for figure in LabFigure.all where figure.unit == "ns" {
             guard let ratio = series[0].ratio(of: series[1], figure) else { continue }

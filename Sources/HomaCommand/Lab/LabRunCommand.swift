@@ -27,13 +27,15 @@ struct LabRunCommand: AsyncParsableCommand {
     @Flag(help: "Run Homa and TCP in turns and compare medians.")
     var compare = false
 
-    @Option(help: "Runs of each protocol, 1 … 100 (default 1, with --compare 3).")
+    @Option(help: "Runs of each protocol, 1 … 100 (default 1, with --compare 3).", within: .count(1...100))
     var rounds: Int?
 
-    @Option(help: "With --compare: status 1 unless TCP's p99 of short messages is at least so many times Homa's.")
+    @Option(
+        help: "With --compare: status 1 unless TCP's p99 of short messages is at least so many times Homa's.",
+        within: .number(0.001...1_000_000))
     var ratio: Double?
 
-    @Option(help: "Hosts that take part, the first ones; all by default.")
+    @Option(help: "Hosts that take part, the first ones; all by default.", within: .count(2...32))
     var hosts: Int?
 
     @Flag(name: .customLong("ipv6"), help: "Use the hosts' IPv6 addresses.")
@@ -44,9 +46,7 @@ struct LabRunCommand: AsyncParsableCommand {
 
     mutating func validate() throws {
         guard carrier == .homa || carrier == .tcp else { throw ValidationError("--protocol: homa or tcp") }
-        if let rounds, !(1...100).contains(rounds) { throw ValidationError("--rounds \(rounds): must be 1 … 100") }
         guard ratio == nil || compare else { throw ValidationError("--ratio is for --compare") }
-        _ = try thresholds.parsed()
     }
 
     func run() async throws {
@@ -67,10 +67,9 @@ struct LabRunCommand: AsyncParsableCommand {
             let series = try measure(state, hosts: count)
             let report = LabReport(description: state.description, series: series, load: load.load, hosts: count)
             if json {
-                for record in report.records(environment) { print(record.jsonLine) }
+                for record in report.records(environment) { try say(record.jsonLine) }
             } else {
-                print(environment.summary)
-                print(report.render())
+                try say("\(environment.summary)\n\(report.render())")
             }
             try judge(series)
         }
@@ -92,7 +91,8 @@ struct LabRunCommand: AsyncParsableCommand {
         return zip(carriers, rounds).map { LabSeries(name: $0 == .homa ? "Homa" : "TCP", rounds: $1) }
     }
 
-    /// Wrong bytes are never acceptable; a run without any response is none. Thresholds are for the first protocol.
+    /// Wrong bytes are never acceptable, requests that fail only as far as thresholds say, of either protocol; a run
+    /// without any response is none. The other thresholds are for the first protocol.
     private func judge(_ series: [LabSeries]) throws {
         for one in series {
             for measurement in one.rounds {
@@ -101,19 +101,27 @@ struct LabRunCommand: AsyncParsableCommand {
                     note("\(one.name): packets were dropped in the hosts; the machine is too slow for this load")
                 }
             }
-            guard one.rounds.allSatisfy({ $0.load.verificationFailures == 0 }) else {
-                note("\(one.name): responses had wrong bytes")
-                throw ExitCode.thresholdMissed
-            }
             guard one.rounds.allSatisfy({ $0.load.completed > 0 }) else {
                 throw LabError("\(one.name): no request was answered")
             }
         }
-        try thresholds.check(series[0])
-        guard let ratio, let figure = LabFigure.all.first(where: { $0.measure == "short_latency_p99" }) else { return }
-        let measured = series[0].ratio(of: series[1], figure)
-        note("ratio \(measured.map { fixed($0, 2) } ?? "not measured"), demanded \(fixed(ratio, 2))")
-        if !((measured ?? 0) >= ratio) { throw ExitCode.thresholdMissed }
+        var isGood = try thresholds.areMet(by: series[0])
+        for one in series {
+            if one.rounds.contains(where: { $0.load.verificationFailures > 0 }) {
+                note("\(one.name): responses had wrong bytes")
+                isGood = false
+            }
+        }
+        for rival in series.dropFirst() { isGood = try thresholds.arePermitted(errorsOf: rival, rival.name) && isGood }
+        if let ratio, let figure = LabFigure.all.first(where: { $0.measure == "short_latency_p99" }) {
+            let measured = series[0].ratio(of: series[1], figure)
+            // A p99 that is known as a lower bound only may be any number of times as long.
+            let isKnown = !series[0].isLowerBound(figure)
+            let words = measured.map { "\(isKnown ? "" : "at most ")\(fixed($0, 2))" } ?? "not measured"
+            note("ratio \(words), demanded \(fixed(ratio, 2))")
+            isGood = isGood && isKnown && (measured ?? 0) >= ratio
+        }
+        guard isGood else { throw ExitCode.failed }
     }
 }
 
@@ -122,44 +130,37 @@ struct LabLoadOptions: ParsableArguments {
     @Option(help: "w1 … w5, or a message size such as 100 or 500K.")
     var workload = "w4"
 
-    @Option(help: "Payload, requests and responses, as a fraction of the links' rate.")
+    @Option(help: "Payload, requests and responses, as a fraction of the links' rate.", within: .number(0.001...2))
     var load = 0.5
 
-    @Option(help: "Bytes of each response; by default the request is echoed.")
+    @Option(
+        help: "Bytes of each response; by default the request is echoed.",
+        within: .bytes(1...HomaLimits.maximumMessageLength))
     var responseSize: ByteCount?
 
-    @Option(name: .customLong("for"), help: "Time measured.")
+    @Option(name: .customLong("for"), help: "Time measured.", within: .time(.milliseconds(10) ... .seconds(3600)))
     var duration = TimeSpan(.seconds(10))
 
-    @Option(help: "Time before anything is measured.")
+    @Option(help: "Time before anything is measured.", within: .time(.zero ... .seconds(3600)))
     var warmUp = TimeSpan(.seconds(1))
 
-    @Option(help: "How long to wait for the last responses before they count as unfinished.")
+    @Option(
+        help: "How long to wait for the last responses before they count as unfinished.",
+        within: .time(.zero ... .seconds(3600)))
     var drain = TimeSpan(.seconds(5))
 
-    @Option(help: "Decides sizes, arrival times, targets and contents; each round adds one.")
+    @Option(help: "Decides sizes, arrival times, targets and contents; each round adds one.", within: .seed)
     var seed: UInt64 = 1
 
-    @Option(help: "Connections between each pair of hosts and direction, for TCP.")
+    @Option(help: "Connections between each pair of hosts and direction, for TCP.", within: .count(1...100))
     var connections = 1
 
-    @Option(help: "Most requests of a host outstanding at once; later ones wait, and their waiting counts.")
+    @Option(
+        help: "Most requests of a host outstanding at once; later ones wait, and their waiting counts.",
+        within: .count(1...1_000_000))
     var cap = 10_000
 
     func validate() throws {
-        guard load > 0, load <= 2 else { throw ValidationError("--load \(load): must be above 0, at most 2") }
-        guard (1...100).contains(connections) else {
-            throw ValidationError("--connections \(connections): must be 1 … 100")
-        }
-        guard (1...1_000_000).contains(cap) else { throw ValidationError("--cap \(cap): must be 1 … 1000000") }
-        if let responseSize, !(1...HomaLimits.maximumMessageLength).contains(responseSize.bytes) {
-            throw ValidationError("--response-size \(responseSize): must be 1 … \(HomaLimits.maximumMessageLength)")
-        }
-        for (name, span, least) in [("for", duration, 0.01), ("warm-up", warmUp, 0), ("drain", drain, 0)] {
-            guard (least...3600).contains(span.duration / .seconds(1)) else {
-                throw ValidationError("--\(name) \(span): must be \(least) … 3600 s")
-            }
-        }
         _ = try usage { try Workload.named(workload) }
     }
 
@@ -169,6 +170,12 @@ struct LabLoadOptions: ParsableArguments {
         let sizes = try Workload.named(workload).sizes
         let rate = LabJob.requestsPerSecond(
             load: load, rate: lab.rate, sizes: sizes, responseBytes: responseSize?.bytes)
+        let count = rate * ((warmUp.duration + duration.duration) / .seconds(1))
+        guard count <= LoadOptions.mostRequests else {
+            throw ValidationError(
+                "--load \(load) for --for \(duration) is \(fixed(count, 0)) requests of each host: must be at most "
+                    + fixed(LoadOptions.mostRequests, 0))
+        }
         return LabJob(
             carrier: carrier.rawValue, port: node.port, targets: [], workload: workload, requestsPerSecond: rate,
             responseBytes: responseSize?.bytes, warmUpNanoseconds: warmUp.nanoseconds,
@@ -183,7 +190,9 @@ struct LabLoadOptions: ParsableArguments {
 
 /// How the hosts' processes are set up.
 struct LabNodeOptions: ParsableArguments {
-    @Option(help: "How long an idle engine looks for work before it sleeps, e.g. 50us; all hosts share the cores.")
+    @Option(
+        help: "How long an idle engine looks for work before it sleeps, e.g. 50us; all hosts share the cores.",
+        within: .spin)
     var spin = SpinTime(.zero)
 
     @Option(help: "Homa settings to start from: link (derived from the links), default, linux2026 or sigcomm2018.")
@@ -195,15 +204,15 @@ struct LabNodeOptions: ParsableArguments {
     @Flag(help: "Do not tell Homa's pacer the rate of the links.")
     var unpaced = false
 
-    @Option(help: "Round trip of a minimal message on the idle path, for the slowdown.")
+    @Option(
+        help: "Round trip of a minimal message on the idle path, for the slowdown.",
+        within: .time(.nanoseconds(1) ... .seconds(1000)))
     var baselineRtt = TimeSpan(.microseconds(100))
 
-    @Option(help: "Port that every host serves, 1 … 32767.")
+    @Option(help: "Port that every host serves, 1 … 32767.", within: .port(1...32_767))
     var port: UInt16 = 4000
 
     func validate() throws {
-        guard (1...32_767).contains(port) else { throw ValidationError("--port \(port): must be 1 … 32767") }
-        guard baselineRtt.nanoseconds > 0 else { throw ValidationError("--baseline-rtt must be above 0") }
         _ = try usage { try settings(in: LabDescription()).configuration() }
     }
 

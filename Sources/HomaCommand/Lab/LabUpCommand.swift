@@ -5,10 +5,12 @@ import Foundation
 import HomaBase
 
 /// A share of packets, in percent: `1%`, `0.25%`.
-struct LossRate: ExpressibleByArgument, Sendable {
+struct LossRate: CustomStringConvertible, Sendable {
     var tenThousandths: Int
 
     init(tenThousandths: Int) { self.tenThousandths = tenThousandths }
+
+    var description: String { "\(fixed(Double(tenThousandths) / 100, 2))%" }
 
     init?(argument: String) {
         guard argument.hasSuffix("%"), let percent = Double(argument.dropLast()), (0...100).contains(percent) else {
@@ -18,6 +20,11 @@ struct LossRate: ExpressibleByArgument, Sendable {
         // What rounds to nothing was not meant as nothing.
         guard tenThousandths > 0 || percent == 0 else { return nil }
     }
+}
+
+extension Reader where Value == LossRate {
+    /// A share of packets.
+    static var loss: Reader { Reader("0%, or 0.01% … 100%") { LossRate(argument: $0) } }
 }
 
 /// Whether the kernel may hand trains of packets on in one piece.
@@ -35,22 +42,26 @@ struct LabUpCommand: AsyncParsableCommand {
 
     @OptionGroup var lab: LabNameOption
 
-    @Option(help: "Hosts, 2 … 32.")
+    @Option(help: "Hosts, 2 … 32.", within: .count(2...32))
     var hosts = 3
 
-    @Option(help: "Rate of every link in each direction, 1Mbit … 10Gbit.")
+    @Option(
+        help: "Rate of every link in each direction, 1Mbit … 10Gbit.",
+        within: .rate(.megabitsPerSecond(1) ... .gigabitsPerSecond(10)))
     var rate = LinkRate(.megabitsPerSecond(200))
 
-    @Option(help: "Packets lost at random in the switch, 0.01% … 100%.")
+    @Option(help: "Packets lost at random in the switch, 0.01% … 100%.", within: .loss)
     var loss = LossRate(tenThousandths: 0)
 
-    @Option(help: "Bytes that each of the eight queues of a switch port holds (default 250000).")
+    @Option(
+        help: "Bytes that each of the eight queues of a switch port holds (default 250000).",
+        within: .bytes(2...1_000_000_000))
     var queueBytes: ByteCount?
 
-    @Option(help: "Packets that each of the eight queues of a switch port holds.")
+    @Option(help: "Packets that each of the eight queues of a switch port holds.", within: .count(2...1_000_000))
     var queuePackets: Int?
 
-    @Option(help: "Longest IP packet in bytes, 1280 … 9000.")
+    @Option(help: "Longest IP packet in bytes, 1280 … 9000.", within: .count(1280...9000))
     var mtu = 1500
 
     @Option(help: "on: trains of packets cross the switch in one piece. For tests of rates, not of latencies.")
@@ -66,7 +77,7 @@ struct LabUpCommand: AsyncParsableCommand {
         _ = try usage { try labDescription.validated() }
     }
 
-    private var labDescription: LabDescription {
+    var labDescription: LabDescription {
         var description = LabDescription(
             name: lab.name, hosts: hosts, bitsPerSecond: rate.rate.bitsPerSecond,
             lossTenThousandths: loss.tenThousandths, mtu: mtu, offloads: offloads == .on)
@@ -81,7 +92,7 @@ struct LabUpCommand: AsyncParsableCommand {
             try SystemTools.requireAll()
             Interruption.catchSignals()
             let state = try LabBuilder(store: LabStore()).make(labDescription)
-            print(try json ? LabListing.jsonLine(state) : LabListing.text(state))
+            try say(json ? LabListing.jsonLine(state) : LabListing.text(state))
         }
     }
 }

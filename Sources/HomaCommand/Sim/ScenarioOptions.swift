@@ -18,16 +18,20 @@ struct ScenarioOptions: ParsableArguments {
     @Option(help: "w1 … w5, imc10, websearch, datamining, or a message size in bytes such as 500 or 64K.")
     var workload: String?
 
-    @Option(help: "Fraction of the host links' bandwidth, with all headers and grants.")
+    @Option(
+        help: "Fraction of the host links' bandwidth, with all headers and grants; above 1 with allow_overload only.",
+        within: .number(0.0001...100))
     var load: Double?
 
-    @Option(help: "Decides sizes, arrival times, destinations and paths.")
+    @Option(help: "Decides sizes, arrival times, destinations and paths.", within: .seed)
     var seed: UInt64?
 
-    @Option(help: "Messages measured.")
+    @Option(help: "Messages measured.", within: .count(1...1 << 40))
     var messages: Int?
 
-    @Option(help: "Simulated time measured, such as 20ms, in place of a number of messages.")
+    @Option(
+        help: "Simulated time measured, such as 20ms, in place of a number of messages.",
+        within: .time(.nanoseconds(1) ... .seconds(86_400)))
     var duration: TimeSpan?
 
     @Option(help: "Set any key of the scenario, such as topology.leaf.buffer_bytes=1000000. May be repeated.")

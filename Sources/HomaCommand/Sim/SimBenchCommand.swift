@@ -40,11 +40,11 @@ struct SimBenchCommand: ParsableCommand {
                     .init("machine", .string(environment.simulationSummary)),
                 ])
             if json {
-                print(record.description)
+                try say(record.description)
             } else {
-                for member in record.members ?? [] { print("\(member.key): \(member.value.description)") }
+                for member in record.members ?? [] { try say("\(member.key): \(member.value.description)") }
             }
-            guard try demands.check(record) else { throw ExitCode.thresholdMissed }
+            guard try demands.check(record) else { throw ExitCode.failed }
         }
     }
 

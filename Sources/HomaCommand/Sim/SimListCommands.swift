@@ -16,12 +16,12 @@ struct SimPresetsCommand: ParsableCommand {
     var name: String?
 
     func run() throws {
-        guard let name else { return printAll() }
+        guard let name else { return try printAll() }
         if let scenario = BuiltInScenario.named(name) {
-            print(try Scenario(json: scenario.document).json.pretty())
+            try say(Scenario(json: scenario.document).json.pretty())
         } else if TopologyConfiguration.named(name) != nil {
             let scenario = try Scenario(json: .object([.init("topology", .string(name))]))
-            print(scenario.json["topology"]?.pretty() ?? "")
+            try say(scenario.json["topology"]?.pretty() ?? "")
         } else {
             let known = BuiltInScenario.all.map(\.name) + TopologyConfiguration.presetNames
             let near = Suggestion.nearest(to: name, in: known).map { "; did you mean \($0)?" } ?? ""
@@ -29,7 +29,7 @@ struct SimPresetsCommand: ParsableCommand {
         }
     }
 
-    private func printAll() {
+    private func printAll() throws {
         var scenarios = TextTable([.init("scenario", .left), .init("", .left)])
         for scenario in BuiltInScenario.all { scenarios.add([scenario.name, scenario.about]) }
         var topologies = TextTable([
@@ -48,10 +48,10 @@ struct SimPresetsCommand: ParsableCommand {
                 name, String(topology.hostCount), shape, "\(topology.hostRate)", buffer.map(String.init) ?? "unlimited",
             ])
         }
-        print(scenarios.render() + "\n\n" + topologies.render() + "\n")
-        print("transports: \(TransportConfiguration.kinds.joined(separator: ", "))")
-        print("settings of homa (--preset): \(HomaPreset.allCases.map(\.rawValue).joined(separator: ", "))")
-        print("workloads: \(Workload.all.map(\.name).joined(separator: ", ")), or a size in bytes")
+        try say(scenarios.render() + "\n\n" + topologies.render() + "\n")
+        try say("transports: \(TransportConfiguration.kinds.joined(separator: ", "))")
+        try say("settings of homa (--preset): \(HomaPreset.allCases.map(\.rawValue).joined(separator: ", "))")
+        try say("workloads: \(Workload.all.map(\.name).joined(separator: ", ")), or a size in bytes")
     }
 }
 
@@ -75,19 +75,19 @@ struct SimChipsCommand: ParsableCommand {
         ])
         for chip in SwitchChip.all {
             if json {
-                print(
+                try say(
                     JSONValue.object([
                         .init("chip", .string(chip.name)), .init("tbps", .double(chip.terabitsPerSecond)),
                         .init("buffer_bytes", .integer(chip.bufferBytes)),
                         .init("buffer_us", .double(chip.microseconds)),
                         .init("source", .string(chip.source)),
-                    ]))
+                    ]).description)
             }
             table.add([
                 chip.name, fixed(chip.terabitsPerSecond, 2), fixed(chip.megabytes, 1), fixed(chip.microseconds, 1),
                 chip.source,
             ])
         }
-        if !json { print(table.render()) }
+        if !json { try say(table.render()) }
     }
 }

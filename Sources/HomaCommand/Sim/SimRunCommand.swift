@@ -19,8 +19,6 @@ struct SimRunCommand: ParsableCommand {
             --seed 1 --json
               homa sim run Scenarios/shared-buffer.json --set topology.leaf.buffer_bytes=2000000
               homa sim run quick --deterministic --json --threshold 'slowdown_mean<1.6'
-
-            Exit status: 0 good, 1 a threshold was missed, 2 could not run, 64 wrong usage.
             """)
 
     @Argument(help: "Scenarios: files, names, JSON, or -.")
@@ -36,12 +34,8 @@ struct SimRunCommand: ParsableCommand {
     @Flag(help: "Leave out everything that depends on this machine: equal scenarios give equal bytes.")
     var deterministic = false
 
-    @Option(help: "Simulations at once. More than one makes each slower.")
+    @Option(help: "Simulations at once. More than one makes each slower.", within: .count(1...1024))
     var jobs = 1
-
-    func validate() throws {
-        guard (1...1024).contains(jobs) else { throw ValidationError("--jobs \(jobs): must be 1 … 1024") }
-    }
 
     func run() throws {
         try orCannotRun {
@@ -62,10 +56,10 @@ struct SimRunCommand: ParsableCommand {
             var isGood = true
             try runner.run { result, figures in
                 let record = figures?.adding(to: result.json) ?? result.json
-                print(json ? record.description : SimReport(result, figures).render())
+                try say(json ? record.description : SimReport(result, figures).render())
                 isGood = try demands.check(record) && isGood
             }
-            if !isGood { throw ExitCode.thresholdMissed }
+            if !isGood { throw ExitCode.failed }
         }
     }
 }
@@ -143,20 +137,6 @@ func replayCommand(_ scenario: Scenario) -> String {
 
 func noteReplay(_ scenario: Scenario) {
     note("this repeats it:\n\(replayCommand(scenario))")
-}
-
-/// As `orCouldNotRun`, for commands that keep their thread.
-func orCannotRun<R>(_ body: () throws -> R) throws -> R {
-    do {
-        return try body()
-    } catch let error as ExitCode {
-        throw error
-    } catch let error as ValidationError {
-        throw error
-    } catch {
-        note("error: \(error)")
-        throw ExitCode.couldNotRun
-    }
 }
 
 extension RunEnvironment {

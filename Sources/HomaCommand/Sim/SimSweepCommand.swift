@@ -20,8 +20,7 @@ struct SimSweepCommand: ParsableCommand {
               homa sim sweep sigcomm2018-w4 --vary topology.leaf.buffer_bytes=250000..4000000*2 --out buffers.jsonl
               homa sim sweep quick --vary seed=1..8 --out seeds.jsonl --share 2/4
 
-            Exit status: 0 all points are finished, 2 interrupted, or a point failed, or it could not run, 64 wrong \
-            usage.
+            Exit status 2 also when it was interrupted or a point failed.
             """)
 
     @Argument(help: "The scenario that all points begin with: a file, a name, JSON, or -.")
@@ -35,13 +34,15 @@ struct SimSweepCommand: ParsableCommand {
     @Option(help: "File of the finished points, a JSON object a line. A share's file has its name in it.")
     var out: String
 
-    @Option(help: "Simulations at once; by default one per core.")
+    @Option(help: "Simulations at once; by default one per core.", within: .count(1...1024))
     var jobs: Int?
 
     @Option(help: "Run this share of the points only, such as 2/8.")
     var share: String?
 
-    @Option(help: "How many shares there are, when a job array says which one this is but not how many.")
+    @Option(
+        help: "How many shares there are, when a job array says which one this is but not how many.",
+        within: .count(1...1_000_000))
     var shareCount: Int?
 
     @OptionGroup var progress: ProgressOptions
@@ -50,14 +51,13 @@ struct SimSweepCommand: ParsableCommand {
     var json = false
 
     func validate() throws {
-        if let jobs, !(1...1024).contains(jobs) { throw ValidationError("--jobs \(jobs): must be 1 … 1024") }
         guard share == nil || shareCount == nil else { throw ValidationError("give one of --share and --share-count") }
         guard !out.isEmpty else { throw ValidationError("--out needs the name of a file") }
         _ = try axes()
         _ = try chosenShare()
     }
 
-    private func axes() throws -> [SweepAxis] { try vary.map { text in try usage { try SweepAxis(parsing: text) } } }
+    func axes() throws -> [SweepAxis] { try vary.map { text in try usage { try SweepAxis(parsing: text) } } }
 
     /// Nil: all points.
     private func chosenShare() throws -> SweepShare? {
@@ -117,7 +117,7 @@ struct SimSweepCommand: ParsableCommand {
             throw ExitCode.couldNotRun
         }
         let text = try String(contentsOfFile: path, encoding: .utf8)
-        print(json ? String(text.dropLast()) : SweepTable(text).render())
+        try say(json ? String(text.dropLast()) : SweepTable(text).render())
     }
 }
 
@@ -130,8 +130,6 @@ struct SimMergeCommand: ParsableCommand {
             The result is what one uninterrupted process would have written, byte for byte.
 
             Example: homa sim merge sweep.share-*.jsonl --out sweep.jsonl
-
-            Exit status: 0 good, 2 points are missing or the files do not belong together, 64 wrong usage.
             """)
 
     @Argument(help: "Files that homa sim sweep wrote.")
@@ -143,7 +141,7 @@ struct SimMergeCommand: ParsableCommand {
     func run() throws {
         try orCannotRun {
             let text = try SweepMerge.merge(files)
-            guard let out else { return print(text, terminator: "") }
+            guard let out else { return try say(text, terminator: "") }
             try SweepMerge.write(text, to: out)
             note("\(text.utf8.count { $0 == UInt8(ascii: "\n") }) points in \(out)")
         }

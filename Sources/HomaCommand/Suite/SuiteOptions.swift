@@ -8,7 +8,9 @@ struct SuiteOptions: ParsableArguments {
     @Flag(help: "Measure everything that there is a record of, against its rivals.")
     var suite = false
 
-    @Option(help: "Runs of each measure and rival, in turns, 1 … 100 (default 5, with --quick 3); medians count.")
+    @Option(
+        help: "Runs of each measure and rival, in turns, 1 … 100 (default 5, with --quick 3); medians count.",
+        within: .count(1...100))
     var runs: Int?
 
     @Flag(help: "Shorter runs: a minute and a half instead of five minutes, for a first look.")
@@ -17,7 +19,7 @@ struct SuiteOptions: ParsableArguments {
     @Option(help: "Write an entry for docs/measurements and its raw records into this folder.")
     var write: String?
 
-    @Option(help: "Fail only when a figure is this many times worse than wanted, 1 … 1000.")
+    @Option(help: "Fail only when a figure is this many times worse than wanted, 1 … 1000.", within: .number(1...1000))
     var slack = 1.0
 
     @Option(help: "Measure this only, e.g. goodput_500kb_vs_tcp. May be repeated.")
@@ -28,8 +30,6 @@ struct SuiteOptions: ParsableArguments {
         guard suite || !changed else {
             throw ValidationError("--runs, --quick, --write, --slack and --only are for --suite")
         }
-        if let runs, !(1...100).contains(runs) { throw ValidationError("--runs \(runs): must be 1 … 100") }
-        guard (1...1000).contains(slack) else { throw ValidationError("--slack \(slack): must be 1 … 1000") }
         if let write {
             // Found out now, and not when everything has been measured.
             var isFolder: ObjCBool = false

@@ -18,17 +18,14 @@ struct SuitePartCommand: ParsableCommand {
 
     @Argument var part: Part
 
-    @Option(help: "Pieces or packets.")
+    @Option(help: "Pieces or packets.", within: .count(1...1_000_000_000))
     var count = 1_000_000
 
     @Option(help: "Fail unless this library is loaded.")
     var library: String?
 
-    @Option var seed: UInt64 = 1
-
-    mutating func validate() throws {
-        guard count > 0 else { throw ValidationError("--count \(count): must be above 0") }
-    }
+    @Option(help: "Decides the order of things.", within: .seed)
+    var seed: UInt64 = 1
 
     func run() throws {
         if let library {
@@ -37,7 +34,7 @@ struct SuitePartCommand: ParsableCommand {
                 throw ExitCode.couldNotRun
             }
         }
-        print(ResultRecord(measure: "time", value: try measure(), unit: "ns").jsonLine)
+        try say(ResultRecord(measure: "time", value: try measure(), unit: "ns").jsonLine)
     }
 
     private func measure() throws -> Double {

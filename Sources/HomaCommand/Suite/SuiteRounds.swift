@@ -81,7 +81,7 @@ struct SuiteRounds {
         let said = ChildRecords(try client.finish())
         let told = ChildRecords(try server.stop())
         if step == .goodputHoma { packetsResent += said.value("packets_resent") ?? 0 }
-        for measure in ["errors", "verification_failures"] {
+        for measure in ["errors", "unfinished", "verification_failures"] {
             if let count = said.value(measure), count > 0 {
                 throw ChildError(description: "\(fixed(count, 0)) \(measure)")
             }

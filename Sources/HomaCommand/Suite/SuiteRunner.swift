@@ -41,8 +41,7 @@ struct SuiteRunner {
                 receiveBufferErrors: after.receiveBufferErrors - before.0.receiveBufferErrors,
                 segmentsResent: after.segmentsResent - before.0.segmentsResent,
                 softnetDrops: SoftnetCounters.drops() - before.1, packetsResent: UInt64(rounds.packetsResent)))
-        if json { for line in report.jsonLines { print(line) } } else { print(report.render()) }
-        fflush(nil)
+        if json { for line in report.jsonLines { try say(line) } } else { try say(report.render()) }
         if let folder = options.write { note("written: \(try SuiteEntry(report).write(into: folder))") }
         try judge(figures)
     }
@@ -68,7 +67,7 @@ struct SuiteRunner {
             }
         }
         if hasFailed || figures.allSatisfy({ $0.result == nil }) { throw ExitCode.couldNotRun }
-        if hasMissed { throw ExitCode.thresholdMissed }
+        if hasMissed { throw ExitCode.failed }
     }
 }
 

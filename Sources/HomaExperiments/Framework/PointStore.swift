@@ -22,12 +22,14 @@ public final class PointStore {
     private let onlyOwnBuild: Bool
     private var entries: [String: Entry] = [:]
 
+    /// Makes the folder unless it is there; what it lies in has to be.
+    ///
     /// - Parameter build: names the program, so that results of another one can be told from its own.
     public init(folder: String, build: String, onlyOwnBuild: Bool = false) throws {
         self.folder = folder
         self.build = build
         self.onlyOwnBuild = onlyOwnBuild
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try OutputFolder.make(folder)
     }
 
     func entry(_ key: String) -> Entry? {

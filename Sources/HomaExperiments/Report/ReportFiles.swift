@@ -9,9 +9,10 @@ public struct ReportFiles {
 
     public init(_ reports: [ExperimentReport]) { self.reports = reports }
 
-    /// Writes `index.html`, `claims.jsonl` and a CSV file for each table; gives their paths.
+    /// Writes `index.html`, `claims.jsonl` and a CSV file for each table; gives their paths. The folder is made unless
+    /// it is there; what it lies in has to be.
     public func write(to folder: String, machine: String) throws -> [String] {
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try OutputFolder.make(folder)
         var files = [("index.html", ReportPage(reports, machine: machine).render()), ("claims.jsonl", claims)]
         for report in reports {
             for (index, table) in report.findings.tables.enumerated() {

@@ -26,7 +26,7 @@ struct ExactDecimal: Equatable, Sendable {
         guard all.count <= 30, all.utf8.allSatisfy({ (48...57).contains($0) }), let value = Int128(all) else {
             return nil
         }
-        guard let power = parts.count > 1 ? Int(parts[1]) : 0, abs(power) <= 40 else { return nil }
+        guard let power = parts.count > 1 ? Int(parts[1]) : 0, (-40...40).contains(power) else { return nil }
         digits = mantissa[0].hasPrefix("-") ? -value : value
         exponent = power - fraction.count
     }

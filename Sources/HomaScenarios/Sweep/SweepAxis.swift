@@ -32,7 +32,8 @@ public struct SweepAxis: Equatable, Sendable {
         guard !values.isEmpty, values.count <= Self.mostValues else {
             throw OverrideError(text: text, problem: "gives \(values.count) values, not 1 … \(Self.mostValues)")
         }
-        for (index, value) in values.enumerated() where values[..<index].contains(value) {
+        var seen: Set<String> = []
+        for value in values where !seen.insert(value.description).inserted {
             throw OverrideError(text: text, problem: "gives the value \(value) twice")
         }
         self.init(path: Override.fullPath(assignment.path), values: values)

@@ -13,6 +13,7 @@ extension Scenario {
         try checkTraffic()
         try checkTransport()
         try checkLength()
+        try checkTimes()
     }
 
     private func checkTopology() throws(ScenarioError) {
@@ -93,6 +94,10 @@ extension Scenario {
         if case .closed(let outstanding) = traffic.arrivals {
             return try check("traffic.outstanding", outstanding, 1...4096)
         }
+        try checkLoad()
+    }
+
+    private func checkLoad() throws(ScenarioError) {
         let limit = traffic.allowsOverload ? 100.0 : 1.0
         guard traffic.load > 0, traffic.load <= limit else {
             throw ScenarioError(
@@ -102,11 +107,41 @@ extension Scenario {
         }
     }
 
+    /// Throws for a load so small that the run would reach the end of simulated time, which is at 1.8 · 10⁷ s, when
+    /// chance makes gaps up to 37 times as long as their mean.
+    private func checkTimes() throws(ScenarioError) {
+        if case .closed = traffic.arrivals { return }
+        // No message takes more on the wire, headers, grants and a response included.
+        var bytes = 2 * traffic.effectiveSizes.mean + 2000
+        if case .rpc(let response) = traffic.mode { bytes += response.map { 2 * Double($0) + 2000 } ?? bytes }
+        let senders = TrafficSource.senders(traffic.pattern, active: traffic.activeHosts ?? topology.hostCount).count
+        let linkSeconds = bytes * 8 / Double(topology.hostRate.bitsPerSecond) / traffic.load
+        // Senders of an incast share one link.
+        var gap = linkSeconds
+        if case .incast = traffic.pattern { gap *= Double(senders) }
+        var longest = gap / 1e5
+        if length.duration == nil {
+            let count = length.messages ?? RunLength.defaultMessages(meanBytes: traffic.effectiveSizes.mean)
+            longest = max(longest, gap * Double(count) / Double(senders) / 1e6)
+        }
+        guard longest <= 1 else {
+            throw ScenarioError(
+                field: "traffic.load", value: "\(traffic.load)",
+                permitted: "at least \(traffic.load * longest) here, or simulated time ends before the run does")
+        }
+    }
+
     private func checkTransport() throws(ScenarioError) {
         if case .tcp(let tcp) = transport { return try checkTCP(tcp) }
         if case .dcpim(let dcpim) = transport { return try checkDCPIM(dcpim) }
         guard case .homa(let homa) = transport else { return }
         try check("transport.scheduled_levels", homa.scheduledLevels ?? 1, 1...7)
+        // Cutoffs are worked out from these before the endpoint looks at its settings.
+        try check("transport.endpoint.priorityLevels", homa.endpoint.priorityLevels, 1...HomaLimits.priorityLevels)
+        let chosen = homa.endpoint.segmentBytes != nil
+        try check(
+            chosen ? "transport.endpoint.segmentBytes" : "transport.endpoint.maximumPacketBytes",
+            HomaFrame(homa).format.payloadBytes, 1...65_535)
         do {
             try HomaHostSettings.endpoint(for: self, homa).validated(bpageSize: nil)
         } catch {

@@ -44,6 +44,32 @@ import Testing
         #expect(refusal { $0.traffic.load = .nan }?.field == "traffic.load")
     }
 
+    @Test func `a load so small that simulated time would end first is refused`() {
+        for load in [1e-12, 1e-300, 5e-324] {
+            let error = refusal { $0.traffic.load = load }
+            #expect(error?.field == "traffic.load" && error?.permitted.contains("at least") == true)
+            #expect(
+                refusal {
+                    $0.traffic.load = load
+                    $0.length.duration = .milliseconds(1)
+                }?.field == "traffic.load")
+        }
+        #expect(refusal { $0.traffic.load = 1e-4 } == nil)
+        #expect(refusal { $0.length.messages = 1 << 40 }?.field == "traffic.load")
+    }
+
+    @Test(arguments: [0, -1, Int.max, Int.min])
+    func `settings that cutoffs are worked out from are looked at first`(value: Int) {
+        func change(_ set: (inout EndpointConfiguration) -> Void) -> String? {
+            var homa = HomaTransportConfiguration(preset: .sigcomm2018)
+            homa.cutoffs = .fromWorkload
+            set(&homa.endpoint)
+            return refusal { $0.transport = .homa(homa) }?.field
+        }
+        #expect(change { $0.priorityLevels = value } == "transport.endpoint.priorityLevels")
+        #expect(change { $0.segmentBytes = value } == "transport.endpoint.segmentBytes")
+    }
+
     @Test func `there must be hosts`() {
         #expect(refusal { $0.topology.shape = .singleSwitch(hosts: 0) }?.field == "topology.hosts")
         let spineless = refusal { $0.topology.shape = .leafSpine(leaves: 2, hostsPerLeaf: 2, spines: 0) }
