@@ -22,6 +22,7 @@ public struct HomaCommand: AsyncParsableCommand {
         subcommands: [
             DemoCommand.self, ServeCommand.self, PingCommand.self, BenchCommand.self, WorkloadCommand.self,
             LabCommand.self, SimCommand.self, ExperimentCommand.self, SprayCommand.self, SuitePartCommand.self,
+            TiedCommand.self,
         ])
 
     public init() {}

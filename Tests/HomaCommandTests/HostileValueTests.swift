@@ -62,14 +62,14 @@ struct HostileValueTests {
     private static let needed: [String: [String]] = [
         "bench": ["127.0.0.1:4000"], "ping": ["127.0.0.1:4000"], "serve": ["4000"], "spray": ["127.0.0.1:4000"],
         "workload show": ["w3"], "sim sweep": ["--vary", "seed=1,2", "--out", "x"], "sim merge": ["x"],
-        "experiment run": ["--all"], "suite-part": ["core"],
+        "experiment run": ["--all"], "suite-part": ["core"], "tied": ["demo"],
     ]
 
     /// Parameters that take words, not numbers. Of all others every hostile value is refused, or is in range.
     private static let words: Set<String> = [
         "server", "protocol", "bind", "workload", "driver", "carriage", "preset", "receive-mode", "threshold", "write",
         "only", "name", "offloads", "settings", "set", "scenarios", "scenario", "topology", "transport", "vary", "out",
-        "share", "files", "names", "store", "part", "library",
+        "share", "files", "names", "store", "part", "library", "network", "command",
     ]
 
     /// What each kind of number is tried with, by what its reader says that it wants. (Every parse takes milliseconds

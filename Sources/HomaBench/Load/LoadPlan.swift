@@ -42,6 +42,8 @@ public struct LoadPlan: Sendable, Equatable {
     public var targets: Int
     /// What latencies are compared with; nil leaves the slowdown out.
     public var baseline: SlowdownBaseline?
+    /// Open loop: how the rate changes during the run; nil leaves it as it is.
+    public var profile: LoadProfile?
 
     public init(
         sizes: SizeDistribution, pace: Pace, response: Response = .echo, warmUp: Duration = .seconds(1),

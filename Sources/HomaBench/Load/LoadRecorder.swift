@@ -23,6 +23,7 @@ public struct LoadRecorder: Sendable {
         window = plan.window
         end = plan.window.end + plan.drain.wholeNanoseconds
         result = LoadResult(plan: plan, protocolName: protocolName)
+        if plan.profile != nil { result.timeline = LoadTimeline() }
         result.slowdown = plan.baseline.map { SlowdownBins(bins: SizeBins(plan.sizes), baseline: $0) }
     }
 
@@ -53,6 +54,10 @@ public struct LoadRecorder: Sendable {
         result.latency.record(nanoseconds: latency)
         if request.length < LoadResult.shortLimit { result.shortLatency.record(nanoseconds: latency) }
         result.slowdown?.record(bytes: request.length, latencyNanoseconds: latency)
+        result.timeline?.add(
+            .init(
+                intended: intended, latency: latency, requestBytes: request.length,
+                responseBytes: request.response.length))
     }
 
     /// An outstanding RPC with a request of `bytes` bytes has failed.

@@ -39,6 +39,8 @@ public struct LoadResult: Sendable {
     public internal(set) var shortLatency = LatencyRecorder()
     /// Slowdowns by size; nil when the plan has no baseline.
     public internal(set) var slowdown: SlowdownBins?
+    /// Every answered request of the window; nil when the plan has no profile.
+    public internal(set) var timeline: LoadTimeline?
 
     /// RPCs per second that were asked for in the window.
     public var offeredRate: Double { plan.window.rate(of: offered) }
@@ -70,6 +72,7 @@ public struct LoadResult: Sendable {
         latency.merge(other.latency)
         shortLatency.merge(other.shortLatency)
         if let theirs = other.slowdown { slowdown?.merge(theirs) }
+        if let theirs = other.timeline { timeline?.merge(theirs) }
     }
 }
 

@@ -31,6 +31,7 @@ public struct RequestSequence: Sendable {
     private var arrivals: PoissonArrivals?
     private var targetRandom: SeededRandom
     private let targets: Int
+    private let profile: LoadProfile?
     private var time: UInt64 = 0
     private var sequence: UInt64 = 0
 
@@ -42,6 +43,7 @@ public struct RequestSequence: Sendable {
         if case .openLoop(let rate) = plan.pace { arrivals = PoissonArrivals(perSecond: rate, seed: arrivalSeed) }
         targetRandom = SeededRandom(seed: seeds.next())
         targets = plan.targets
+        profile = plan.profile
     }
 
     /// The next request.
@@ -50,7 +52,8 @@ public struct RequestSequence: Sendable {
         defer { sequence += 1 }
         let target = targets == 1 ? 0 : Int(targetRandom.next() % UInt64(targets))
         return ScheduledRequest(
-            sequence: sequence, intended: time, bytes: sizes.sample(using: &sizeRandom), target: target)
+            sequence: sequence, intended: profile?.due(time) ?? time, bytes: sizes.sample(using: &sizeRandom),
+            target: target)
     }
 }
 

@@ -21,6 +21,7 @@ public struct LoadTally: Codable, Sendable, Equatable {
     var latency: CensoredHistogram.Counts
     var shortLatency: CensoredHistogram.Counts
     var slowdown: [CensoredHistogram.Counts]?
+    var timeline: LoadTimeline?
 
     /// What a result counted.
     public init(_ result: LoadResult) {
@@ -39,6 +40,7 @@ public struct LoadTally: Codable, Sendable, Equatable {
         latency = result.latency.counts
         shortLatency = result.shortLatency.counts
         slowdown = result.slowdown?.counts
+        timeline = result.timeline
     }
 }
 
@@ -61,6 +63,7 @@ extension LoadResult {
         maximumLagNanoseconds = tally.maximumLagNanoseconds
         latency.add(tally.latency)
         shortLatency.add(tally.shortLatency)
+        timeline = tally.timeline
         if let counts = tally.slowdown, let baseline = plan.baseline {
             var bins = SlowdownBins(bins: SizeBins(plan.sizes), baseline: baseline)
             bins.add(counts)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Glibc
 
 /// Why another `homa` process was of no use.
 struct ChildError: Error, CustomStringConvertible {
@@ -9,18 +10,30 @@ struct ChildError: Error, CustomStringConvertible {
 
 /// Another process of this program.
 final class ChildProcess {
+    /// What it reads.
+    enum Input {
+        case nothing
+        /// What it is told by ``ChildProcess/say(_:)``. Its end tells the other process that this one is gone.
+        case pipe
+    }
+
     private let process = Process()
+    private let input = Pipe()
     private let output = Pipe()
+    /// What it says on standard error, if that is not to be seen.
+    private let complaints: Pipe?
     private let arguments: [String]
+    private var received: [UInt8] = []
 
     /// - Parameters:
     ///   - arguments: those of `homa`.
     ///   - launcher: a program, by its path, that becomes `homa` in the end, and its arguments: `ip netns exec …`.
     ///   - environment: variables that this process does not have.
     ///   - program: another program than `homa`, by its path.
+    ///   - isQuiet: what it says on standard error is told only if it fails; at most some kilobytes.
     init(
         _ arguments: [String], through launcher: [String] = [], environment: [String: String] = [:],
-        program: String? = nil
+        program: String? = nil, input kind: Input = .nothing, isQuiet: Bool = false
     ) throws {
         self.arguments = arguments
         let line = launcher + [program ?? Self.ownPath] + arguments
@@ -30,7 +43,12 @@ final class ChildProcess {
             process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         }
         process.standardOutput = output
-        process.standardInput = FileHandle.nullDevice
+        complaints = isQuiet ? Pipe() : nil
+        if let complaints { process.standardError = complaints }
+        switch kind {
+        case .nothing: process.standardInput = FileHandle.nullDevice
+        case .pipe: process.standardInput = input
+        }
         try process.run()
     }
 
@@ -47,35 +65,57 @@ final class ChildProcess {
 
     var identifier: Int32 { process.processIdentifier }
 
-    /// The first line on its standard output.
-    func firstLine() throws -> String {
-        var line: [UInt8] = []
-        while let byte = try output.fileHandleForReading.read(upToCount: 1)?.first, byte != UInt8(ascii: "\n") {
-            line.append(byte)
+    func say(_ line: String) { writeAll(line + "\n", to: input.fileHandleForWriting.fileDescriptor) }
+
+    /// The next line on its standard output.
+    func nextLine() throws -> String {
+        while true {
+            if let end = received.firstIndex(of: UInt8(ascii: "\n")) {
+                defer { received.removeFirst(end + 1) }
+                return String(decoding: received[..<end], as: UTF8.self)
+            }
+            guard readSome() else {
+                process.waitUntilExit()
+                throw ChildError(description: "\(name) said nothing and ended" + complaint)
+            }
         }
-        guard !line.isEmpty else {
-            process.waitUntilExit()
-            throw ChildError(description: "'homa \(arguments.joined(separator: " "))' said nothing and ended")
-        }
-        return String(decoding: line, as: UTF8.self)
     }
 
-    /// Everything it says until it ends. Throws when it ends badly.
+    private func readSome() -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = read(output.fileHandleForReading.fileDescriptor, &buffer, buffer.count)
+            if count < 0, errno == EINTR { continue }
+            if count > 0 { received += buffer[..<count] }
+            return count > 0
+        }
+    }
+
+    /// Everything it still says until it ends. Throws when it ends badly.
     func finish() throws -> String {
-        let data = try output.fileHandleForReading.readToEnd() ?? Data()
+        while readSome() {}
         process.waitUntilExit()
         guard process.terminationStatus == 0 else {
-            throw ChildError(
-                description: "'homa \(arguments.joined(separator: " "))' ended with status \(process.terminationStatus)"
-            )
+            throw ChildError(description: "\(name) ended with status \(process.terminationStatus)" + complaint)
         }
-        return String(decoding: data, as: UTF8.self)
+        defer { received = [] }
+        return String(decoding: received, as: UTF8.self)
     }
 
     /// Asks it to end, and returns what it still had to say.
     func stop() throws -> String {
         process.terminate()
         return try finish()
+    }
+
+    private var name: String { "'homa \(arguments.joined(separator: " "))'" }
+
+    /// The last thing it said on standard error, for the end of a sentence.
+    private var complaint: String {
+        guard let data = try? complaints?.fileHandleForReading.readToEnd(),
+            let line = String(decoding: data, as: UTF8.self).split(separator: "\n").last
+        else { return "" }
+        return ": " + line.trimmingPrefix("homa: ")
     }
 }
 

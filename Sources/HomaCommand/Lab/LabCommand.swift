@@ -17,6 +17,7 @@ struct LabCommand: AsyncParsableCommand {
             """,
         subcommands: [
             LabUpCommand.self, LabRunCommand.self, LabDownCommand.self, LabListCommand.self, LabHostCommand.self,
+            LabInsideCommand.self,
         ])
 }
 

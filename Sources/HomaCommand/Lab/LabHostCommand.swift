@@ -15,7 +15,7 @@ import Logging
 ///
 /// Reads a ``LabJob`` from standard input, says `ready` when it serves, waits for another line, carries out its load,
 /// prints a ``LabHostReport`` and goes on serving the others until its standard input ends. So it ends whatever
-/// becomes of the process that started it.
+/// becomes of the process that started it, in the midst of a load as well.
 struct LabHostCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "host", abstract: "One host's part in 'homa lab run', which starts it.", shouldDisplay: false)
@@ -49,8 +49,7 @@ struct LabHostCommand: AsyncParsableCommand {
                 let before = HostNetworkCounters.now()
                 let result = await HomaLoadClient.run(plan, on: node, to: servers)
                 try report(result, since: before, counters: homaCounters(node.statistics))
-                await waitForEndOfInput()
-                group.cancelAll()
+                await waitForEnd()
             }
         }
     }
@@ -67,13 +66,15 @@ struct LabHostCommand: AsyncParsableCommand {
         // A thread of its own: it blocks for the whole run.
         let result = try await onOwnThread { try client.run(plan) }
         try report(result, since: before, counters: [:])
-        await waitForEndOfInput()
+        await waitForEnd()
     }
 
     /// True when the load is to begin, false when nobody waits for it any more.
     private func getReady() async throws -> Bool {
         try say("ready")
-        return await nextLine() != nil
+        guard await nextLine() != nil else { return false }
+        StandardInput.endProcessAtEnd()
+        return true
     }
 
     private func report(
@@ -89,6 +90,8 @@ struct LabHostCommand: AsyncParsableCommand {
     private func homaCounters(_ statistics: HomaStatistics) -> [String: UInt64] {
         var counters = [
             "packets_resent": statistics.endpoint.packetsResent, "buffer_stalls": statistics.endpoint.bufferStalls,
+            "bpages_high_water": UInt64(statistics.pool.highWaterMark),
+            "bpages_touched": UInt64(statistics.pool.pagesTouched),
         ]
         for reason in DropReason.allCases where statistics.endpoint.drops(for: reason) > 0 {
             counters["dropped: \(reason)"] = statistics.endpoint.drops(for: reason)
@@ -100,7 +103,8 @@ struct LabHostCommand: AsyncParsableCommand {
 
     private func nextLine() async -> String? { await onOwnQueue { readLine(strippingNewline: true) } }
 
-    private func waitForEndOfInput() async { await onOwnQueue { while readLine() != nil {} } }
+    /// The end of the input ends the process.
+    private func waitForEnd() async { while true { try? await Task.sleep(for: .seconds(3600)) } }
 }
 
 /// Runs something that blocks where it keeps nobody else waiting.

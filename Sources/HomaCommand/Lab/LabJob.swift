@@ -31,16 +31,20 @@ struct LabJob: Codable, Sendable {
     var settings: LabSettings
     /// Whether the kernel may cut and join trains of packets.
     var usesOffloads: Bool
+    /// How the rate changes during the run.
+    var profile: LoadProfile?
 
     func plan() throws -> LoadPlan {
         let sizes = try Workload.named(workload).sizes.truncated(to: HomaLimits.maximumMessageLength)
-        return LoadPlan(
+        var plan = LoadPlan(
             sizes: sizes, pace: .openLoop(perSecond: requestsPerSecond),
             response: responseBytes.map { .fixed(bytes: $0) } ?? .echo, warmUp: .nanoseconds(warmUpNanoseconds),
             duration: .nanoseconds(durationNanoseconds), drain: .nanoseconds(drainNanoseconds), seed: seed,
             outstandingCap: cap, connections: connections, targets: targets.count,
             baseline: SlowdownBaseline(
                 rttNanoseconds: baseline.rttNanoseconds, bitsPerSecond: baseline.bitsPerSecond))
+        plan.profile = profile
+        return plan
     }
 
     /// Requests per second of one host that make payload fill a share of its link in each direction, when every host

@@ -26,7 +26,10 @@ struct LabRun {
     let hosts: Int
     let usesIPv6: Bool
 
-    func measure() throws -> LabMeasurement {
+    func measure() throws -> LabMeasurement { try sum(try gather()) }
+
+    /// What every host and the network have to say, not added up.
+    func gather() throws -> LabRunReport {
         var children = LabChildren()
         defer { children.end() }
         for number in 1...hosts {
@@ -43,7 +46,7 @@ struct LabRun {
         let lines = try children.lines(within: .nanoseconds(span) + .seconds(30))
         let counters = try LabCounters(of: state).since(before)
         let reports = try lines.map { try JSONDecoder().decode(LabHostReport.self, from: Data($0.utf8)) }
-        return try sum(reports, counters)
+        return LabRunReport(hosts: reports, counters: counters)
     }
 
     private func job(for number: Int) -> LabJob {
@@ -51,20 +54,34 @@ struct LabRun {
         job.targets = (1...hosts).filter { $0 != number }.map { other in
             usesIPv6 ? "[\(LabNames.ipv6(other))]:\(job.port)" : "\(LabNames.ipv4(other)):\(job.port)"
         }
-        job.seed = job.seed &* 1000 &+ UInt64(number)
+        job.seed = Self.seed(job.seed, host: number)
         return job
     }
 
-    private func sum(_ reports: [LabHostReport], _ counters: LabCounters) throws -> LabMeasurement {
-        var plan = try job(for: 1).plan()
-        plan.pace = .openLoop(perSecond: job.requestsPerSecond * Double(hosts))
-        var load = LoadResult(plan: plan, tally: reports[0].tally)
-        for report in reports.dropFirst() { load.merge(LoadResult(plan: plan, tally: report.tally)) }
+    /// The seed of a host's requests in a run, so that hosts differ and the run can be told again.
+    static func seed(_ run: UInt64, host number: Int) -> UInt64 { run &* 1000 &+ UInt64(number) }
+
+    private func sum(_ report: LabRunReport) throws -> LabMeasurement { try report.sum(job(for: 1), hosts: hosts) }
+}
+
+/// What one run in a lab measured, host by host; one line of JSON.
+struct LabRunReport: Codable, Sendable {
+    var hosts: [LabHostReport]
+    var counters: LabCounters
+
+    /// - Parameter job: what each host was to do.
+    func sum(_ job: LabJob, hosts count: Int) throws -> LabMeasurement {
+        var job = job
+        job.targets = Array(repeating: "", count: count - 1)
+        var plan = try job.plan()
+        plan.pace = .openLoop(perSecond: job.requestsPerSecond * Double(count))
+        var load = LoadResult(plan: plan, tally: hosts[0].tally)
+        for report in hosts.dropFirst() { load.merge(LoadResult(plan: plan, tally: report.tally)) }
         var nodes: [String: UInt64] = [:]
-        for report in reports { nodes.merge(report.counters) { $0 + $1 } }
+        for report in hosts { nodes.merge(report.counters) { $0 + $1 } }
         return LabMeasurement(
             load: load, counters: counters,
-            receiveBufferErrors: reports.reduce(0) { $0 + $1.receiveBufferErrors },
-            segmentsResent: reports.reduce(0) { $0 + $1.segmentsResent }, nodes: nodes)
+            receiveBufferErrors: hosts.reduce(0) { $0 + $1.receiveBufferErrors },
+            segmentsResent: hosts.reduce(0) { $0 + $1.segmentsResent }, nodes: nodes)
     }
 }

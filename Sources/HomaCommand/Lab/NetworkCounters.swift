@@ -44,6 +44,6 @@ enum SoftnetCounters {
     }
 }
 
-private func readFile(_ path: String) -> String {
+func readFile(_ path: String) -> String {
     String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
 }

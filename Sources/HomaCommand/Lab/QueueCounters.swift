@@ -3,8 +3,8 @@
 import Foundation
 
 /// What went through the eight queues of a switch's ports, all ports together.
-struct QueueCounters: Equatable, Sendable {
-    struct Queue: Equatable, Sendable {
+struct QueueCounters: Codable, Equatable, Sendable {
+    struct Queue: Codable, Equatable, Sendable {
         var packets: UInt64 = 0
         var bytes: UInt64 = 0
         var drops: UInt64 = 0
@@ -54,7 +54,7 @@ struct QueueCounters: Equatable, Sendable {
 }
 
 /// Everything that is counted outside the hosts' processes, at one moment.
-struct LabCounters: Equatable, Sendable {
+struct LabCounters: Codable, Equatable, Sendable {
     var switchQueues = QueueCounters()
     /// Dropped because a host's own queue was full.
     var hostDrops: UInt64 = 0

@@ -6,6 +6,8 @@ import Glibc
 /// The system's programs that a lab needs, and the Debian packages they come from.
 enum SystemTools {
     static let packages = [("ip", "iproute2"), ("tc", "iproute2"), ("nft", "nftables")]
+    /// Of which these suffice for a lab that loses nothing on purpose.
+    static let forLossless = ["ip", "tc"]
     private static let folders = ["/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/local/bin"]
 
     static func path(of tool: String) -> String? {
@@ -13,8 +15,11 @@ enum SystemTools {
     }
 
     /// Throws an error that names the packages to install.
-    static func requireAll() throws(LabError) {
-        let missing = packages.filter { path(of: $0.0) == nil }
+    static func requireAll() throws(LabError) { try require(packages.map { $0.0 }) }
+
+    /// The same for some of the programs.
+    static func require(_ tools: [String]) throws(LabError) {
+        let missing = packages.filter { tools.contains($0.0) && path(of: $0.0) == nil }
         guard !missing.isEmpty else { return }
         let names = missing.map { $0.0 }.joined(separator: ", ")
         var packages: [String] = []

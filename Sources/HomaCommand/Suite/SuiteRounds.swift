@@ -61,7 +61,7 @@ struct SuiteRounds {
         let server = try ChildProcess(
             ["serve", "0", "--protocol", carrier.rawValue, "--bind", path.serverHost, "--for", "60s", "--json"]
                 + options, through: path.launcher(isServer: true, sharesCores: sharesCores))
-        let line = try server.firstLine()
+        let line = try server.nextLine()
         guard let port = line.split(separator: " ").last.flatMap({ UInt16($0) }) else {
             throw ChildError(description: "the \(carrier.rawValue) server said '\(line)' instead of its port")
         }
@@ -104,7 +104,7 @@ struct SuiteRounds {
             return command.all
         }
         let program = try ChildProcess([], through: path.launcher(isServer: true), program: echo)
-        _ = try program.firstLine()
+        _ = try program.nextLine()
         let alone = try Self.memory(of: program)
         program.end()
         remarks[.idleMemory] =
