@@ -14,6 +14,7 @@ extension LoopbackTests {
         private static var narrow: HomaConfiguration {
             var configuration = loopback()
             configuration.endpoint.bytesUnderWayPerPeer = 100_000
+            configuration.endpoint.adaptsWindows = false
             configuration.endpoint.resendAfter = .seconds(10)
             configuration.endpoint.resendIntervalLimit = .seconds(10)
             configuration.endpoint.timeout = .seconds(40)

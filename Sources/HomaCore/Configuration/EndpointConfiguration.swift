@@ -157,8 +157,8 @@ public struct EndpointConfiguration: Equatable, Sendable {
     /// application has not had for `resendAfter`. Longer messages than a call's own do not count, so a call waits for
     /// such as are about as short as itself, and of those that wait the shortest begins first.
     public var callsUnderWayPerPeer = 256
-    /// Length of those together, in bytes, from which on no further one begins. What waits costs no memory for its
-    /// bytes where the form of the call permits that.
+    /// Length of those together, in bytes, from which on no further one begins; with `adaptsWindows` more for far
+    /// peers. What waits costs no memory for its bytes where the form of the call permits that.
     public var bytesUnderWayPerPeer = 1_000_000
     /// Requests that a peer may begin and not finish, beyond those it finished, before it is distrusted.
     /// Only a host that failed, or means harm, comes to that.

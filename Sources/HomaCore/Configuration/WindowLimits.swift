@@ -29,6 +29,8 @@ extension Tuning {
     /// How far above the configured size the window may grow. More would not fit the receiving socket.
     static var largestGrowth: Int { 4 }
     private static var fewestPackets: Int { 20 }
+    /// Across a large site.
+    private static var unknownRoundTrip: UInt64 { 1_000_000 }
 
     /// For peers with this round trip, in nanoseconds; nil: not known.
     func limits(roundTrip: UInt64?) -> WindowLimits {
@@ -52,6 +54,13 @@ extension Tuning {
         guard adaptsWindows, linkRate != nil, let roundTrip else { return unscheduledBytes }
         let inFlight = bytes(in: roundTrip + Self.hostTime)
         return UInt32(clamping: min(max(inFlight, 2 * Int(defaultSegment)), Int(unscheduledBytes)))
+    }
+
+    /// Bytes that may be under way to a peer with this round trip beside those that are for a near one: messages of
+    /// which all is sent, while the word that they have arrived is on its way back. A peer is taken for far until its
+    /// round trip is known.
+    func bytesForDistance(roundTrip: UInt64?) -> UInt32 {
+        adaptsWindows ? UInt32(clamping: Self.roundTrips * bytes(in: roundTrip ?? Self.unknownRoundTrip)) : 0
     }
 
     /// Whether a first grant comes later than the unscheduled bytes last. Then a message must be announced while the

@@ -17,11 +17,18 @@ extension Endpoint {
         // Once the call is given up, its message says nothing any more.
         let length = rpc.pointee.outgoing.length
         rpc.pointee.admissionBytes = length
-        guard !peer.pointee.admission.mayBegin(length, admissionLimits) else { return admit(slot) }
+        guard !peer.pointee.admission.mayBegin(length, limits(for: peer)) else { return admit(slot) }
         counters.callsQueued += 1
         sendQueue.remove(slot)
         rpc.pointee.admission = .queued
         peer.pointee.admission.enqueue(slot, length: length, rpcs)
+    }
+
+    private mutating func limits(for peer: UnsafeMutablePointer<Peer>) -> CallAdmission.Limits {
+        var limits = admissionLimits
+        let more = tuning.bytesForDistance(roundTrip: peer.pointee.knownRoundTrip) / UInt32(shardCount)
+        limits.bytes = UInt32(clamping: UInt64(limits.bytes) + UInt64(more))
+        return limits
     }
 
     private mutating func admit(_ slot: UInt32) {
@@ -60,7 +67,8 @@ extension Endpoint {
     private mutating func admitQueued(_ index: UInt32, at now: Instant) {
         let peer = peers.at(index)
         guard peer.pointee.admission.hasQueued else { return }
-        while let slot = peer.pointee.admission.next(admissionLimits, rpcs) { start(slot, at: now) }
+        let limits = limits(for: peer)
+        while let slot = peer.pointee.admission.next(limits, rpcs) { start(slot, at: now) }
     }
 
     private mutating func start(_ slot: UInt32, at now: Instant) {

@@ -101,7 +101,8 @@ extension Endpoint {
         let known = peer.pointee.incoming
         guard rpcs.at(slot).pointee.state == .outgoing else { return 2 &* known }
         return UInt32(
-            clamping: 2 * (UInt64(known) + UInt64(peer.pointee.admitted) * UInt64(peer.pointee.usualUnscheduled)))
+            clamping: 2
+                * (UInt64(known) + UInt64(peer.pointee.admission.unfinished) * UInt64(peer.pointee.usualUnscheduled)))
     }
 
     /// A response begins to arrive, of which so many bytes come without a grant.

@@ -43,7 +43,7 @@ struct CallAdmission: BitwiseCopyable {
 
     static let classes = 11
 
-    private var unfinished: UInt32 = 0
+    private(set) var unfinished: UInt32 = 0
     private var queuedCalls: UInt32 = 0
     /// Bytes that the oldest in the queue may have beyond the limit.
     private var oldestCredit: UInt32 = 0

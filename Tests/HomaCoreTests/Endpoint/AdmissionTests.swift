@@ -58,6 +58,8 @@ struct AdmissionTests {
     private func underWay(_ bytes: Int) -> EndpointConfiguration {
         var configuration = EndpointConfiguration.default
         configuration.bytesUnderWayPerPeer = bytes
+        // Which would add something for the distance.
+        configuration.adaptsWindows = false
         return configuration
     }
 
@@ -201,6 +203,7 @@ struct AdmissionTests {
     func abandoned(length: Int) throws {
         var settings = configuration(calls: 2)
         settings.bytesUnderWayPerPeer = 400_000
+        settings.adaptsWindows = false
         let net = TestNet(hosts: try NetTests.hosts(2, configuration: settings), seed: 5)
         net.serviceTime = 2_000_000
         var handles: [RPCHandle] = []
