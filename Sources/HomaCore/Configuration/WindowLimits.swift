@@ -29,7 +29,7 @@ extension Tuning {
     /// How far above the configured size the window may grow. More would not fit the receiving socket.
     static var largestGrowth: Int { 4 }
     private static var fewestPackets: Int { 20 }
-    /// As many round trips' worth of calls may be under way beyond the configured bytes: with half of it 3 % of a link of
+    /// So many round trips of calls may be under way beyond the configured bytes: with half of it 3 % of a link of
     /// 10 Gb/s idled at a distance of 0.6 ms (WindowTests).
     private static var callRoundTrips: Int { 16 }
     /// Across a large site.
