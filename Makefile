@@ -2,7 +2,7 @@
 
 SWIFT ?= swift
 
-.PHONY: help build test check lint format tsan demo bench suite microbench netns lab clean
+.PHONY: install help build test check lint format tsan demo bench suite microbench netns lab clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,12 @@ tsan: ## the buffer pool under the thread sanitizer
 
 demo: ## a server and a client on this machine
 	$(SWIFT) run -c release homa demo
+
+PREFIX ?= /usr/local
+
+install: ## the command homa, to $(PREFIX)/bin
+	$(SWIFT) build -c release --product homa
+	install -D .build/release/homa $(DESTDIR)$(PREFIX)/bin/homa
 
 bench: ## latency and throughput, with TCP beside it
 	$(SWIFT) run -c release homa bench

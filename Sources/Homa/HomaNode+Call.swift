@@ -52,8 +52,8 @@ extension HomaNode {
     ///   - server: the server's socket.
     ///   - count: length of the request, 1 … 1 000 000 bytes.
     ///   - deadline: longest time to wait for the response; nil: as long as the server gives signs of life.
-    ///   - fill: appends the bytes; those that it leaves out are zero. It runs once at most, on the node's own thread:
-    ///     it must not block or wait. It does not run when the call ends before its turn.
+    ///   - fill: appends the bytes; those that it leaves out are zero. It runs once at most: for up to 1 KB at once,
+    ///     for more on the node's own thread, where it must not block or wait, and not if the call ends before its turn.
     /// - Throws: ``HomaError``.
     public nonisolated(nonsending) func call(
         _ server: HomaAddress, count: Int, deadline: Duration? = nil,

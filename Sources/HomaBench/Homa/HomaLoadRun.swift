@@ -116,7 +116,11 @@ final class HomaLoadRun: @unchecked Sendable {
     private func call(_ request: ScheduledRequest, intended: UInt64) async {
         let message = plan.message(for: request)
         do {
-            let reply = try await node.call(servers[request.target], count: message.length) { message.write(to: &$0) }
+            // Of short messages the closure would be as large as the bytes.
+            let reply =
+                message.length <= 1024
+                ? try await node.call(servers[request.target], sending: HomaBuffer(message))
+                : try await node.call(servers[request.target], count: message.length) { message.write(to: &$0) }
             let intact = reply.matches(message.response)
             recorder.completed(request: message, intended: intended, now: now(), intact: intact)
         } catch {

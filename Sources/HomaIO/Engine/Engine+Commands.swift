@@ -72,7 +72,7 @@ extension Engine {
         let cookie = state.pointee.calls.insert(call)
         let request = CallRequest(
             destination: destination, serverPort: call.serverPort, clientPort: state.pointee.clientPort,
-            length: call.message.count, payload: payload, cookie: cookie,
+            length: call.count, payload: payload, cookie: cookie,
             deadline: call.limitNanoseconds.map { now.advanced(byNanoseconds: $0) } ?? .distantFuture)
         do {
             call.phase = .running(
@@ -117,7 +117,8 @@ extension Engine {
     @inline(never)
     private func makePayload(_ token: UInt64) -> UnsafeRawPointer {
         let owner = state.pointee.sends[token].owner
-        let buffer = unsafeDowncast(owner.takeUnretainedValue(), to: PendingCall.self).message.makeBuffer()
+        let call = unsafeDowncast(owner.takeUnretainedValue(), to: PendingCall.self)
+        guard let buffer = call.source?.makeBuffer() else { preconditionFailure("a call without bytes has no source") }
         state.pointee.sends[token] = SendRecord(buffer)
         owner.release()
         return buffer.base

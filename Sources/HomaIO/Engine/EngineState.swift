@@ -16,7 +16,7 @@ struct SendRecord {
     }
 
     init(_ call: PendingCall) {
-        if case .buffer(let buffer) = call.message {
+        if let buffer = call.buffer {
             base = buffer.base
             owner = Unmanaged<AnyObject>.passRetained(buffer)
         } else {

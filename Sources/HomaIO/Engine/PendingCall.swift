@@ -17,8 +17,12 @@ public final class PendingCall: @unchecked Sendable {
 
     let destination: PeerAddress
     let serverPort: UInt16
-    /// The message; its bytes need not exist before the first packet leaves.
-    let message: MessageSource
+    /// The message, where its bytes need not exist before the first packet leaves.
+    let source: MessageSource?
+    /// The message, where they exist.
+    let buffer: OutgoingBuffer?
+    /// Length of the message in bytes.
+    let count: Int
     /// Nanoseconds from the start to the deadline; nil: none.
     let limitNanoseconds: UInt64?
     /// No response is wanted.
@@ -30,6 +34,8 @@ public final class PendingCall: @unchecked Sendable {
     /// How long the call took; meaningful once it has ended.
     public internal(set) var elapsedNanoseconds: UInt64 = 0
 
+    private static var shortLimit: Int { 1024 }
+
     public init(
         to destination: PeerAddress, port: UInt16, sending message: MessageSource, limitNanoseconds: UInt64?,
         isOneWay: Bool = false
@@ -37,7 +43,18 @@ public final class PendingCall: @unchecked Sendable {
         self.destination = destination
         self.isOneWay = isOneWay
         serverPort = port
-        self.message = message
+        count = message.count
+        // Of a short message the description is no smaller.
+        if case .buffer(let buffer) = message {
+            self.buffer = buffer
+            source = nil
+        } else if message.count <= Self.shortLimit {
+            buffer = message.makeBuffer()
+            source = nil
+        } else {
+            buffer = nil
+            source = message
+        }
         self.limitNanoseconds = limitNanoseconds
     }
 
