@@ -53,7 +53,7 @@ extension HomaNode {
     ///   - count: length of the request, 1 … 1 000 000 bytes.
     ///   - deadline: longest time to wait for the response; nil: as long as the server gives signs of life.
     ///   - fill: appends the bytes; those that it leaves out are zero. It runs once at most: for up to 1 KB at once,
-    ///     for more on the node's own thread, where it must not block or wait, and not if the call ends before its turn.
+    ///     for more on the node's own thread, where it must not block or wait. It does not run if the call ends before.
     /// - Throws: ``HomaError``.
     public nonisolated(nonsending) func call(
         _ server: HomaAddress, count: Int, deadline: Duration? = nil,
