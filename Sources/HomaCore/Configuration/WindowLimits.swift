@@ -33,7 +33,7 @@ extension Tuning {
     /// 10 Gb/s idled at a distance of 0.6 ms (WindowTests).
     private static var callRoundTrips: Int { 16 }
     /// Across a large site.
-    private static var unknownRoundTrip: UInt64 { 500_000 }
+    private static var unknownRoundTrip: UInt64 { 540_000 }
 
     /// For peers with this round trip, in nanoseconds; nil: not known.
     func limits(roundTrip: UInt64?) -> WindowLimits {
@@ -63,7 +63,10 @@ extension Tuning {
     /// which all is sent, while the word that they have arrived is on its way back. A peer is taken for far until its
     /// round trip is known.
     func bytesForDistance(roundTrip: UInt64?) -> UInt32 {
-        adaptsWindows ? UInt32(clamping: Self.callRoundTrips * bytes(in: roundTrip ?? Self.unknownRoundTrip)) : 0
+        guard adaptsWindows else { return 0 }
+        // What hosts take is no distance.
+        let way = max(roundTrip ?? Self.unknownRoundTrip, Self.hostTime) - Self.hostTime
+        return UInt32(clamping: Self.callRoundTrips * bytes(in: way))
     }
 
     /// Whether a first grant comes later than the unscheduled bytes last. Then a message must be announced while the
