@@ -49,7 +49,7 @@ struct LoadOptions: ParsableArguments {
     @Option(
         help: "Open loop: most requests outstanding at once; later ones wait, and their waiting counts.",
         within: .count(1...1_000_000))
-    var cap = 10_000
+    var cap = 100_000
 
     /// Requests per second that an open loop can offer, as --rate has it.
     static let rates = 0.001...1e8

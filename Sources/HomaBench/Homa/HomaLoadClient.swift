@@ -18,10 +18,18 @@ public struct HomaLoadClient: Sendable {
     ///
     /// Throws when the node cannot be opened or the server's name means nothing. Calls that fail are counted.
     public func run(_ plan: LoadPlan) async throws -> LoadResult {
-        try await withHomaNode(configuration) { node in
+        try await withHomaNode(Self.configuration(configuration, for: plan)) { node in
             let address = try await node.resolve(server)
             return await run(plan, on: node, to: address)
         }
+    }
+
+    /// The configuration of a node that holds as many calls as the plan lets be outstanding.
+    public static func configuration(_ configuration: HomaConfiguration, for plan: LoadPlan) -> HomaConfiguration {
+        var configuration = configuration
+        // Those that are over are still answered for a while.
+        configuration.endpoint.maximumRPCs = max(configuration.endpoint.maximumRPCs, plan.outstandingLimit + 4096)
+        return configuration
     }
 
     /// Runs the plan on a node that is open already.
@@ -38,7 +46,7 @@ public struct HomaLoadClient: Sendable {
             for (shard, executor) in executors.enumerated() {
                 let part = plan.part(shard, of: executors.count)
                 group.addTask(executorPreference: executor) {
-                    await HomaLoadRun(plan: part, node: node, servers: servers).run()
+                    await HomaLoadRun(plan: part, node: node, servers: servers, on: executor).run()
                 }
             }
             var sum = await group.next()!

@@ -15,14 +15,18 @@ final class HomaLoadRun: @unchecked Sendable {
     private var sequence: RequestSequence
     private var recorder: LoadRecorder
     private var outstanding = 0
-    /// Open loop: callers that wait for their next request. They are kept because a task group takes the longer to part
-    /// with a child the more it has: with ten thousand outstanding that alone held calls down to 10 000 a second.
+    private let executor: any TaskExecutor
+    /// All who make calls. They are no children of a task group, which takes the longer to part with one the more it
+    /// has: with ten thousand that alone held calls down to 10 000 a second.
+    private var callers: [Task<Void, Never>] = []
+    /// Open loop: those that wait for their next request.
     private var idleCallers: [UnsafeContinuation<ScheduledRequest?, Never>] = []
     /// The drain time is over: what fails now was cancelled by us, and counts as unfinished.
     private var isClosing = false
 
-    init(plan: LoadPlan, node: HomaNode, servers: [HomaAddress]) {
+    init(plan: LoadPlan, node: HomaNode, servers: [HomaAddress], on executor: any TaskExecutor) {
         self.plan = plan
+        self.executor = executor
         self.node = node
         self.servers = servers
         start = MonotonicClock.now()
@@ -35,23 +39,26 @@ final class HomaLoadRun: @unchecked Sendable {
     private func now() -> UInt64 { MonotonicClock.now() - start }
 
     func run() async -> LoadResult {
-        await withDiscardingTaskGroup { group in
-            switch plan.pace {
-            case .openLoop: await generate(in: &group)
-            case .closedLoop(let workers):
-                for _ in 0..<workers { group.addTask { await self.work() } }
-                await sleep(until: end)
-            }
-            await drain()
-            group.cancelAll()
-            dismissIdleCallers()
+        switch plan.pace {
+        case .openLoop: await generate()
+        case .closedLoop(let workers):
+            for _ in 0..<workers { addCaller { await self.work() } }
+            await sleep(until: end)
         }
+        await drain()
+        for caller in callers { caller.cancel() }
+        for caller in idleCallers { caller.resume(returning: nil) }
+        for caller in callers { await caller.value }
         return recorder.finish()
+    }
+
+    private func addCaller(_ body: @escaping @Sendable () async -> Void) {
+        callers.append(Task(executorPreference: executor, operation: body))
     }
 
     // MARK: Open loop
 
-    private func generate(in group: inout DiscardingTaskGroup) async {
+    private func generate() async {
         var next = sequence.next()
         var hitCap = false
         while next.intended < end {
@@ -73,7 +80,7 @@ final class HomaLoadRun: @unchecked Sendable {
             if let caller = idleCallers.popLast() {
                 caller.resume(returning: request)
             } else {
-                group.addTask { await self.makeCalls(from: request) }
+                addCaller { await self.makeCalls(from: request) }
             }
             next = sequence.next()
             hitCap = false
@@ -92,11 +99,6 @@ final class HomaLoadRun: @unchecked Sendable {
             guard !isClosing else { return }
             next = await withUnsafeContinuation { idleCallers.append($0) }
         }
-    }
-
-    private func dismissIdleCallers() {
-        for caller in idleCallers { caller.resume(returning: nil) }
-        idleCallers = []
     }
 
     // MARK: Closed loop

@@ -48,7 +48,7 @@ public struct LoadPlan: Sendable, Equatable {
     public init(
         sizes: SizeDistribution, pace: Pace, response: Response = .echo, warmUp: Duration = .seconds(1),
         duration: Duration = .seconds(5), drain: Duration = .seconds(1), seed: UInt64 = 1,
-        outstandingCap: Int = 10_000, connections: Int = 1, targets: Int = 1, baseline: SlowdownBaseline? = nil
+        outstandingCap: Int = 100_000, connections: Int = 1, targets: Int = 1, baseline: SlowdownBaseline? = nil
     ) {
         precondition(targets >= 1, "requests go to somebody")
         self.sizes = sizes.truncated(to: HomaLimits.maximumMessageLength)

@@ -14,8 +14,14 @@ struct RingQueue<Element> {
 
     /// The element `offset` places behind the first.
     subscript(offset: Int) -> Element {
-        precondition(offset >= 0 && offset < count, "beyond the queue")
-        return slots[(head + offset) & (slots.count - 1)].unsafelyUnwrapped
+        get {
+            precondition(offset >= 0 && offset < count, "beyond the queue")
+            return slots[(head + offset) & (slots.count - 1)].unsafelyUnwrapped
+        }
+        set {
+            precondition(offset >= 0 && offset < count, "beyond the queue")
+            slots[(head + offset) & (slots.count - 1)] = newValue
+        }
     }
 
     var first: Element? { count == 0 ? nil : slots[head] }

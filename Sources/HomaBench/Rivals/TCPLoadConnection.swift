@@ -12,8 +12,8 @@ final class TCPLoadConnection {
         var message: PatternMessage
         /// Nanoseconds since the start of the run that latency counts from.
         var intended: UInt64
-        /// The request's bytes, until they have been sent.
-        var frame: FrameMemory.Frame
+        /// The request's bytes, from the time at which the socket can take them until it has.
+        var frame: FrameMemory.Frame?
     }
 
     let file: Int32
@@ -39,7 +39,7 @@ final class TCPLoadConnection {
     deinit { close(file) }
 
     func enqueue(_ message: PatternMessage, intended: UInt64) {
-        outstanding.append(Outstanding(message: message, intended: intended, frame: memory.frame(of: message)))
+        outstanding.append(Outstanding(message: message, intended: intended))
         unsent += 1
     }
 
@@ -50,7 +50,7 @@ final class TCPLoadConnection {
             gather.reset()
             var index = outstanding.count - unsent
             var position = sentBytes
-            while index < outstanding.count, gather.add(outstanding[index].frame, from: position) {
+            while index < outstanding.count, gather.add(frame(index), from: position) {
                 position = 0
                 index += 1
             }
@@ -64,11 +64,18 @@ final class TCPLoadConnection {
         }
     }
 
+    /// As a call's over Homa, a request's bytes come into being when they can leave, not when it was due.
+    private func frame(_ index: Int) -> FrameMemory.Frame {
+        if let frame = outstanding[index].frame { return frame }
+        let frame = memory.frame(of: outstanding[index].message)
+        outstanding[index].frame = frame
+        return frame
+    }
+
     private func advance(_ count: Int) {
         sentBytes += count
         while unsent > 0 {
-            let frame = outstanding[outstanding.count - unsent].frame
-            guard sentBytes >= frame.count else { return }
+            guard let frame = outstanding[outstanding.count - unsent].frame, sentBytes >= frame.count else { return }
             memory.recycle(frame)
             sentBytes -= frame.count
             unsent -= 1
@@ -80,7 +87,7 @@ final class TCPLoadConnection {
         guard !isWrittenOff else { return nil }
         isWrittenOff = true
         let requests = (0..<outstanding.count).map { outstanding[$0] }
-        for request in requests.suffix(unsent) { memory.recycle(request.frame) }
+        for case let frame? in requests.suffix(unsent).map(\.frame) { memory.recycle(frame) }
         outstanding = RingQueue()
         unsent = 0
         return requests

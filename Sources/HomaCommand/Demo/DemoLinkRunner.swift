@@ -107,7 +107,7 @@ struct DemoLinkRunner {
             responseBytes: nil, warmUpNanoseconds: Int64(timeline.warmUp),
             durationNanoseconds: Int64(timeline.after.end - timeline.warmUp),
             drainNanoseconds: Int64(drain.wholeNanoseconds),
-            seed: seed, cap: 10_000, connections: connections,
+            seed: seed, cap: 100_000, connections: connections,
             baseline: LabBaseline(rttNanoseconds: 100_000, bitsPerSecond: description.bitsPerSecond),
             spinNanoseconds: 0,
             settings: LabSettings(bitsPerSecond: description.bitsPerSecond, mtu: description.mtu),

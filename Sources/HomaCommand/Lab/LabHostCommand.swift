@@ -40,6 +40,7 @@ struct LabHostCommand: AsyncParsableCommand {
         configuration.usesSegmentationOffload = job.usesOffloads
         configuration.usesReceiveOffload = job.usesOffloads
         configuration.logger.logLevel = .warning
+        configuration = HomaLoadClient.configuration(configuration, for: plan)
         try await withHomaNode(configuration) { node in
             let socket = try node.openSocket(port: job.port)
             let servers = try job.targets.map { try HomaAddress($0) }

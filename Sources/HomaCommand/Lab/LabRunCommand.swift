@@ -158,7 +158,7 @@ struct LabLoadOptions: ParsableArguments {
     @Option(
         help: "Most requests of a host outstanding at once; later ones wait, and their waiting counts.",
         within: .count(1...1_000_000))
-    var cap = 10_000
+    var cap = 100_000
 
     func validate() throws {
         _ = try usage { try Workload.named(workload) }

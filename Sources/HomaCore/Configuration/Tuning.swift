@@ -54,6 +54,9 @@ struct Tuning: BitwiseCopyable {
     let acknowledgementDelay: UInt64
 
     let serverRPCsPerPeer: UInt32
+    /// So many messages' unscheduled bytes may be under way to a peer: 4 MB by default, of the 8 MB that a socket holds
+    /// with what the system adds to each packet.
+    private static var messagesInSocket: Int { 64 }
     let admission: CallAdmission.Limits
     let brokenLimit: UInt32
     let distrustedRequests: UInt32
@@ -121,6 +124,9 @@ struct Tuning: BitwiseCopyable {
         admission = CallAdmission.Limits(
             unfinished: UInt32(configuration.maximumCallsPerPeer),
             calls: UInt32(configuration.callsUnderWayPerPeer), bytes: UInt32(configuration.bytesUnderWayPerPeer),
+            unscheduled: unscheduledBytes,
+            unscheduledTogether: UInt32(
+                clamping: max(configuration.bytesUnderWayPerPeer, Self.messagesInSocket * Int(unscheduledBytes))),
             oldestEarning: configuration.senderOldestShare / (1 - configuration.senderOldestShare))
         brokenLimit = UInt32(configuration.brokenRequestLimit)
         distrustedRequests = UInt32(configuration.distrustedRequests)

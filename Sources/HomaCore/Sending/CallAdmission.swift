@@ -16,6 +16,10 @@ struct CallAdmission: BitwiseCopyable {
         var calls: UInt32
         /// Length of those together, in bytes, from which on no more begins.
         var bytes: UInt32
+        /// Bytes that leave of each without a grant, at most, and of all together: what the peer's socket holds. Nothing
+        /// else keeps those from overflowing it.
+        var unscheduled: UInt32
+        var unscheduledTogether: UInt32
         /// What the oldest of the queue earns for each byte admitted from it.
         var oldestEarning: Double
 
@@ -25,6 +29,7 @@ struct CallAdmission: BitwiseCopyable {
             var part = self
             part.calls = max(1, calls / UInt32(shards))
             part.bytes = max(1, bytes / UInt32(shards))
+            part.unscheduledTogether = max(1, unscheduledTogether / UInt32(shards))
             return part
         }
     }
@@ -62,12 +67,13 @@ struct CallAdmission: BitwiseCopyable {
     /// Whether a call of this length may begin now.
     func mayBegin(_ length: UInt32, _ limits: Limits) -> Bool {
         guard unfinished < limits.unfinished else { return false }
-        var (callsBelow, bytesBelow) = (UInt32(0), UInt32(0))
+        var (callsBelow, bytesBelow, unscheduledBelow) = (UInt32(0), UInt32(0), UInt32(0))
         for size in 0...Self.sizeClass(length) {
             callsBelow += UInt32(calls[size])
             bytesBelow &+= bytes[size]
+            unscheduledBelow &+= min(bytes[size], UInt32(calls[size]) &* limits.unscheduled)
         }
-        return callsBelow < limits.calls && bytesBelow < limits.bytes
+        return callsBelow < limits.calls && bytesBelow < limits.bytes && unscheduledBelow < limits.unscheduledTogether
     }
 
     mutating func admit(_ length: UInt32, _ limits: Limits) {

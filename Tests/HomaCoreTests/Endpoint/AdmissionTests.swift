@@ -173,14 +173,19 @@ struct AdmissionTests {
         "what is under way is the limit at most for each class, whatever begins and ends",
         arguments: 0..<8 as Range<UInt64>)
     func conservation(seed: UInt64) throws {
-        let limits = CallAdmission.Limits(unfinished: 40, calls: 12, bytes: 300_000, oldestEarning: 0)
+        let limits = CallAdmission.Limits(
+            unfinished: 40, calls: 12, bytes: 300_000, unscheduled: 10_000, unscheduledTogether: 100_000,
+            oldestEarning: 0)
         var random = SeededRandom(seed: seed)
         var admission = CallAdmission()
         var begun: [UInt32] = []
         for _ in 0..<5000 {
             let length = 1 + UInt32(random.next() % (1 << (1 + random.next() % 20)))
             let below = begun.filter { CallAdmission.sizeClass($0) <= CallAdmission.sizeClass(length) }
-            let mayBegin = begun.count < 40 && below.count < 12 && below.reduce(0, +) < 300_000
+            let unscheduled = Dictionary(grouping: below, by: CallAdmission.sizeClass).values
+                .map { min($0.reduce(0, +), 10_000 * UInt32($0.count)) }.reduce(0, +)
+            let mayBegin =
+                begun.count < 40 && below.count < 12 && below.reduce(0, +) < 300_000 && unscheduled < 100_000
             let answer = admission.mayBegin(length, limits)
             #expect(answer == mayBegin)
             if answer {
