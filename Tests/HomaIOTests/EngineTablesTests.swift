@@ -9,7 +9,7 @@ import Testing
 struct EngineTablesTests {
     @Test("a slab keeps entries under their index while it grows and reuses what is free")
     func slab() {
-        var slab = Slab<Int>(capacity: 2)
+        var slab = TokenTable<Int>(capacity: 2)
         let indices = (0..<100).map { slab.insert($0) }
         #expect(Set(indices).count == 100)
         for (value, index) in indices.enumerated() { #expect(slab[index] == value) }

@@ -69,8 +69,8 @@ public final class Engine: @unchecked Sendable {
         state = .allocate(capacity: 1)
         state.initialize(
             to: EngineState(
-                endpoint: endpoint, driver: driver, poller: poller, sends: Slab(capacity: 1024),
-                calls: Slab(capacity: 1024), now: now, lastWork: now, lastErrorCheck: now, clientPort: clientPort))
+                endpoint: endpoint, driver: driver, poller: poller, sends: TokenTable(capacity: 1024),
+                calls: TokenTable(capacity: 1024), now: now, lastWork: now, lastErrorCheck: now, clientPort: clientPort))
     }
 
     deinit {

@@ -42,10 +42,10 @@ struct EngineState: ~Copyable {
     var poller: Poller
     var jobs = JobQueue()
     var timers = TimerQueue()
-    var sends: Slab<SendRecord>
+    var sends: TokenTable<SendRecord>
     /// Of payload that is not needed any more, in that order; only while the kernel has no room.
     var releases: [PendingRelease] = []
-    var calls: Slab<PendingCall>
+    var calls: TokenTable<PendingCall>
     var ports = PortSinks()
     /// Buffer that changes places with the inbox's.
     var commands: [EngineCommand] = []

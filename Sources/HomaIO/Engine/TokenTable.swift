@@ -2,7 +2,7 @@
 
 /// A growing table whose entries keep their index while they live, so that an index can travel
 /// through the protocol core as a 64-bit token.
-struct Slab<Element>: ~Copyable {
+struct TokenTable<Element>: ~Copyable {
     private enum Entry {
         case live(Element)
         /// Index of the next free entry, or -1.
@@ -32,7 +32,7 @@ struct Slab<Element>: ~Copyable {
         if firstFree < 0 { grow() }
         let index = firstFree
         guard case .free(let next) = entries[index] else {
-            preconditionFailure("a slab's free list leads to a live entry")
+            preconditionFailure("the free list leads to a live entry")
         }
         firstFree = next
         entries[index] = .live(element)
@@ -44,13 +44,13 @@ struct Slab<Element>: ~Copyable {
     subscript(index: UInt64) -> Element {
         get {
             guard index < UInt64(capacity), case .live(let element) = entries[Int(index)] else {
-                preconditionFailure("no such entry in the slab")
+                preconditionFailure("no entry has this token")
             }
             return element
         }
         set {
             guard index < UInt64(capacity), case .live = entries[Int(index)] else {
-                preconditionFailure("no such entry in the slab")
+                preconditionFailure("no entry has this token")
             }
             entries[Int(index)] = .live(newValue)
         }
