@@ -116,7 +116,7 @@ struct FuzzTests {
                 net.launch(Self.packet(&random), from: hosts[1 - target].address, to: hosts[target].address)
             }
             try net.run(until: net.now.advanced(byNanoseconds: .random(in: 0...300_000, using: &random)))
-            for host in hosts { Self.checkBooks(host) }
+            for host in hosts { host.endpoint.checkInvariants() }
         }
         try net.run()
         for (index, host) in hosts.enumerated() {
@@ -130,29 +130,5 @@ struct FuzzTests {
             #expect(host.pool.statistics.leasesLive == 0)
             #expect(host.endpoint.nextDeadline == nil)
         }
-    }
-
-    /// What must hold at any time: totals are sums, links lead where they should.
-    static func checkBooks(_ host: TestHost) {
-        var counted = 0
-        var ranges = 0
-        var rpcs: [UInt32: UInt32] = [:]
-        for slot in 0..<host.endpoint.rpcs.fresh where host.endpoint.rpcs.at(slot).pointee.state != .free {
-            let rpc = host.endpoint.rpcs.at(slot).pointee
-            rpcs[rpc.peer, default: 0] += 1
-            counted += Int(rpc.incoming.counted)
-            ranges += Int(rpc.incoming.gaps.count) + Int(rpc.outgoing.resends.count)
-            // A call has no identifier before its first packet.
-            let found = rpc.id.rawValue == 0 ? slot : host.endpoint.index.find(rpc.id, peer: rpc.peer)
-            #expect(found == slot)
-            #expect(rpc.admission != .queued || rpc.id.rawValue == 0, "a call began and still waits")
-            let isWatched = host.endpoint.timers.contains(slot)
-            #expect(isWatched == (rpc.state != .inService))
-            let sends = rpc.outgoing.length > 0 && rpc.outgoing.isSendable
-            if host.endpoint.sendQueue.contains(slot) { #expect(sends) }
-        }
-        #expect(host.endpoint.incomingBytes == counted)
-        #expect(host.endpoint.rangesInUse == ranges)
-        for (peer, count) in rpcs { #expect(host.endpoint.peers.at(peer).pointee.rpcs == count) }
     }
 }

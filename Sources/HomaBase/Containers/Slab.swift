@@ -133,3 +133,27 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
         precondition(free + live == Int(used), "\(free) free and \(live) live of \(used) slots")
     }
 }
+
+/// Access to the records of a ``Slab`` for another owner of some of their fields. Valid as long as the slab.
+@frozen
+public struct SlabView<Element: BitwiseCopyable>: BitwiseCopyable {
+    @usableFromInline let elements: UnsafeMutablePointer<Element>
+    @usableFromInline let states: UnsafeMutablePointer<Slab<Element>.State>
+
+    @inlinable
+    public init(_ slab: borrowing Slab<Element>) {
+        elements = slab.elements
+        states = slab.states
+    }
+
+    /// Whether a slot is live that ever was.
+    @inlinable
+    public func isLive(_ slot: UInt32) -> Bool { states[Int(slot)].generation & 1 == 1 }
+
+    /// The record of a live slot.
+    @inlinable
+    public subscript(slot: UInt32) -> UnsafeMutablePointer<Element> {
+        assert(states[Int(slot)].generation & 1 == 1, "slot \(slot) is not live")
+        return elements + Int(slot)
+    }
+}

@@ -55,39 +55,39 @@ public struct SlabList<Kind: SlabListKind>: BitwiseCopyable {
 
     @inlinable
     @inline(__always)
-    func links(_ slot: UInt32, _ slab: borrowing Slab<Kind.Element>) -> UnsafeMutablePointer<SlabLinks> {
+    func links(_ slot: UInt32, _ slab: SlabView<Kind.Element>) -> UnsafeMutablePointer<SlabLinks> {
         Kind.links(of: slab[slot])
     }
 
     /// The slot after this one; nil at the end.
     @inlinable
     @inline(__always)
-    public func next(after slot: UInt32, _ slab: borrowing Slab<Kind.Element>) -> UInt32? {
+    public func next(after slot: UInt32, _ slab: SlabView<Kind.Element>) -> UInt32? {
         let next = links(slot, slab).pointee.next
         return next == SlabLinks.end ? nil : next
     }
 
     /// Adds a record behind all others.
     @inlinable
-    public mutating func append(_ slot: UInt32, _ slab: borrowing Slab<Kind.Element>) {
+    public mutating func append(_ slot: UInt32, _ slab: SlabView<Kind.Element>) {
         insert(slot, after: tail, before: SlabLinks.end, slab)
     }
 
     /// Adds a record before all others.
     @inlinable
-    public mutating func prepend(_ slot: UInt32, _ slab: borrowing Slab<Kind.Element>) {
+    public mutating func prepend(_ slot: UInt32, _ slab: SlabView<Kind.Element>) {
         insert(slot, after: SlabLinks.end, before: head, slab)
     }
 
     /// Adds a record between one that is in the list and the one before it.
     @inlinable
-    public mutating func insert(_ slot: UInt32, before next: UInt32, _ slab: borrowing Slab<Kind.Element>) {
+    public mutating func insert(_ slot: UInt32, before next: UInt32, _ slab: SlabView<Kind.Element>) {
         insert(slot, after: links(next, slab).pointee.previous, before: next, slab)
     }
 
     @inlinable
     mutating func insert(
-        _ slot: UInt32, after previous: UInt32, before next: UInt32, _ slab: borrowing Slab<Kind.Element>
+        _ slot: UInt32, after previous: UInt32, before next: UInt32, _ slab: SlabView<Kind.Element>
     ) {
         let own = links(slot, slab)
         assert(!own.pointee.isLinked, "slot \(slot) is in a list of this kind already")
@@ -100,7 +100,7 @@ public struct SlabList<Kind: SlabListKind>: BitwiseCopyable {
 
     /// Takes a record out that is in this list.
     @inlinable
-    public mutating func remove(_ slot: UInt32, _ slab: borrowing Slab<Kind.Element>) {
+    public mutating func remove(_ slot: UInt32, _ slab: SlabView<Kind.Element>) {
         let own = links(slot, slab)
         precondition(own.pointee.isLinked, "a record leaves a list that it is not in")
         let previous = own.pointee.previous
@@ -112,7 +112,7 @@ public struct SlabList<Kind: SlabListKind>: BitwiseCopyable {
     }
 
     /// Traps unless the list is whole: live records, linked both ways, as many as are counted.
-    public func checkInvariants(_ slab: borrowing Slab<Kind.Element>) {
+    public func checkInvariants(_ slab: SlabView<Kind.Element>) {
         var counted: UInt32 = 0
         var previous = SlabLinks.end
         var slot = head

@@ -33,7 +33,10 @@ extension Endpoint {
     /// Sends every acknowledgement that waits for a packet to ride on. For the end of the endpoint's life: nobody could
     /// tell the servers afterwards, and they would keep their responses until they take us for dead.
     public mutating func sendStoredAcks() {
-        for index in peers.known() where peers.at(index).pointee.ackCount > 0 {
+        var next = peers.live(from: 0)
+        while let index = next {
+            next = peers.live(from: index + 1)
+            guard peers.at(index).pointee.ackCount > 0 else { continue }
             let fields = takeAcks(from: index)
             // Any of them stands in the header; its client port is not looked at.
             let header = PacketHeader(
@@ -46,8 +49,11 @@ extension Endpoint {
     /// True while the other side of something that was answered or sent here has not said that it has it.
     public var awaitsAcks: Bool {
         mutating get {
-            for slot in 0..<rpcs.fresh where rpcs.at(slot).pointee.state == .outgoing {
-                if !rpcs.at(slot).pointee.isClient || rpcs.at(slot).pointee.kind != .call { return true }
+            var next = rpcs.live(from: 0)
+            while let slot = next {
+                let rpc = rpcs.at(slot)
+                if rpc.pointee.state == .outgoing, !rpc.pointee.isClient || rpc.pointee.kind != .call { return true }
+                next = rpcs.live(from: slot + 1)
             }
             return false
         }
@@ -62,7 +68,7 @@ extension Endpoint {
 
     /// The peer has the response to one of its calls.
     mutating func acknowledged(_ ack: AckRecord, by peer: UInt32, at now: Instant) {
-        guard let slot = index.find(ack.clientID.peer, peer: peer) else {
+        guard let slot = rpcs.find(ack.clientID.peer, peer: peer) else {
             if shardCount > 1, ack.clientID.shard(of: shardCount) != shard { forward(ack, from: peer) }
             return
         }

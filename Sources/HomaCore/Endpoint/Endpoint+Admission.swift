@@ -21,7 +21,7 @@ extension Endpoint {
         counters.callsQueued += 1
         sendQueue.remove(slot)
         rpc.pointee.admission = .queued
-        peer.pointee.admission.enqueue(slot, length: length, rpcs)
+        peer.pointee.admission.enqueue(slot, length: length, rpcs.view)
     }
 
     private mutating func limits(for peer: UnsafeMutablePointer<Peer>) -> CallAdmission.Limits {
@@ -68,7 +68,7 @@ extension Endpoint {
         let peer = peers.at(index)
         guard peer.pointee.admission.hasQueued else { return }
         let limits = limits(for: peer)
-        while let slot = peer.pointee.admission.next(limits, rpcs) { start(slot, at: now) }
+        while let slot = peer.pointee.admission.next(limits, rpcs.view) { start(slot, at: now) }
     }
 
     private mutating func start(_ slot: UInt32, at now: Instant) {
@@ -84,6 +84,6 @@ extension Endpoint {
     private mutating func dequeue(_ slot: UInt32) {
         let rpc = rpcs.at(slot)
         rpc.pointee.admission = .none
-        peer(of: slot).pointee.admission.dequeue(slot, length: rpc.pointee.admissionBytes, rpcs)
+        peer(of: slot).pointee.admission.dequeue(slot, length: rpc.pointee.admissionBytes, rpcs.view)
     }
 }

@@ -110,9 +110,10 @@ extension Endpoint {
     /// Ends every RPC without a word to the peers: calls fail as aborted, all payload is released
     /// and all buffers held here go back. For the end of the endpoint's life.
     public mutating func releaseEverything(at now: Instant) {
-        for slot in 0..<rpcs.fresh {
-            guard rpcs.at(slot).pointee.state != .free else { continue }
+        var next = rpcs.live(from: 0)
+        while let slot = next {
             if rpcs.at(slot).pointee.isClient { failCall(slot, .aborted, at: now) } else { removeRPC(slot, at: now) }
+            next = rpcs.live(from: slot + 1)
         }
     }
 

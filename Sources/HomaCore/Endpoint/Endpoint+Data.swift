@@ -37,8 +37,8 @@ extension Endpoint {
         if header.extensions.marks.contains(.oneWay) { rpcs.at(slot).pointee.kind = .markedMessage }
         beginIncoming(slot, data, at: now)
         let disposition = acceptBytes(slot, data, at: now)
-        // A request that came in one packet is complete; the others need watching.
-        if rpcs.at(slot).pointee.state == .incoming {
+        // One that came in one packet is complete, and as a message over; the others need watching.
+        if rpcs.isLive(slot), rpcs.at(slot).pointee.state == .incoming {
             armTimer(slot, at: now.advanced(byNanoseconds: tuning.resendAfter))
         }
         return disposition

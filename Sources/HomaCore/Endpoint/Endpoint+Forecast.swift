@@ -23,7 +23,7 @@ extension Endpoint {
     /// The rest of the message that the last DATA packet belonged to; nil when that is complete, or has gaps, or has
     /// no buffers.
     public mutating func forecast() -> Forecast? {
-        guard recentSlot != RPCTable.none, pool != nil, isInOrder(recentSlot) else { return nil }
+        guard recentSlot != RPCStore.none, pool != nil, isInOrder(recentSlot) else { return nil }
         let rpc = rpcs.at(recentSlot)
         return Forecast(
             rpc: rpcs.handle(of: recentSlot), id: rpc.pointee.id, offset: rpc.pointee.incoming.end,

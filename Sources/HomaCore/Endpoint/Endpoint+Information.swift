@@ -33,7 +33,13 @@ extension Endpoint {
 
     /// Every RPC, in the order of its slot.
     public func allInformation(at now: Instant) -> [RPCInformation] {
-        (0..<rpcs.fresh).filter { rpcs.at($0).pointee.state != .free }.map { information(slot: $0, at: now) }
+        var all: [RPCInformation] = []
+        var next = rpcs.live(from: 0)
+        while let slot = next {
+            all.append(information(slot: slot, at: now))
+            next = rpcs.live(from: slot + 1)
+        }
+        return all
     }
 
     private func information(slot: UInt32, at now: Instant) -> RPCInformation {

@@ -31,9 +31,9 @@ extension Endpoint {
                 peer.pointee.nextHalving = now.advanced(byNanoseconds: patience(slot))
             }
         }
-        queueQuestion(slot)
+        if !rpcs.at(slot).pointee.probeLinks.isLinked { peer.pointee.probesDue.append(slot, rpcs.view) }
         askWaiting(index, at: now)
-        guard rpcs.at(slot).pointee.waitsToAsk else { return }
+        guard rpcs.at(slot).pointee.probeLinks.isLinked else { return }
         counters.questionsDeferred += 1
         // Its turn comes without the timer, which only watches for the end of all patience.
         let isRequest = rpcs.at(slot).pointee.state == .incoming && !rpcs.at(slot).pointee.isClient
@@ -60,9 +60,8 @@ extension Endpoint {
     /// Asks about those who waited longest, as many as may be.
     private mutating func askWaiting(_ index: UInt32, at now: Instant) {
         let peer = peers.at(index)
-        while peer.pointee.questions < peer.pointee.questionLimit, peer.pointee.firstToAsk != RPCTable.none {
-            let slot = peer.pointee.firstToAsk
-            unqueueQuestion(slot)
+        while peer.pointee.questions < peer.pointee.questionLimit, let slot = peer.pointee.probesDue.first {
+            peer.pointee.probesDue.remove(slot, rpcs.view)
             let due = questionDue(slot)
             if due > now { armTimer(slot, at: due) } else { ask(slot, at: now) }
         }
@@ -116,38 +115,7 @@ extension Endpoint {
             rpcs.at(slot).pointee.isAsked = false
             peer(of: slot).pointee.questions -= 1
         }
-        if rpcs.at(slot).pointee.waitsToAsk { unqueueQuestion(slot) }
-    }
-
-    // MARK: Those who wait to ask, in a list through the RPC records
-
-    private mutating func queueQuestion(_ slot: UInt32) {
-        let rpc = rpcs.at(slot)
-        guard !rpc.pointee.waitsToAsk else { return }
-        let peer = peer(of: slot)
-        rpc.pointee.waitsToAsk = true
-        rpc.pointee.asksAfter = peer.pointee.lastToAsk
-        rpc.pointee.asksBefore = RPCTable.none
-        if peer.pointee.lastToAsk == RPCTable.none {
-            peer.pointee.firstToAsk = slot
-        } else {
-            rpcs.at(peer.pointee.lastToAsk).pointee.asksBefore = slot
-        }
-        peer.pointee.lastToAsk = slot
-    }
-
-    private mutating func unqueueQuestion(_ slot: UInt32) {
-        let rpc = rpcs.at(slot)
-        let peer = peer(of: slot)
-        let before = rpc.pointee.asksAfter
-        let after = rpc.pointee.asksBefore
-        if before == RPCTable.none {
-            peer.pointee.firstToAsk = after
-        } else {
-            rpcs.at(before).pointee.asksBefore = after
-        }
-        if after == RPCTable.none { peer.pointee.lastToAsk = before } else { rpcs.at(after).pointee.asksAfter = before }
-        rpc.pointee.waitsToAsk = false
+        if rpcs.at(slot).pointee.probeLinks.isLinked { peer(of: slot).pointee.probesDue.remove(slot, rpcs.view) }
     }
 
     /// No request of the peer could begin now.

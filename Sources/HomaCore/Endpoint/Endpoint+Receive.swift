@@ -39,10 +39,10 @@ extension Endpoint {
         guard let peer else { return .failure(.unknownRPC) }
         let id = header.senderID.peer
         let slot: UInt32
-        if id == recentID, recentSlot != RPCTable.none, rpcs.at(recentSlot).pointee.peer == peer {
+        if id == recentID, recentSlot != RPCStore.none, rpcs.at(recentSlot).pointee.peer == peer {
             slot = recentSlot
         } else {
-            guard let found = index.find(id, peer: peer) else { return .failure(.unknownRPC) }
+            guard let found = rpcs.find(id, peer: peer) else { return .failure(.unknownRPC) }
             slot = found
             recentID = id
             recentSlot = found

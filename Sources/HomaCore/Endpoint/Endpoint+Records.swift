@@ -7,7 +7,7 @@ import HomaWire
 /// How RPC and peer records begin and end.
 extension Endpoint {
     mutating func findPeer(_ address: PeerAddress) -> UInt32? {
-        if recentPeer != PeerTable.none, peers.at(recentPeer).pointee.address == address { return recentPeer }
+        if recentPeer != PeerStore.none, peers.at(recentPeer).pointee.address == address { return recentPeer }
         guard let found = peers.find(address) else { return nil }
         recentPeer = found
         return found
@@ -29,7 +29,7 @@ extension Endpoint {
         }
         // The evicted record may be the one remembered.
         recentPeer = added.index
-        recentSlot = RPCTable.none
+        recentSlot = RPCStore.none
         if added.evicted { counters.peersEvicted += 1 }
         events.append(.peerAdded(address))
         return added.index
@@ -38,12 +38,10 @@ extension Endpoint {
     mutating func addRPC(
         id: RPCID, peer: UInt32, localPort: UInt16, peerPort: UInt16, state: RPC.State, at now: Instant
     ) -> UInt32? {
-        guard let (slot, generation) = rpcs.take() else { return nil }
-        rpcs.at(slot).initialize(
-            to: RPC(
-                id: id, generation: generation, peer: peer, localPort: localPort, peerPort: peerPort, state: state,
-                birth: now, lastHeard: now, lastProgress: now, nextProbe: now, probeInterval: tuning.resendAfter))
-        if id.rawValue != 0 { index.insert(id, peer: peer, slot: slot) }
+        let rpc = RPC(
+            id: id, peer: peer, localPort: localPort, peerPort: peerPort, state: state, birth: now, lastHeard: now,
+            lastProgress: now, nextProbe: now, probeInterval: tuning.resendAfter)
+        guard let slot = rpcs.add(rpc) else { return nil }
         peers.addRPC(peer, isServer: id.isServerSide)
         return slot
     }
@@ -55,16 +53,15 @@ extension Endpoint {
         releaseOutgoing(slot)
         if rpc.pointee.state == .incoming || rpc.pointee.isClient { dropIncoming(slot, at: now) }
         if rpc.pointee.isClient {
-            if rpc.pointee.id.rawValue != 0 { unlinkCall(slot) }
+            if rpc.pointee.id.rawValue != 0 { peer(of: slot).pointee.calls.remove(slot, rpcs.view) }
             releaseAdmission(slot, at: now)
         } else if rpc.pointee.state == .incoming {
             peers.at(rpc.pointee.peer).pointee.unfinishedRequests -= 1
         }
         timers.remove(slot)
-        if rpc.pointee.id.rawValue != 0 { index.remove(rpc.pointee.id, peer: rpc.pointee.peer) }
-        if recentSlot == slot { recentSlot = RPCTable.none }
+        if recentSlot == slot { recentSlot = RPCStore.none }
         peers.removeRPC(rpc.pointee.peer, isServer: !rpc.pointee.isClient, at: now)
-        rpcs.give(slot)
+        rpcs.remove(slot)
     }
 
     private mutating func releaseOutgoing(_ slot: UInt32) {
@@ -127,29 +124,8 @@ extension Endpoint {
     /// (``FinishedMemory``) would else take the first packet of a long message, held back while thousands of shorter
     /// ones left, for a late duplicate.
     mutating func identify(_ slot: UInt32) {
-        let rpc = rpcs.at(slot)
-        rpc.pointee.id = nextID
+        rpcs.identify(slot, as: nextID)
         nextID = RPCID(rawValue: nextID.rawValue &+ 2).rounded(toShard: shard, of: shardCount)
-        index.insert(rpc.pointee.id, peer: rpc.pointee.peer, slot: slot)
-        linkCall(slot)
-    }
-
-    private mutating func linkCall(_ slot: UInt32) {
-        let peer = peer(of: slot)
-        rpcs.at(slot).pointee.olderCall = peer.pointee.newestCall
-        if peer.pointee.newestCall == RPCTable.none {
-            peer.pointee.oldestCall = slot
-        } else {
-            rpcs.at(peer.pointee.newestCall).pointee.newerCall = slot
-        }
-        peer.pointee.newestCall = slot
-    }
-
-    private mutating func unlinkCall(_ slot: UInt32) {
-        let peer = peer(of: slot)
-        let older = rpcs.at(slot).pointee.olderCall
-        let newer = rpcs.at(slot).pointee.newerCall
-        if older == RPCTable.none { peer.pointee.oldestCall = newer } else { rpcs.at(older).pointee.newerCall = newer }
-        if newer == RPCTable.none { peer.pointee.newestCall = older } else { rpcs.at(newer).pointee.olderCall = older }
+        peer(of: slot).pointee.calls.append(slot, rpcs.view)
     }
 }

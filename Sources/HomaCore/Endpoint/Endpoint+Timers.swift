@@ -27,7 +27,7 @@ extension Endpoint {
                 continue
             }
             switch rpc.pointee.state {
-            case .free, .inService: timers.remove(slot)
+            case .inService: timers.remove(slot)
             case .declined: finishServerRPC(slot, at: now)
             case .lingering: linger(slot, at: now)
             case .outgoing where !rpc.pointee.isClient: awaitAcknowledgement(slot, at: now)
@@ -154,16 +154,14 @@ extension Endpoint {
     public mutating func unreachable(
         _ address: PeerAddress, failure: RPCFailure, offending: RPCID, at now: Instant
     ) {
-        guard let peer = findPeer(address), index.find(offending, peer: peer) != nil else { return }
-        while peers.at(peer).pointee.oldestCall != RPCTable.none {
-            failCall(peers.at(peer).pointee.oldestCall, failure, at: now)
-        }
+        guard let peer = findPeer(address), rpcs.find(offending, peer: peer) != nil else { return }
+        while let oldest = peers.at(peer).pointee.calls.first { failCall(oldest, failure, at: now) }
         // Calls that have not begun are in no list of the peer's.
-        for slot in 0..<rpcs.fresh {
+        var next = rpcs.live(from: 0)
+        while let slot = next {
             let rpc = rpcs.at(slot)
-            if rpc.pointee.state != .free, rpc.pointee.isClient, rpc.pointee.peer == peer {
-                failCall(slot, failure, at: now)
-            }
+            if rpc.pointee.isClient, rpc.pointee.peer == peer { failCall(slot, failure, at: now) }
+            next = rpcs.live(from: slot + 1)
         }
     }
 }

@@ -20,7 +20,7 @@ extension Endpoint {
         after packet: UnsafePointer<OutgoingPacket>, atMost limit: Int, at now: Instant
     ) -> Int {
         let slot = recentSender
-        guard slot != RPCTable.none, tuning.linkRate == nil, !tuning.probesUnscheduled, controlPackets.isEmpty,
+        guard slot != RPCStore.none, tuning.linkRate == nil, !tuning.probesUnscheduled, controlPackets.isEmpty,
             !sendQueue.isOldestsTurn, sendQueue.shortest == slot
         else { return 0 }
         let rpc = rpcs.at(slot)

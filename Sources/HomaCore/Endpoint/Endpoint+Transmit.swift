@@ -18,7 +18,7 @@ extension Endpoint {
     /// none, or the link has enough to do; then `packet` means nothing.
     public mutating func nextPacket(at now: Instant, into packet: UnsafeMutablePointer<OutgoingPacket>) -> Bool {
         issueGrants(at: now)
-        recentSender = RPCTable.none
+        recentSender = RPCStore.none
         if !controlPackets.isEmpty {
             controlPackets.popFirst(into: packet)
             let type = packet.pointee.header.common.type
@@ -55,7 +55,7 @@ extension Endpoint {
     /// it, after ``setMaximumPacket(bytes:for:)``. It goes again at once, in pieces, and so does what followed it,
     /// which was no shorter. Each message heeds one such report for each size, since a report comes for many a packet.
     public mutating func packetRefused(by address: PeerAddress, id: RPCID, offset: UInt32, at now: Instant) {
-        guard let peer = findPeer(address), let slot = index.find(id, peer: peer) else { return }
+        guard let peer = findPeer(address), let slot = rpcs.find(id, peer: peer) else { return }
         let rpc = rpcs.at(slot)
         guard rpc.pointee.outgoing.length > 0, offset < rpc.pointee.outgoing.next,
             mostPayload(slot) < rpc.pointee.outgoing.refused
@@ -169,7 +169,8 @@ extension Endpoint {
         guard tuning.acknowledgesMessages else { return 0 }
         // Nor does one shard know of the others' calls.
         guard shardCount == 1 else { return 0 }
-        let oldest = rpcs.at(peer.pointee.oldestCall).pointee.id.rawValue
+        guard let first = peer.pointee.calls.first else { return 0 }
+        let oldest = rpcs.at(first).pointee.id.rawValue
         let distance = (rpc.pointee.id.rawValue - oldest) / 2
         return distance < UInt64(UInt16.max) ? UInt16(distance + 1) : 0
     }

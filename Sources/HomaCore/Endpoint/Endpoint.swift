@@ -33,9 +33,8 @@ public struct Endpoint: ~Copyable {
     /// Longest packet that lies in at most two places of the region.
     let longestPayload: UInt32
 
-    var rpcs: RPCTable
-    var index: RPCIndex
-    var peers: PeerTable
+    var rpcs: RPCStore
+    var peers: PeerStore
     var ranges: RangePool
     var granter: Granter
     var cutoffs: CutoffLearner
@@ -56,11 +55,11 @@ public struct Endpoint: ~Copyable {
     var nextClientPort = HomaLimits.firstClientPort
     var counters = EndpointStatistics()
     /// The peer and RPC of the last packet: trains of packets find them without a search.
-    var recentPeer = PeerTable.none
+    var recentPeer = PeerStore.none
     var recentID = RPCID(rawValue: 0)
-    var recentSlot = RPCTable.none
+    var recentSlot = RPCStore.none
     /// The RPC whose message the last packet given out belongs to; none after any other packet.
-    var recentSender = RPCTable.none
+    var recentSender = RPCStore.none
 
     /// Replies that may wait to be drained; a flood of packets beyond that gets no replies.
     static var maximumControlPackets: Int { 8192 }
@@ -98,14 +97,13 @@ public struct Endpoint: ~Copyable {
         maximumRPCs = configuration.maximumRPCs
         longestMessage = tuning.maximumMessage
         longestPayload = pool.map { UInt32($0.configuration.bpageSize) } ?? .max
-        let rpcs = RPCTable(capacity: configuration.maximumRPCs)
-        granter = Granter(tuning: tuning, records: rpcs.records, maximumPeers: configuration.maximumPeers)
+        let rpcs = RPCStore(capacity: configuration.maximumRPCs, seed: seed)
+        granter = Granter(tuning: tuning, records: rpcs.view, maximumPeers: configuration.maximumPeers)
         self.rpcs = rpcs
         cutoffs = CutoffLearner(tuning, at: now)
         unscheduled = UnscheduledLimiter(
             tuning, isOn: configuration.adaptsUnscheduled && shard == 0, of: shards, at: now)
-        index = RPCIndex(capacity: configuration.maximumRPCs, seed: seed)
-        peers = PeerTable(capacity: configuration.maximumPeers, seed: seed &* 0x9E37_79B9_7F4A_7C15)
+        peers = PeerStore(capacity: configuration.maximumPeers, seed: seed &* 0x9E37_79B9_7F4A_7C15)
         // One for every message that may have to be sent again, and as many and more for gaps.
         ranges = RangePool(
             capacity: configuration.maximumRPCs + max(1024, configuration.maximumRPCs),

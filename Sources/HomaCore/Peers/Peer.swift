@@ -41,8 +41,7 @@ struct Peer: BitwiseCopyable {
     var questionLimit: UInt32
     var nextHalving = Instant.zero
     /// RPCs that wait for their turn to be asked about.
-    var firstToAsk = RPCTable.none
-    var lastToAsk = RPCTable.none
+    var probesDue = SlabList<RPC.Probes>()
     /// When the last of its requests here ended.
     var lastServed: Instant
     /// Most payload bytes per DATA packet towards it.
@@ -63,15 +62,13 @@ struct Peer: BitwiseCopyable {
     /// Our calls and one-way messages to it.
     var admission = CallAdmission()
     /// Our calls to it, by age: ids rise from the oldest on.
-    var oldestCall = RPCTable.none
-    var newestCall = RPCTable.none
+    var calls = SlabList<RPC.Calls>()
     /// Its messages that wait for a place among those granted to, and how many have one.
-    var queuedGrants = RPCTable.none
+    var queuedGrants = RPCStore.none
     var activeGrants: UInt32 = 0
     var finished = FinishedMemory()
-    /// Links in the list of peers without RPCs.
-    var idlePrevious = PeerTable.none
-    var idleNext = PeerTable.none
+    /// Among the peers without RPCs.
+    var idleLinks = SlabLinks()
     var idleSince = Instant.zero
 
     init(address: PeerAddress, segment: UInt32, questionLimit: UInt32 = 0, now: Instant) {
@@ -86,6 +83,12 @@ struct Peer: BitwiseCopyable {
 
     /// Nil until something has been measured.
     var knownRoundTrip: UInt64? { roundTrip.value == .max ? nil : roundTrip.value }
+
+    enum Idle: SlabListKind {
+        static func links(of peer: UnsafeMutablePointer<Peer>) -> UnsafeMutablePointer<SlabLinks> {
+            withUnsafeMutablePointer(to: &peer.pointee.idleLinks) { $0 }
+        }
+    }
 
     var speaksExtensions: Bool { extensionVersion > 0 }
 

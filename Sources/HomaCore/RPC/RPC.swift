@@ -15,7 +15,6 @@ import HomaBuffers
 /// ```
 struct RPC: BitwiseCopyable {
     enum State: UInt8 {
-        case free
         /// This side's message is leaving.
         case outgoing
         /// The other side's message is arriving.
@@ -40,7 +39,6 @@ struct RPC: BitwiseCopyable {
 
     /// This side's identifier: even at the client, odd at the server. 0 at a client that has not transmitted anything.
     var id: RPCID
-    var generation: UInt32
     var peer: UInt32
     var localPort: UInt16
     var peerPort: UInt16
@@ -65,20 +63,40 @@ struct RPC: BitwiseCopyable {
     /// How often it was asked about, up to 3, since it was heard of at that time.
     var questions: UInt8 = 0
     var questionsSince = Instant.distantFuture
-    /// It is to be asked about, and waits for its turn; its neighbours among those that do.
-    var waitsToAsk = false
-    var asksAfter = RPCTable.none
-    var asksBefore = RPCTable.none
+    /// Among its peer's RPCs that wait for their turn to be asked about.
+    var probeLinks = SlabLinks()
     /// When the last byte of a request left, if it left once only: the response will tell how long the peer takes.
     var sentAt: Instant?
     /// Where a call stands with its peer's ``CallAdmission``, and with how many bytes it counts there.
     var admission = CallAdmission.Stage.none
     var admissionBytes: UInt32 = 0
-    /// Neighbours among the peer's client RPCs, in order of id; or in the queue of calls that may not begin yet.
-    var olderCall = RPCTable.none
-    var newerCall = RPCTable.none
+    /// Among its peer's calls, in order of id; before it has one, among those that may not begin yet.
+    var callLinks = SlabLinks()
     var outgoing = OutgoingMessage()
     var incoming = IncomingMessage()
 
     var isClient: Bool { !id.isServerSide }
+
+    // MARK: Lists that an RPC can be in
+
+    /// Calls of a peer, or of one length class of those that wait for admission: an RPC is in one of these at a time.
+    enum Calls: SlabListKind {
+        static func links(of rpc: UnsafeMutablePointer<RPC>) -> UnsafeMutablePointer<SlabLinks> {
+            withUnsafeMutablePointer(to: &rpc.pointee.callLinks) { $0 }
+        }
+    }
+
+    /// RPCs of a peer that are to be asked about when others have been answered.
+    enum Probes: SlabListKind {
+        static func links(of rpc: UnsafeMutablePointer<RPC>) -> UnsafeMutablePointer<SlabLinks> {
+            withUnsafeMutablePointer(to: &rpc.pointee.probeLinks) { $0 }
+        }
+    }
+
+    /// Messages that may be granted to.
+    enum Grantable: SlabListKind {
+        static func links(of rpc: UnsafeMutablePointer<RPC>) -> UnsafeMutablePointer<SlabLinks> {
+            withUnsafeMutablePointer(to: &rpc.pointee.incoming.ageLinks) { $0 }
+        }
+    }
 }

@@ -9,10 +9,10 @@ import HomaBase
 /// Order: fewest bytes not yet received first, then the oldest. The order of a message changes
 /// when data arrives for it; it is taken out before and put back after.
 struct GrantQueue {
-    let records: UnsafeMutablePointer<RPC>
-    private static var none: UInt32 { RPCTable.none }
+    let records: SlabView<RPC>
+    private static var none: UInt32 { RPCStore.none }
 
-    private func at(_ slot: UInt32) -> UnsafeMutablePointer<RPC> { records + Int(slot) }
+    private func at(_ slot: UInt32) -> UnsafeMutablePointer<RPC> { records[slot] }
 
     /// Whether `one` is to be granted to before `other`.
     func outranks(_ one: UInt32, _ other: UInt32) -> Bool {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import HomaBase
+
 /// Bytes known to be lost, in the granter's books: not under way, and to be asked for before anything is granted.
 extension Granter {
     /// So many bytes of the message are now taken for lost and not asked for; `missing` of those taken for lost have
     /// not come.
-    mutating func lose(_ slot: UInt32, bytes: UInt32, missing: UInt32, _ peers: borrowing PeerTable) {
+    mutating func lose(_ slot: UInt32, bytes: UInt32, missing: UInt32, _ peers: borrowing PeerStore) {
         let message = at(slot)
         message.pointee.incoming.lost = bytes
         message.pointee.incoming.missing = missing
@@ -13,25 +15,25 @@ extension Granter {
     }
 
     /// The sender of a silent message has said how much it sent: it is no longer silent.
-    mutating func hear(_ slot: UInt32, _ peers: borrowing PeerTable) {
+    mutating func hear(_ slot: UInt32, _ peers: borrowing PeerStore) {
         guard at(slot).pointee.incoming.isStalled else { return }
         at(slot).pointee.incoming.isStalled = false
         if at(slot).pointee.incoming.needsGrants { linkByAge(slot) }
     }
 
     /// So many of them have been asked for: they are under way.
-    mutating func asked(_ slot: UInt32, bytes: UInt32, _ peers: borrowing PeerTable) {
+    mutating func asked(_ slot: UInt32, bytes: UInt32, _ peers: borrowing PeerStore) {
         at(slot).pointee.incoming.lost -= bytes
         settle(slot, peers)
     }
 
     /// A message that needed no grants may now, and the reverse.
-    private mutating func settle(_ slot: UInt32, _ peers: borrowing PeerTable) {
+    private mutating func settle(_ slot: UInt32, _ peers: borrowing PeerStore) {
         let message = at(slot)
         recount(slot, peers)
         // What is silent stays out until it is heard of; then `didReceive` brings it in.
         if message.pointee.incoming.needsGrants, !message.pointee.incoming.isStalled {
-            if message.pointee.incoming.older == RPCTable.none, oldest != slot { linkByAge(slot) }
+            if !message.pointee.incoming.ageLinks.isLinked { linkByAge(slot) }
             if message.pointee.incoming.grantState == .none { enqueue(slot, peers) }
         } else {
             leave(slot, peers)

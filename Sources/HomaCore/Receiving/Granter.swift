@@ -25,7 +25,7 @@ struct Granter: ~Copyable {
     }
 
     let tuning: Tuning
-    private let records: UnsafeMutablePointer<RPC>
+    private let records: SlabView<RPC>
     private let queue: GrantQueue
     private let active: UnsafeMutablePointer<UInt32>
     private(set) var activeCount = 0
@@ -36,8 +36,7 @@ struct Granter: ~Copyable {
     /// Bytes on their way, over all messages.
     private(set) var totalIncoming = 0
     /// Grantable messages by age.
-    private(set) var oldest = RPCTable.none
-    private var youngest = RPCTable.none
+    private var byAge = SlabList<RPC.Grantable>()
     /// Bytes the oldest message has earned.
     private var oldestCredit = 0.0
     /// Something changed since grants were last worked out; `cursor` is the next rank to look at.
@@ -52,7 +51,7 @@ struct Granter: ~Copyable {
     /// As the peers of the active messages are far away.
     private(set) var limits: WindowLimits
 
-    init(tuning: Tuning, records: UnsafeMutablePointer<RPC>, maximumPeers: Int) {
+    init(tuning: Tuning, records: SlabView<RPC>, maximumPeers: Int) {
         self.tuning = tuning
         self.records = records
         queue = GrantQueue(records: records)
@@ -67,12 +66,28 @@ struct Granter: ~Copyable {
 
     deinit { active.deallocate() }
 
-    func at(_ slot: UInt32) -> UnsafeMutablePointer<RPC> { records + Int(slot) }
+    func at(_ slot: UInt32) -> UnsafeMutablePointer<RPC> { records[slot] }
+
+    /// Traps unless the active messages are as many as their peers count, and those by age are whole.
+    func checkInvariants(_ peers: borrowing PeerStore) {
+        byAge.checkInvariants(records)
+        precondition(activeCount <= tuning.overcommitment, "\(activeCount) messages are active")
+        for position in 0..<activeCount {
+            precondition(at(active[position]).pointee.incoming.grantState == .active, "an inactive message is active")
+        }
+        var queued = 0
+        var next = peers.live(from: 0)
+        while let peer = next {
+            if peers.at(peer).pointee.queuedGrants != RPCStore.none { queued += 1 }
+            next = peers.live(from: peer + 1)
+        }
+        precondition(peersQueued.count == queued, "\(queued) peers have messages that wait for a place among the active")
+    }
 
     // MARK: What happened
 
     /// The message has buffers; from now on its data is kept.
-    mutating func begin(_ slot: UInt32, _ peers: borrowing PeerTable) {
+    mutating func begin(_ slot: UInt32, _ peers: borrowing PeerStore) {
         let message = at(slot)
         message.pointee.incoming.isScheduled = message.pointee.incoming.granted < message.pointee.incoming.length
         recount(slot, peers)
@@ -84,11 +99,11 @@ struct Granter: ~Copyable {
     }
 
     /// New bytes of the message are here; call before the record is changed and after.
-    mutating func willReceive(_ slot: UInt32, _ peers: borrowing PeerTable) {
+    mutating func willReceive(_ slot: UInt32, _ peers: borrowing PeerStore) {
         if at(slot).pointee.incoming.grantState == .queued { dequeue(slot, peers) }
     }
 
-    mutating func didReceive(_ slot: UInt32, bytes: UInt32, _ peers: borrowing PeerTable) {
+    mutating func didReceive(_ slot: UInt32, bytes: UInt32, _ peers: borrowing PeerStore) {
         let message = at(slot)
         if message.pointee.incoming.isStalled, message.pointee.incoming.keepsPace {
             message.pointee.incoming.isStalled = false
@@ -105,7 +120,7 @@ struct Granter: ~Copyable {
     }
 
     /// The sender is silent, or brings next to nothing: its bytes no longer hold back others.
-    mutating func stall(_ slot: UInt32, _ peers: borrowing PeerTable) {
+    mutating func stall(_ slot: UInt32, _ peers: borrowing PeerStore) {
         guard !at(slot).pointee.incoming.isStalled else { return }
         at(slot).pointee.incoming.isStalled = true
         leave(slot, peers)
@@ -115,7 +130,7 @@ struct Granter: ~Copyable {
     }
 
     /// The message is complete or its RPC ends.
-    mutating func end(_ slot: UInt32, _ peers: borrowing PeerTable) {
+    mutating func end(_ slot: UInt32, _ peers: borrowing PeerStore) {
         leave(slot, peers)
         unlinkByAge(slot)
         count(slot, 0, peers)
@@ -158,7 +173,7 @@ struct Granter: ~Copyable {
     }
 
     /// Brings the message's share of the total up to date.
-    mutating func recount(_ slot: UInt32, _ peers: borrowing PeerTable) {
+    mutating func recount(_ slot: UInt32, _ peers: borrowing PeerStore) {
         let message = at(slot)
         let counts = tuning.countsUnscheduled || message.pointee.incoming.isScheduled
         let limit = message.pointee.incoming.isGranted ? countLimit : claimLimit
@@ -166,7 +181,7 @@ struct Granter: ~Copyable {
         count(slot, now, peers)
     }
 
-    private mutating func count(_ slot: UInt32, _ now: UInt32, _ peers: borrowing PeerTable) {
+    private mutating func count(_ slot: UInt32, _ now: UInt32, _ peers: borrowing PeerStore) {
         let message = at(slot)
         let before = message.pointee.incoming.counted
         guard now != before else { return }
@@ -177,7 +192,7 @@ struct Granter: ~Copyable {
 
     // MARK: Who is active
 
-    mutating func enqueue(_ slot: UInt32, _ peers: borrowing PeerTable) {
+    mutating func enqueue(_ slot: UInt32, _ peers: borrowing PeerStore) {
         let peer = peers.at(at(slot).pointee.peer)
         if activeCount < tuning.overcommitment && peer.pointee.activeGrants < tuning.activePerPeer {
             return activate(slot, peers)
@@ -190,21 +205,21 @@ struct Granter: ~Copyable {
         wait(slot, peers)
     }
 
-    private mutating func wait(_ slot: UInt32, _ peers: borrowing PeerTable) {
+    private mutating func wait(_ slot: UInt32, _ peers: borrowing PeerStore) {
         let index = at(slot).pointee.peer
         at(slot).pointee.incoming.grantState = .queued
         queue.insert(slot, root: &peers.at(index).pointee.queuedGrants)
         rekey(index, peers)
     }
 
-    private mutating func dequeue(_ slot: UInt32, _ peers: borrowing PeerTable) {
+    private mutating func dequeue(_ slot: UInt32, _ peers: borrowing PeerStore) {
         let index = at(slot).pointee.peer
         at(slot).pointee.incoming.grantState = .none
         queue.remove(slot, root: &peers.at(index).pointee.queuedGrants)
         rekey(index, peers)
     }
 
-    private mutating func activate(_ slot: UInt32, _ peers: borrowing PeerTable) {
+    private mutating func activate(_ slot: UInt32, _ peers: borrowing PeerStore) {
         let index = at(slot).pointee.peer
         at(slot).pointee.incoming.grantState = .active
         peers.at(index).pointee.activeGrants += 1
@@ -214,7 +229,7 @@ struct Granter: ~Copyable {
         rekey(index, peers)
     }
 
-    private mutating func deactivate(_ slot: UInt32, _ peers: borrowing PeerTable) {
+    private mutating func deactivate(_ slot: UInt32, _ peers: borrowing PeerStore) {
         let index = at(slot).pointee.peer
         at(slot).pointee.incoming.grantState = .none
         peers.at(index).pointee.activeGrants -= 1
@@ -230,7 +245,7 @@ struct Granter: ~Copyable {
     }
 
     /// Takes the message out, active or queued, and lets others take its place.
-    mutating func leave(_ slot: UInt32, _ peers: borrowing PeerTable) {
+    mutating func leave(_ slot: UInt32, _ peers: borrowing PeerStore) {
         switch at(slot).pointee.incoming.grantState {
         case .none: return
         case .queued: dequeue(slot, peers)
@@ -240,7 +255,7 @@ struct Granter: ~Copyable {
         }
     }
 
-    private mutating func refill(_ peers: borrowing PeerTable) {
+    private mutating func refill(_ peers: borrowing PeerStore) {
         while activeCount < tuning.overcommitment, let index = peersQueued.first {
             let peer = peers.at(index)
             guard peer.pointee.activeGrants < tuning.activePerPeer else { return }
@@ -250,39 +265,39 @@ struct Granter: ~Copyable {
         }
     }
 
-    private mutating func rekey(_ index: UInt32, _ peers: borrowing PeerTable) {
+    private mutating func rekey(_ index: UInt32, _ peers: borrowing PeerStore) {
         let peer = peers.at(index)
         let best = peer.pointee.queuedGrants
-        guard best != RPCTable.none else { return peersQueued.remove(index) }
+        guard best != RPCStore.none else { return peersQueued.remove(index) }
         let key = UInt64(peer.pointee.activeGrants) << 32 | UInt64(at(best).pointee.incoming.remaining)
         peersQueued.set(index, key: key, tie: at(best).pointee.birth.nanoseconds)
     }
 
     /// The active message that the candidate displaces, if any: of the peer with most active
     /// messages, the one with most bytes left.
-    private mutating func victim(for slot: UInt32, _ peers: borrowing PeerTable) -> UInt32? {
+    private mutating func victim(for slot: UInt32, _ peers: borrowing PeerStore) -> UInt32? {
         let ownPeer = at(slot).pointee.peer
         let ownCount = peers.at(ownPeer).pointee.activeGrants + 1
         let onlyOwn = peers.at(ownPeer).pointee.activeGrants >= tuning.activePerPeer
-        var worst = RPCTable.none
+        var worst = RPCStore.none
         var worstCount: UInt32 = 0
         for position in 0..<activeCount {
             let other = active[position]
             let samePeer = at(other).pointee.peer == ownPeer
             if onlyOwn && !samePeer { continue }
             let count = samePeer ? ownCount : peers.at(at(other).pointee.peer).pointee.activeGrants
-            if worst == RPCTable.none || count > worstCount || (count == worstCount && queue.outranks(worst, other)) {
+            if worst == RPCStore.none || count > worstCount || (count == worstCount && queue.outranks(worst, other)) {
                 worst = other
                 worstCount = count
             }
         }
-        guard worst != RPCTable.none else { return nil }
+        guard worst != RPCStore.none else { return nil }
         return worstCount > ownCount || queue.outranks(slot, worst) ? worst : nil
     }
 
     /// Active messages, or what is known of their peers, are others: the farthest peer of those decides how much may be
     /// on its way.
-    mutating func reviseLimits(_ peers: borrowing PeerTable) {
+    mutating func reviseLimits(_ peers: borrowing PeerStore) {
         guard tuning.adaptsWindows, activeCount > 0 else { return }
         var farthest: UInt64 = 0
         for position in 0..<activeCount {
@@ -294,7 +309,7 @@ struct Granter: ~Copyable {
     // MARK: What to grant
 
     /// The next grant to send, or nil when none is due. The record is brought up to date.
-    mutating func nextGrant(_ peers: borrowing PeerTable) -> Grant? {
+    mutating func nextGrant(_ peers: borrowing PeerStore) -> Grant? {
         guard isDue else { return nil }
         if cursor == 0 { sortActive() }
         while cursor < activeCount {
@@ -361,7 +376,7 @@ struct Granter: ~Copyable {
         return UInt8(max(0, highest - rank - max(0, highest + 1 - activeCount)))
     }
 
-    private mutating func raise(_ slot: UInt32, to offset: UInt32, _ peers: borrowing PeerTable) {
+    private mutating func raise(_ slot: UInt32, to offset: UInt32, _ peers: borrowing PeerStore) {
         at(slot).pointee.incoming.granted = offset
         at(slot).pointee.incoming.isGranted = true
         recount(slot, peers)
@@ -373,7 +388,7 @@ struct Granter: ~Copyable {
 
     // MARK: The oldest message
 
-    private mutating func oldestGrant(_ peers: borrowing PeerTable) -> Grant? {
+    private mutating func oldestGrant(_ peers: borrowing PeerStore) -> Grant? {
         guard oldestCredit >= Double(limits.oldest) else { return nil }
         guard let slot = oldestUnserved() else {
             oldestCredit = min(oldestCredit, Double(limits.oldest))
@@ -395,12 +410,12 @@ struct Granter: ~Copyable {
     /// The oldest message whose sender makes use of what it was given; looks at a few only.
     private mutating func oldestUnserved() -> UInt32? {
         let limit = window + 2 * Int(limits.oldest)
-        var slot = oldest
+        var next = byAge.first
         var looked = 0
-        while slot != RPCTable.none, looked < 8 {
+        while let slot = next, looked < 8 {
             let message = at(slot).pointee.incoming
             if Int(message.outstanding) < limit, message.granted < message.length || message.lost > 0 { return slot }
-            slot = message.younger
+            next = byAge.next(after: slot, records)
             looked += 1
         }
         return nil
@@ -409,30 +424,19 @@ struct Granter: ~Copyable {
     /// Nearly always the message is the youngest. One that waited for buffers, or was silent, finds
     /// its place among the few oldest, which is where age matters, or else goes last.
     mutating func linkByAge(_ slot: UInt32) {
-        var younger = RPCTable.none
-        if youngest != RPCTable.none, at(slot).pointee.birth < at(youngest).pointee.birth {
-            younger = oldest
-            var looked = 0
-            while looked < 8, younger != RPCTable.none, at(younger).pointee.birth <= at(slot).pointee.birth {
-                younger = at(younger).pointee.incoming.younger
-                looked += 1
-            }
-            if looked == 8 { younger = RPCTable.none }
+        guard let youngest = byAge.last, at(slot).pointee.birth < at(youngest).pointee.birth else {
+            return byAge.append(slot, records)
         }
-        let older = younger == RPCTable.none ? youngest : at(younger).pointee.incoming.older
-        at(slot).pointee.incoming.older = older
-        at(slot).pointee.incoming.younger = younger
-        if older == RPCTable.none { oldest = slot } else { at(older).pointee.incoming.younger = slot }
-        if younger == RPCTable.none { youngest = slot } else { at(younger).pointee.incoming.older = slot }
+        var next = byAge.first
+        var looked = 0
+        while looked < 8, let other = next, at(other).pointee.birth <= at(slot).pointee.birth {
+            next = byAge.next(after: other, records)
+            looked += 1
+        }
+        if looked < 8, let next { byAge.insert(slot, before: next, records) } else { byAge.append(slot, records) }
     }
 
     mutating func unlinkByAge(_ slot: UInt32) {
-        let older = at(slot).pointee.incoming.older
-        let younger = at(slot).pointee.incoming.younger
-        guard older != RPCTable.none || oldest == slot else { return }
-        if older == RPCTable.none { oldest = younger } else { at(older).pointee.incoming.younger = younger }
-        if younger == RPCTable.none { youngest = older } else { at(younger).pointee.incoming.older = older }
-        at(slot).pointee.incoming.older = RPCTable.none
-        at(slot).pointee.incoming.younger = RPCTable.none
+        if at(slot).pointee.incoming.ageLinks.isLinked { byAge.remove(slot, records) }
     }
 }

@@ -67,12 +67,11 @@ struct IncomingMessage: BitwiseCopyable {
     var askedEnd: UInt32 = 0
     var lostEnd: UInt32 = 0
     /// Links in the heap of the peer's queued messages.
-    var child = RPCTable.none
-    var sibling = RPCTable.none
-    var previous = RPCTable.none
-    /// Links in the list of grantable messages by age.
-    var older = RPCTable.none
-    var younger = RPCTable.none
+    var child = RPCStore.none
+    var sibling = RPCStore.none
+    var previous = RPCStore.none
+    /// Among the messages that may be granted to, by age.
+    var ageLinks = SlabLinks()
 
     var remaining: UInt32 { length - received }
     var isComplete: Bool { received == length }

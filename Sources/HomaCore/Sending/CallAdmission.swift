@@ -54,13 +54,15 @@ struct CallAdmission: BitwiseCopyable {
     private var oldestCredit: UInt32 = 0
     private var calls = InlineArray<11, UInt16>(repeating: 0)
     private var bytes = InlineArray<11, UInt32>(repeating: 0)
-    private var queues = InlineArray<11, CallQueue>(repeating: CallQueue())
+    private var queues = InlineArray<11, SlabList<RPC.Calls>>(repeating: SlabList())
 
     /// The class of a message: 0 up to 2 KB, then one for each doubling, and the last for all above 1 MB.
     static func sizeClass(_ length: UInt32) -> Int {
         min(classes - 1, max(0, 21 - (length - 1).leadingZeroBitCount))
     }
 
+    /// Calls in the queue.
+    var waiting: UInt32 { queuedCalls }
     var hasQueued: Bool { queuedCalls > 0 }
     var isEmpty: Bool { unfinished == 0 && queuedCalls == 0 }
 
@@ -101,60 +103,51 @@ struct CallAdmission: BitwiseCopyable {
         unfinished -= 1
     }
 
-    mutating func enqueue(_ slot: UInt32, length: UInt32, _ rpcs: borrowing RPCTable) {
+    mutating func enqueue(_ slot: UInt32, length: UInt32, _ rpcs: SlabView<RPC>) {
         queues[Self.sizeClass(length)].append(slot, rpcs)
         queuedCalls += 1
     }
 
-    mutating func dequeue(_ slot: UInt32, length: UInt32, _ rpcs: borrowing RPCTable) {
+    mutating func dequeue(_ slot: UInt32, length: UInt32, _ rpcs: SlabView<RPC>) {
         queues[Self.sizeClass(length)].remove(slot, rpcs)
         queuedCalls -= 1
         if queuedCalls == 0 { oldestCredit = 0 }
     }
 
     /// The call in the queue that may begin now: the first of the shortest class, or the oldest if it has earned that.
-    mutating func next(_ limits: Limits, _ rpcs: borrowing RPCTable) -> UInt32? {
+    mutating func next(_ limits: Limits, _ rpcs: SlabView<RPC>) -> UInt32? {
         guard queuedCalls > 0, unfinished < limits.unfinished else { return nil }
-        if oldestCredit > 0, let oldest = oldest(rpcs), oldestCredit >= rpcs.at(oldest).pointee.admissionBytes {
-            oldestCredit -= rpcs.at(oldest).pointee.admissionBytes
+        if oldestCredit > 0, let oldest = oldest(rpcs), oldestCredit >= rpcs[oldest].pointee.admissionBytes {
+            oldestCredit -= rpcs[oldest].pointee.admissionBytes
             return oldest
         }
-        guard let size = queues.indices.first(where: { !queues[$0].isEmpty }) else { return nil }
-        let slot = queues[size].first
-        return mayBegin(rpcs.at(slot).pointee.admissionBytes, limits) ? slot : nil
+        guard let size = queues.indices.first(where: { !queues[$0].isEmpty }), let slot = queues[size].first else {
+            return nil
+        }
+        return mayBegin(rpcs[slot].pointee.admissionBytes, limits) ? slot : nil
     }
 
-    private func oldest(_ rpcs: borrowing RPCTable) -> UInt32? {
+    /// Traps unless what waits is linked and counted, and what is under way adds up to no more than is unfinished.
+    func checkInvariants(_ rpcs: SlabView<RPC>) {
+        var queued = 0
+        var underWay: UInt32 = 0
+        for size in queues.indices {
+            queues[size].checkInvariants(rpcs)
+            queued += queues[size].count
+            underWay += UInt32(calls[size])
+            precondition((calls[size] == 0) == (bytes[size] == 0), "calls without bytes under way, or the reverse")
+        }
+        precondition(queued == Int(queuedCalls), "\(queuedCalls) calls are queued, \(queued) are linked")
+        precondition(underWay <= unfinished, "more calls are under way than are unfinished")
+    }
+
+    private func oldest(_ rpcs: SlabView<RPC>) -> UInt32? {
         var oldest: UInt32?
-        for size in queues.indices where !queues[size].isEmpty {
-            let slot = queues[size].first
-            if let best = oldest, rpcs.at(best).pointee.birth < rpcs.at(slot).pointee.birth { continue }
+        for size in queues.indices {
+            guard let slot = queues[size].first else { continue }
+            if let best = oldest, rpcs[best].pointee.birth < rpcs[slot].pointee.birth { continue }
             oldest = slot
         }
         return oldest
-    }
-}
-
-/// Calls of one class that wait, in the order in which they came: a list through their records.
-struct CallQueue: BitwiseCopyable {
-    private(set) var first = RPCTable.none
-    private var last = RPCTable.none
-
-    var isEmpty: Bool { first == RPCTable.none }
-
-    mutating func append(_ slot: UInt32, _ rpcs: borrowing RPCTable) {
-        rpcs.at(slot).pointee.olderCall = last
-        rpcs.at(slot).pointee.newerCall = RPCTable.none
-        if isEmpty { first = slot } else { rpcs.at(last).pointee.newerCall = slot }
-        last = slot
-    }
-
-    mutating func remove(_ slot: UInt32, _ rpcs: borrowing RPCTable) {
-        let older = rpcs.at(slot).pointee.olderCall
-        let newer = rpcs.at(slot).pointee.newerCall
-        if older == RPCTable.none { first = newer } else { rpcs.at(older).pointee.newerCall = newer }
-        if newer == RPCTable.none { last = older } else { rpcs.at(newer).pointee.olderCall = older }
-        rpcs.at(slot).pointee.olderCall = RPCTable.none
-        rpcs.at(slot).pointee.newerCall = RPCTable.none
     }
 }

@@ -26,6 +26,7 @@ struct SendQueue: ~Copyable {
     }
 
     var isEmpty: Bool { byRemaining.isEmpty }
+    var count: Int { byRemaining.count }
 
     func contains(_ slot: UInt32) -> Bool { byRemaining.contains(slot) }
 

@@ -20,6 +20,7 @@ import Testing
     func `a slab hands each slot to one record at a time, and lists through it keep their order`(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         var slab = Slab<Record>(capacity: 40)
+        let view = SlabView(slab)
         var list = SlabList<ByAge>()
         var model: [UInt32: UInt64] = [:]
         var order: [UInt32] = []
@@ -34,7 +35,7 @@ import Testing
                 model[slot] = step
             case 2:
                 guard let slot = model.keys.sorted().randomElement(using: &random) else { continue }
-                if order.contains(slot) { list.remove(slot, slab) }
+                if order.contains(slot) { list.remove(slot, view) }
                 order.removeAll { $0 == slot }
                 dead.append((slot, slab.generation(of: slot)))
                 slab.release(slot)
@@ -43,22 +44,22 @@ import Testing
                 let free = model.keys.filter { !order.contains($0) }.sorted()
                 guard let slot = free.randomElement(using: &random) else { continue }
                 if let next = order.randomElement(using: &random), step % 3 == 0 {
-                    list.insert(slot, before: next, slab)
+                    list.insert(slot, before: next, view)
                     order.insert(slot, at: order.firstIndex(of: next)!)
                 } else if step % 3 == 1 {
-                    list.prepend(slot, slab)
+                    list.prepend(slot, view)
                     order.insert(slot, at: 0)
                 } else {
-                    list.append(slot, slab)
+                    list.append(slot, view)
                     order.append(slot)
                 }
             default:
                 guard let slot = order.randomElement(using: &random) else { continue }
-                list.remove(slot, slab)
+                list.remove(slot, view)
                 order.removeAll { $0 == slot }
             }
             slab.checkInvariants()
-            list.checkInvariants(slab)
+            list.checkInvariants(view)
             let live = slab.count
             #expect(live == model.count && list.count == order.count && list.first == order.first)
         }
@@ -74,7 +75,7 @@ import Testing
         var next = list.first
         while let slot = next {
             walked.append(slot)
-            next = list.next(after: slot, slab)
+            next = list.next(after: slot, view)
         }
         #expect(walked == order)
     }

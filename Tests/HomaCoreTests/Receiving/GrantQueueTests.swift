@@ -7,20 +7,21 @@ import Testing
 
 /// Records for tests of structures that are threaded through them.
 final class RecordBench {
-    let records: UnsafeMutablePointer<RPC>
+    private var store: RPCStore
+    let records: SlabView<RPC>
     let count: Int
 
     init(count: Int) {
         self.count = count
-        records = .allocate(capacity: count)
-        for slot in 0..<count {
-            records[slot] = RPC(
-                id: RPCID(rawValue: UInt64(slot) * 2 + 1), generation: 1, peer: 0, localPort: 1, peerPort: 1,
-                state: .incoming, birth: .zero, lastHeard: .zero, nextProbe: .zero, probeInterval: 1)
+        store = RPCStore(capacity: count, seed: 1)
+        records = store.view
+        for slot in 0..<UInt64(count) {
+            _ = store.add(
+                RPC(
+                    id: RPCID(rawValue: slot * 2 + 1), peer: 0, localPort: 1, peerPort: 1, state: .incoming,
+                    birth: .zero, lastHeard: .zero, nextProbe: .zero, probeInterval: 1))
         }
     }
-
-    deinit { records.deallocate() }
 }
 
 @Suite("Queue of messages waiting for grants")
@@ -33,7 +34,7 @@ struct GrantQueueTests {
         var random = SeededRandom(seed: seed)
         let bench = RecordBench(count: 60)
         let queue = GrantQueue(records: bench.records)
-        var root = RPCTable.none
+        var root = RPCStore.none
         var inside: Set<UInt32> = []
         for _ in 0..<3000 {
             let slot = UInt32.random(in: 0..<60, using: &random)
@@ -42,20 +43,20 @@ struct GrantQueueTests {
                 queue.remove(victim, root: &root)
                 inside.remove(victim)
             } else {
-                bench.records[Int(slot)].incoming.length = UInt32.random(in: 1...20, using: &random)
-                bench.records[Int(slot)].birth = Instant(nanoseconds: .random(in: 0..<5, using: &random))
+                bench.records[slot].pointee.incoming.length = UInt32.random(in: 1...20, using: &random)
+                bench.records[slot].pointee.birth = Instant(nanoseconds: .random(in: 0..<5, using: &random))
                 queue.insert(slot, root: &root)
                 inside.insert(slot)
             }
             let expected = inside.min { one, other in
-                let left = bench.records[Int(one)]
-                let right = bench.records[Int(other)]
+                let left = bench.records[one].pointee
+                let right = bench.records[other].pointee
                 return (left.incoming.remaining, left.birth, one) < (right.incoming.remaining, right.birth, other)
             }
-            #expect(root == expected ?? RPCTable.none)
+            #expect(root == expected ?? RPCStore.none)
         }
         var order: [UInt32] = []
-        while root != RPCTable.none {
+        while root != RPCStore.none {
             order.append(root)
             queue.remove(root, root: &root)
         }

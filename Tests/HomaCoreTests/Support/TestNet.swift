@@ -116,7 +116,7 @@ final class TestNet {
     private func check(_ grant: GrantFields, _ packet: OutgoingPacket, from: PeerAddress) {
         let host = hosts[index(of: from)!]
         let id = packet.header.common.senderID
-        guard let peer = host.endpoint.peers.find(packet.peer), let slot = host.endpoint.index.find(id, peer: peer)
+        guard let peer = host.endpoint.peers.find(packet.peer), let slot = host.endpoint.rpcs.find(id, peer: peer)
         else { return }
         let message = host.endpoint.rpcs.at(slot).pointee.incoming
         let name = "\(from) \(packet.peer) \(id)"
@@ -208,7 +208,12 @@ final class TestNet {
             }
         }
         hosts[host].incomingHighWater = max(hosts[host].incomingHighWater, hosts[host].endpoint.incomingBytes)
+        drains += 1
+        // All of it after every step would take most of the tests' time.
+        if drains % 64 == 0 { hosts[host].endpoint.checkInvariants() }
     }
+
+    private var drains = 0
 
     private func send(_ packet: OutgoingPacket, from: PeerAddress) {
         packetsSent += 1

@@ -14,7 +14,7 @@ struct PeerTableTests {
     @Test("agrees with a dictionary, and forgets only those it may", arguments: 0..<40 as Range<UInt64>)
     func model(seed: UInt64) {
         var random = SeededRandom(seed: seed)
-        var table = PeerTable(capacity: 16, seed: seed)
+        var table = PeerStore(capacity: 16, seed: seed)
         struct Known { var index: UInt32; var rpcs = 0; var proven = false; var idleSince: UInt64 }
         var known: [UInt32: Known] = [:]
         var now: UInt64 = 0
@@ -64,7 +64,7 @@ struct PeerTableTests {
 
     @Test("a new peer is found by its whole address: host, scope and port")
     func wholeAddress() {
-        var table = PeerTable(capacity: 16, seed: 1)
+        var table = PeerStore(capacity: 16, seed: 1)
         let base = PeerAddress(high: 1, low: 2, scope: 3, port: 4)
         _ = table.add(base, segment: 1, idleLimit: 0, at: .zero)
         for other in [

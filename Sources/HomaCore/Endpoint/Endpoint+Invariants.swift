@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import HomaBuffers
+
+/// What must be true between any two calls.
+extension Endpoint {
+    /// Traps when the endpoint's records, lists and sums do not agree. Looks at everything: for tests, and for samples of
+    /// a node that is being debugged.
+    ///
+    /// Conservation above all: whatever is counted in one place is there in another. What a peer is said to have under
+    /// way, asked, granted, or left unfinished is added up from the RPCs, and so are the bytes on their way to this host
+    /// and the ranges in use.
+    public mutating func checkInvariants() {
+        rpcs.checkInvariants()
+        peers.checkInvariants()
+        var sums = [PeerSums](repeating: PeerSums(), count: Int(peers.highWater))
+        var incomingBytes = 0
+        var ranges = 0
+        var waitingForBuffers = 0
+        var sending = 0
+        var next = rpcs.live(from: 0)
+        while let slot = next {
+            check(slot)
+            let rpc = rpcs.at(slot).pointee
+            precondition(peers.isLive(rpc.peer), "an RPC's peer is forgotten")
+            sums[Int(rpc.peer)].add(rpc)
+            incomingBytes += Int(rpc.incoming.counted)
+            ranges += Int(rpc.incoming.gaps.count) + Int(rpc.outgoing.resends.count)
+            if rpc.incoming.buffers == .waiting { waitingForBuffers += 1 }
+            if sendQueue.contains(slot) { sending += 1 }
+            next = rpcs.live(from: slot + 1)
+        }
+        precondition(granter.totalIncoming == incomingBytes, "bytes on their way: sum and messages differ")
+        precondition(self.ranges.used == ranges, "\(self.ranges.used) ranges in use, \(ranges) in messages")
+        precondition(waiting.count == waitingForBuffers, "\(waiting.count) wait for buffers, not \(waitingForBuffers)")
+        precondition(sendQueue.count == sending, "the send queue holds an RPC that is gone")
+        precondition(timers.count <= rpcs.count, "a timer without an RPC")
+        granter.checkInvariants(peers)
+        var known = peers.live(from: 0)
+        while let peer = known {
+            sums[Int(peer)].check(peers.at(peer), rpcs.view)
+            known = peers.live(from: peer + 1)
+        }
+    }
+
+    /// One RPC: it has an owner of its next step, and its state fits what it holds.
+    private mutating func check(_ slot: UInt32) {
+        let rpc = rpcs.at(slot).pointee
+        // Only the application can end what it works on.
+        precondition(timers.contains(slot) == (rpc.state != .inService), "an RPC in \(rpc.state) has no next step")
+        precondition(rpc.admission != .queued || rpc.id.rawValue == 0, "a call began and still waits")
+        precondition(rpc.admission == .none || rpc.isClient, "a server's RPC is in the client's admission")
+        if sendQueue.contains(slot) {
+            precondition(rpc.outgoing.length > 0 && rpc.outgoing.isSendable, "an RPC without bytes is to send")
+            precondition(rpc.admission != .queued, "a call that waits for admission is to send")
+        }
+        let incoming = rpc.incoming
+        precondition(incoming.received <= incoming.end && incoming.end <= incoming.length, "a message beyond its end")
+        precondition(
+            incoming.buffers == .none || rpc.state == .incoming, "an RPC in \(rpc.state) holds receive buffers")
+        precondition(
+            incoming.grantState == .none || incoming.buffers == .held, "a message without buffers is to be granted to")
+        if incoming.buffers == .held {
+            let wantsGrants = incoming.needsGrants && !incoming.isStalled
+            precondition(wantsGrants == (incoming.grantState != .none), "the granter has forgotten a message")
+            precondition(wantsGrants == incoming.ageLinks.isLinked, "a message is not among the grantable by age")
+            precondition(!incoming.isStalled || incoming.counted == 0, "a silent message holds others back")
+        }
+    }
+}
+
+/// What a peer's record counts, added up from its RPCs.
+private struct PeerSums {
+    var rpcs: UInt32 = 0
+    var serverRPCs: UInt32 = 0
+    var unfinishedRequests: UInt32 = 0
+    var incoming: UInt32 = 0
+    var questions: UInt32 = 0
+    var activeGrants: UInt32 = 0
+    var calls = 0
+    var probesDue = 0
+    var admitted: UInt32 = 0
+    var queued: UInt32 = 0
+
+    mutating func add(_ rpc: RPC) {
+        rpcs += 1
+        if !rpc.isClient { serverRPCs += 1 }
+        if !rpc.isClient, rpc.state == .incoming { unfinishedRequests += 1 }
+        incoming += rpc.incoming.counted
+        if rpc.isAsked { questions += 1 }
+        if rpc.incoming.grantState == .active { activeGrants += 1 }
+        if rpc.isClient, rpc.id.rawValue != 0 { calls += 1 }
+        if rpc.probeLinks.isLinked { probesDue += 1 }
+        switch rpc.admission {
+        case .none: break
+        case .queued: queued += 1
+        case .admitted, .handedOver: admitted += 1
+        }
+    }
+
+    func check(_ peer: UnsafeMutablePointer<Peer>, _ records: SlabView<RPC>) {
+        precondition(peer.pointee.rpcs == rpcs, "a peer counts \(peer.pointee.rpcs) RPCs and has \(rpcs)")
+        precondition(peer.pointee.serverRPCs == serverRPCs, "a peer's requests here are miscounted")
+        precondition(peer.pointee.unfinishedRequests == unfinishedRequests, "a peer's unfinished requests")
+        precondition(peer.pointee.incoming == incoming, "bytes on their way from a peer")
+        precondition(peer.pointee.questions == questions, "a peer has \(questions) probes, not \(peer.pointee.questions)")
+        precondition(peer.pointee.activeGrants == activeGrants, "a peer's active messages are miscounted")
+        precondition(peer.pointee.calls.count == calls, "a call is not among its peer's")
+        precondition(peer.pointee.probesDue.count == probesDue, "an RPC waits for a probe in no list")
+        peer.pointee.calls.checkInvariants(records)
+        peer.pointee.probesDue.checkInvariants(records)
+        peer.pointee.admission.checkInvariants(records)
+        precondition(
+            peer.pointee.admission.unfinished == admitted && peer.pointee.admission.waiting == queued,
+            "a peer's admitted or queued calls are miscounted")
+    }
+}
