@@ -11,14 +11,15 @@ import HomaBase
 /// (``EndpointConfiguration/maximumServerRPCsPerPeer``), and would have to refuse those beyond it.
 extension Endpoint {
     /// Lets a call or one-way message begin, or puts it in its peer's queue.
-    mutating func admitOrQueue(_ slot: UInt32) {
+    mutating func admitOrQueue(_ slot: UInt32, at now: Instant) {
         let rpc = rpcs.at(slot)
         let peer = peer(of: slot)
         // Once the call is given up, its message says nothing any more.
         let length = rpc.pointee.outgoing.length
         rpc.pointee.admissionBytes = length
-        guard !peer.pointee.admission.mayBegin(length, limits(for: peer)) else { return admit(slot) }
+        guard !peer.pointee.admission.mayBegin(length, limits(for: peer)) else { return admit(slot, at: now) }
         counters.callsQueued += 1
+        record(.queued, slot, length, at: now)
         sendQueue.remove(slot)
         rpc.pointee.admission = .queued
         peer.pointee.admission.enqueue(slot, length: length, rpcs.view)
@@ -31,7 +32,8 @@ extension Endpoint {
         return limits
     }
 
-    private mutating func admit(_ slot: UInt32) {
+    private mutating func admit(_ slot: UInt32, at now: Instant) {
+        record(.admitted, slot, rpcs.at(slot).pointee.admissionBytes, at: now)
         rpcs.at(slot).pointee.admission = .admitted
         peer(of: slot).pointee.admission.admit(rpcs.at(slot).pointee.admissionBytes, admissionLimits)
     }
@@ -73,7 +75,7 @@ extension Endpoint {
 
     private mutating func start(_ slot: UInt32, at now: Instant) {
         dequeue(slot)
-        admit(slot)
+        admit(slot, at: now)
         let rpc = rpcs.at(slot)
         noteProgress(slot, at: now)
         rpc.pointee.nextProbe = now

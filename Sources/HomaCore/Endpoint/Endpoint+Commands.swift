@@ -60,7 +60,7 @@ extension Endpoint {
         rpc.pointee.cookie = request.cookie
         rpc.pointee.deadline = request.deadline
         startSending(slot, length: UInt32(request.length), payload: request.payload)
-        admitOrQueue(slot)
+        admitOrQueue(slot, at: now)
         return slot
     }
 
@@ -73,7 +73,7 @@ extension Endpoint {
         try checkLength(length)
         guard let slot = rpcs.resolve(handle), rpcs.at(slot).pointee.state == .inService else { return false }
         let rpc = rpcs.at(slot)
-        rpc.pointee.state = .outgoing
+        move(slot, to: .outgoing, at: now)
         noteProgress(slot, at: now)
         startSending(slot, length: UInt32(length), payload: payload)
         // Questions about the request, and their back-off, are over.
@@ -88,7 +88,7 @@ extension Endpoint {
     public mutating func decline(_ handle: RPCHandle, at now: Instant) {
         guard let slot = rpcs.resolve(handle), rpcs.at(slot).pointee.state == .inService else { return }
         counters.requestsDeclined += 1
-        rpcs.at(slot).pointee.state = .declined
+        move(slot, to: .declined, at: now)
         rpcs.at(slot).pointee.lastHeard = now
         sendDeclined(slot)
         armTimer(slot, at: now.advanced(byNanoseconds: tuning.timeout))

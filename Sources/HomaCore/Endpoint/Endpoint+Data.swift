@@ -101,7 +101,7 @@ extension Endpoint {
             guard data.messageLength == rpc.pointee.incoming.length else { return .dropped(.lengthMismatch) }
         case .outgoing where rpc.pointee.isClient:
             // The first packet of the response: so the request has arrived, whatever was to be sent again.
-            rpc.pointee.state = .incoming
+            move(slot, to: .incoming, at: now)
             if data.isRetransmission { rpc.pointee.sentAt = nil }
             noteResponse(slot, at: now)
             sendQueue.remove(slot)
@@ -172,16 +172,15 @@ extension Endpoint {
         if rpc.pointee.isClient {
             completeCall(slot, at: now)
         } else if rpc.pointee.kind == .call {
-            deliverRequest(slot)
+            deliverRequest(slot, at: now)
         } else {
             deliverMessage(slot, at: now)
         }
     }
 
-    private mutating func deliverRequest(_ slot: UInt32) {
-        let rpc = rpcs.at(slot)
-        rpc.pointee.state = .inService
-        noteFinished(rpc.pointee.peer)
+    private mutating func deliverRequest(_ slot: UInt32, at now: Instant) {
+        move(slot, to: .inService, at: now)
+        noteFinished(rpcs.at(slot).pointee.peer)
         timers.remove(slot)
         counters.requestsDelivered += 1
         events.append(.requestArrived(arrived(slot)))

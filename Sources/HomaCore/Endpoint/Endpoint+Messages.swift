@@ -64,7 +64,7 @@ extension Endpoint {
         events.append(.messageSent(rpc: rpcs.handle(of: slot), cookie: rpcs.at(slot).pointee.cookie))
         if tuning.unacknowledgedRetention == 0 { return removeRPC(slot, at: now) }
         rpcs.at(slot).pointee.deadline = .distantFuture
-        rpcs.at(slot).pointee.state = .lingering
+        move(slot, to: .lingering, at: now)
         rpcs.at(slot).pointee.lastHeard = now
         armTimer(slot, at: now.advanced(byNanoseconds: tuning.unacknowledgedRetention))
     }
@@ -103,9 +103,8 @@ extension Endpoint {
 
     /// A message is complete: it is delivered, remembered, and forgotten.
     mutating func deliverMessage(_ slot: UInt32, at now: Instant) {
-        let rpc = rpcs.at(slot)
-        rpc.pointee.state = .inService
-        noteFinished(rpc.pointee.peer)
+        move(slot, to: .inService, at: now)
+        noteFinished(rpcs.at(slot).pointee.peer)
         counters.messagesDelivered += 1
         events.append(.messageArrived(arrived(slot)))
         if tuning.acknowledgesMessages { sendControl(.ack(AckFields()), for: slot) }

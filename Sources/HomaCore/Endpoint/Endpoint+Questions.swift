@@ -77,6 +77,9 @@ extension Endpoint {
         } else {
             isSaid = requestMissing(slot)
         }
+        if isSaid {
+            record(.probed, slot, peer(of: slot).pointee.questions, peer(of: slot).pointee.questionLimit, at: now)
+        }
         if isSaid, tuning.questionsPerPeer > 0 {
             rpc.pointee.isAsked = true
             peer(of: slot).pointee.questions += 1

@@ -22,6 +22,7 @@ extension Endpoint {
         } else {
             counters.packetsReceived[Int(header.common.type.rawValue) - 0x10] += 1
         }
+        record(header, as: disposition, from: peer, at: now)
         return disposition
     }
 

@@ -42,13 +42,25 @@ extension Endpoint {
             id: id, peer: peer, localPort: localPort, peerPort: peerPort, state: state, birth: now, lastHeard: now,
             lastProgress: now, nextProbe: now, probeInterval: tuning.resendAfter)
         guard let slot = rpcs.add(rpc) else { return nil }
+        record(.state, slot, detail: state.rawValue, UInt32(UInt8.max), at: now)
         peers.addRPC(peer, isServer: id.isServerSide)
         return slot
+    }
+
+    /// The one place where an RPC's state changes.
+    mutating func move(_ slot: UInt32, to state: RPC.State, at now: Instant) {
+        let rpc = rpcs.at(slot)
+        assert(
+            rpc.pointee.state.successors(isClient: rpc.pointee.isClient).contains(state),
+            "an RPC goes from \(rpc.pointee.state) to \(state)")
+        record(.state, slot, detail: state.rawValue, UInt32(rpc.pointee.state.rawValue), at: now)
+        rpc.pointee.state = state
     }
 
     /// Removes every trace of the RPC; its buffers, if any, go back, and its outgoing payload is released.
     mutating func removeRPC(_ slot: UInt32, at now: Instant) {
         let rpc = rpcs.at(slot)
+        record(.ended, slot, detail: rpc.pointee.state.rawValue, at: now)
         forgetQuestion(slot)
         releaseOutgoing(slot)
         if rpc.pointee.state == .incoming || rpc.pointee.isClient { dropIncoming(slot, at: now) }
@@ -113,6 +125,7 @@ extension Endpoint {
         if rpc.pointee.state == .lingering { return removeRPC(slot, at: now) }
         events.append(.callFailed(rpc: rpcs.handle(of: slot), cookie: rpc.pointee.cookie, failure: failure))
         counters.callsFailed += 1
+        record(.failed, slot, detail: failure.rawValue, at: now)
         removeRPC(slot, at: now)
     }
 

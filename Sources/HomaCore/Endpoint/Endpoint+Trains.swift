@@ -38,6 +38,7 @@ extension Endpoint {
         guard count > 0 else { return 0 }
         let bytes = count * Int(segment)
         rpc.pointee.outgoing.next = next + UInt32(bytes)
+        record(.sent, slot, detail: PacketType.data.rawValue, next, UInt32(bytes), at: now)
         noteProgress(slot, at: now)
         account(slot, packets: count, bytes: bytes, at: now)
         requeue(slot)
@@ -71,6 +72,7 @@ extension Endpoint {
         granter.willReceive(slot, peers)
         _ = ranges.arrive(range, in: &rpc.pointee.incoming, maximumGaps: tuning.maximumGaps)
         counters.packetsReceived[0] += UInt64(taken)
+        record(.received, slot, detail: PacketType.data.rawValue, range.lowerBound, UInt32(range.count), at: now)
         noteArrival(slot, bytes: UInt32(range.count))
         noteData(slot, last, at: now)
         noteUnscheduledData(slot)

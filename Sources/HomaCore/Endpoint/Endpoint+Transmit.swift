@@ -24,6 +24,7 @@ extension Endpoint {
             let type = packet.pointee.header.common.type
             counters.packetsSent[Int(type.rawValue) - 0x10] += 1
             pacer.charge(tuning.wire.control(type), at: now)
+            record(sent: packet, again: false, at: now)
             return true
         }
         guard var slot = sendQueue.next() else { return false }
@@ -75,6 +76,7 @@ extension Endpoint {
             noteGrant(grant.slot, from: grant.from, at: now)
             notePace(grant.slot, from: grant.from, at: now)
             if grant.isForOldest { counters.oldestGrants += 1 }
+            record(.granted, grant.slot, detail: grant.priority, grant.from, grant.offset, at: now)
             sendControl(.grant(GrantFields(offset: grant.offset, priority: grant.priority)), for: grant.slot)
         }
     }
@@ -109,6 +111,7 @@ extension Endpoint {
         packet.pointee.payloadLength = segment.range.count
         // Sent again because the way may be too narrow for the datagram it was in, it goes alone.
         packet.pointee.bundleBytes = segment.isAgain ? 0 : peer.pointee.bundleBytes
+        record(sent: packet, again: segment.isAgain, at: now)
         if tuning.probesUnscheduled, !segment.isAgain, segment.range.upperBound == rpc.pointee.outgoing.unscheduled {
             sendProbe(slot)
         }

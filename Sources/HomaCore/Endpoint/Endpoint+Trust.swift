@@ -73,6 +73,7 @@ extension Endpoint {
     /// Ends an incomplete request early. It has not run, and may come again.
     mutating func evict(_ slot: UInt32, at now: Instant) {
         counters.requestsEvicted += 1
+        record(.evicted, slot, rpcs.at(slot).pointee.incoming.received, at: now)
         // One that merely waited has broken nothing; nor has one of which more than a beginning came: it ends for
         // our want of room.
         let message = rpcs.at(slot).pointee.incoming

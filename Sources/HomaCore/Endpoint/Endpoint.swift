@@ -54,6 +54,7 @@ public struct Endpoint: ~Copyable {
     var nextID: RPCID
     var nextClientPort = HomaLimits.firstClientPort
     var counters = EndpointStatistics()
+    var trace = TraceRing()
     /// The peer and RPC of the last packet: trains of packets find them without a search.
     var recentPeer = PeerStore.none
     var recentID = RPCID(rawValue: 0)

@@ -14,7 +14,7 @@ import HomaBuffers
 ///          incoming ──complete──▶ (gone, acknowledged)
 /// ```
 struct RPC: BitwiseCopyable {
-    enum State: UInt8 {
+    enum State: UInt8, CaseIterable {
         /// This side's message is leaving.
         case outgoing
         /// The other side's message is arriving.
@@ -25,6 +25,16 @@ struct RPC: BitwiseCopyable {
         case declined
         /// The client has sent a message that will not be acknowledged, and keeps it for a while.
         case lingering
+
+        /// What may come after this state; an RPC may end in any. A new one of a client is outgoing, of a server incoming.
+        func successors(isClient: Bool) -> [State] {
+            switch (self, isClient) {
+            case (.outgoing, true): [.incoming, .lingering]
+            case (.incoming, false): [.inService]
+            case (.inService, false): [.outgoing, .declined]
+            default: []
+            }
+        }
     }
 
     /// What becomes of the message after it has arrived.
