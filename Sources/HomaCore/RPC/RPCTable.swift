@@ -2,7 +2,7 @@
 
 import HomaBase
 
-/// Storage for every RPC of an endpoint, reserved once; slots are reused, lowest recently freed first.
+/// Storage for every RPC of an endpoint, reserved once; slots are reused, the last one freed first.
 struct RPCTable: ~Copyable {
     static let none = UInt32.max
 
