@@ -2,7 +2,7 @@
 
 SWIFT ?= swift
 
-.PHONY: install help build test check lint format tsan demo bench suite microbench netns lab clean
+.PHONY: install help build test seeds check lint format tsan demo bench suite microbench netns lab clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -12,6 +12,9 @@ build: ## compile everything, for debugging
 
 test: ## all tests
 	$(SWIFT) test
+
+seeds: ## the tests that draw their cases, with all their seeds
+	HOMA_ALL_SEEDS=1 $(SWIFT) test --filter 'HomaCoreTests|HomaBuffersTests|HomaScenariosTests.(ShortJSON|ScenarioJSON)'
 
 lint: ## complain about layout
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests \

@@ -14,6 +14,7 @@ let settings: [SwiftSetting] = [
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 
 /// A target of the house. ARCHITECTURE.md says what each may import, and a test keeps it.
@@ -29,6 +30,7 @@ let package = Package(
     name: "swift-homa",
     products: [
         .library(name: "Homa", targets: ["Homa"]),
+        .library(name: "HomaServiceLifecycle", targets: ["HomaServiceLifecycle"]),
         .executable(name: "homa", targets: ["homa"]),
         .executable(name: "homa-echo", targets: ["HomaEcho"]),
         // For Benchmarks/ alone; no interface that is kept from version to version.
@@ -38,6 +40,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.7.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.8.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
@@ -48,6 +51,7 @@ let package = Package(
         .target(name: "CHomaPosix"),
         house("HomaIO", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "CHomaPosix"]),
         house("Homa", ["HomaBase", "HomaBuffers", "HomaCore", "HomaIO", "HomaWire", logging, metrics]),
+        house("HomaServiceLifecycle", ["Homa", lifecycle]),
         house("HomaWorkloads", ["HomaBase"]),
         house("HomaSim", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads"]),
         house("HomaScenarios", ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim"]),
@@ -74,6 +78,10 @@ let package = Package(
         .target(name: "CFaults", path: "Tests/CFaults"),
         tests("HomaIOTests", ["HomaBase", "HomaCore", "HomaIO", "CHomaPosix", "CFaults"]),
         tests("HomaTests", ["HomaBase", "HomaCore", "HomaIO", "Homa", "CFaults"]),
+        // With no features but the language's own, so that the example in it compiles as a user's package compiles it.
+        .testTarget(
+            name: "HomaServiceLifecycleTests", dependencies: ["Homa", "HomaServiceLifecycle", lifecycle, logging],
+            swiftSettings: [.swiftLanguageMode(.v6)]),
         tests("HomaWorkloadsTests", ["HomaBase", "HomaWorkloads"]),
         .testTarget(name: "TidyTests", swiftSettings: settings),
         tests(

@@ -63,8 +63,8 @@ public final class HomaNode: Sendable {
     public var udpPort: UInt16 { engine.localAddress.port }
 
     /// Waits until the node is shut down, or until the task is cancelled and then shuts it down, in order.
-    /// Made for service groups that run each service in a task of its own. A group that asks its services to end in
-    /// order must call ``shutdown(within:)``: this library does not listen to signals.
+    /// For task groups of your own: this library does not listen to signals. The product `HomaServiceLifecycle` has a
+    /// service for groups that do, and that ends handlers and node in order.
     ///
     /// - Throws: `CancellationError` after cancellation, once the node is gone.
     public func run() async throws {

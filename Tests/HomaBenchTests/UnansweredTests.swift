@@ -113,7 +113,7 @@ struct UnansweredTests {
     }
 
     @Test(
-        "with nothing unanswered percentiles are the histogram's, and ranks agree with sorted values", arguments: 1...5)
+        "with nothing unanswered percentiles are the histogram's, and ranks agree with sorted values", arguments: 1...3)
     func ranks(seed: UInt64) {
         var random = SeededSequence(seed)
         var (plain, mixed) = (LatencyRecorder(), LatencyRecorder())
@@ -132,7 +132,8 @@ struct UnansweredTests {
         let all = (answered + failed).sorted()
         answered.sort()
         failed.sort()
-        for tenth in 0...1000 {
+        // The ends, where answered values end and failed ones begin, and steps that meet no round figure.
+        for tenth in [0, 1, 855, 856, 857, 858, 999, 1000] + Array(stride(from: 7, to: 1000, by: 37)) {
             let percent = Double(tenth) / 10
             let place = max(1, Int((percent / 100 * 997).rounded(.up))) - 1
             #expect(plain.percentile(percent) == all[place] && !plain.isLowerBound(atPercentile: percent))

@@ -39,7 +39,7 @@ struct PoolModelTests {
 
     /// Method: random allocations of three shards, returns, second returns, parking and asking, against
     /// a map of who holds what; at the end everything is returned and the whole region must be free.
-    @Test("hands nothing out twice and leaks nothing", arguments: 0..<60 as Range<UInt64>)
+    @Test("hands nothing out twice and leaks nothing", arguments: seeds(0..<60))
     func agreesWithModel(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let pages = Int.random(in: 3...70, using: &random)

@@ -65,7 +65,7 @@ struct WaitingQueueTests {
     }
 
     /// Method: short messages arrive without end, and half of those that may pass the queue do.
-    @Test("nobody starves, and the oldest's part of the bytes is its share", arguments: 0..<20 as Range<UInt64>)
+    @Test("nobody starves, and the oldest's part of the bytes is its share", arguments: seeds(0..<20))
     func noStarvation(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         let share = [0.05, 0.1, 0.3][Int(seed % 3)]

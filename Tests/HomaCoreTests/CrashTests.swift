@@ -26,7 +26,7 @@ struct CrashTests {
     /// Property: calls between the others succeed, calls to it time out, and nobody keeps anything of it.
     @Test(
         "a host that stops in the middle leaves the others unaffected and nothing behind",
-        arguments: 0..<60 as Range<UInt64>)
+        arguments: seeds(0..<60))
     func crash(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let net = TestNet(hosts: try NetTests.hosts(4, seed: seed), faults: .drawn(&random), seed: seed)
@@ -59,7 +59,7 @@ struct CrashTests {
 
     /// Method: the server loses its memory at a drawn moment, and comes back with another incarnation.
     /// Property: no request runs twice, counted over both lives; every call has one outcome.
-    @Test("no request runs twice when the server restarts", arguments: 0..<80 as Range<UInt64>)
+    @Test("no request runs twice when the server restarts", arguments: seeds(0..<80))
     func serverRestart(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let net = TestNet(hosts: try NetTests.hosts(2, seed: seed), seed: seed)
@@ -95,7 +95,7 @@ struct CrashTests {
     /// Method: the client loses its memory at a drawn moment and goes on with higher identifiers.
     @Test(
         "a server forgets the calls of a client that restarted, and serves its new ones",
-        arguments: 0..<40 as Range<UInt64>)
+        arguments: seeds(0..<40))
     func clientRestart(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let net = TestNet(hosts: try NetTests.hosts(2, seed: seed), faults: .drawn(&random), seed: seed)
@@ -117,7 +117,7 @@ struct CrashTests {
     }
 
     /// Method: as for any faults, but one side's extensions never arrive, and it has the kernel's settings.
-    @Test("a kernel peer is served and serves", arguments: 0..<100 as Range<UInt64>)
+    @Test("a kernel peer is served and serves", arguments: seeds(0..<100))
     func kernelPeer(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         var kernel = EndpointConfiguration.linux2026
@@ -168,7 +168,7 @@ struct CrashTests {
 
     /// Method: every DATA packet of a busy net is kept, and all are sent once more when everything is over.
     @Test(
-        "late duplicates of everything run nothing again and leave nothing behind", arguments: 0..<60 as Range<UInt64>)
+        "late duplicates of everything run nothing again and leave nothing behind", arguments: seeds(0..<60))
     func lateDuplicates(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let net = TestNet(hosts: try NetTests.hosts(3, seed: seed), faults: .drawn(&random), seed: seed)
@@ -217,7 +217,7 @@ struct CrashTests {
     }
 
     /// Method: deadlines shorter and longer than the calls need, under faults.
-    @Test("with deadlines every call ends by its deadline, one way or the other", arguments: 0..<40 as Range<UInt64>)
+    @Test("with deadlines every call ends by its deadline, one way or the other", arguments: seeds(0..<40))
     func deadlines(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let net = TestNet(hosts: try NetTests.hosts(2, seed: seed), faults: .drawn(&random), seed: seed)

@@ -71,7 +71,7 @@ struct FuzzTests {
 
     /// Method: two hosts call each other under random faults while a third address that is neither of them
     /// floods both. Property: no crash, and every call is answered once with the right bytes.
-    @Test("packets from a third address disturb no call", arguments: 0..<60 as Range<UInt64>)
+    @Test("packets from a third address disturb no call", arguments: seeds(0..<60))
     func stranger(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let hosts = try NetTests.hosts(2, seed: seed)
@@ -101,7 +101,7 @@ struct FuzzTests {
 
     /// Method: the same flood, but under the hosts' own addresses, as if one had gone mad.
     /// Property: calls may fail or carry wrong bytes, but nothing crashes and nothing is left behind.
-    @Test("packets that lie about everything leave nothing behind", arguments: 0..<100 as Range<UInt64>)
+    @Test("packets that lie about everything leave nothing behind", arguments: seeds(0..<100))
     func liar(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let hosts = try NetTests.hosts(2, regionLength: seed % 4 == 0 ? 2 << 20 : 16 << 20, seed: seed)

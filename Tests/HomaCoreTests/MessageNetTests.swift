@@ -30,7 +30,7 @@ struct MessageNetTests {
     /// its sender hears so once.
     @Test(
         "every message arrives once despite loss, duplicates, delay and reordering",
-        arguments: 0..<200 as Range<UInt64>)
+        arguments: seeds(0..<200))
     func faults(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         var configuration: EndpointConfiguration = [.default, .linux2026].randomElement(using: &random)!
@@ -51,7 +51,7 @@ struct MessageNetTests {
     /// The published mode, with messages kept long enough for every loss to be made good.
     @Test(
         "without acknowledgements every message arrives once while its sender keeps it",
-        arguments: 0..<120 as Range<UInt64>)
+        arguments: seeds(0..<120))
     func unacknowledged(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         var configuration = EndpointConfiguration.sigcomm2018(scheduledLevels: 4)

@@ -34,7 +34,7 @@ struct NetTests {
     /// Property: with losses below what the timeout covers, every call is answered once, with the right bytes.
     @Test(
         "every call is answered once despite loss, duplicates, delay and reordering",
-        arguments: 0..<400 as Range<UInt64>)
+        arguments: seeds(0..<400))
     func faults(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         var configuration: EndpointConfiguration = [.default, .linux2026, .sigcomm2018(scheduledLevels: 4)]

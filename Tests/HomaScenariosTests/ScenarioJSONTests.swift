@@ -9,7 +9,7 @@ import Testing
 
 @Suite("Scenario files")
 struct ScenarioJSONTests {
-    @Test("every scenario written as JSON is read back equal", arguments: 0..<400 as Range<UInt64>)
+    @Test("every scenario written as JSON is read back equal", arguments: seeds(0..<400))
     func roundTrip(_ seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let scenario = try RandomScenario.make(using: &random)

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Short scenarios")
 struct ShortJSONTests {
-    @Test("the short form reads back as the same scenario", arguments: 1000..<1008 as Range<UInt64>)
+    @Test("the short form reads back as the same scenario", arguments: seeds(1000..<1010))
     func roundTrip(_ seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let scenario = try RandomScenario.make(using: &random)

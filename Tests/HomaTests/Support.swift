@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import Homa
 import HomaBase
 import Testing
@@ -31,7 +32,25 @@ extension HomaNode {
 
 /// Bytes that show when they are out of place.
 func pattern(_ count: Int, seed: Int = 0) -> [UInt8] {
-    (0..<count).map { UInt8(truncatingIfNeeded: ($0 &* 31) ^ ($0 >> 8) ^ seed) }
+    let period = periods[seed & 255]
+    return [UInt8](unsafeUninitializedCapacity: count) { bytes, length in
+        while length < count {
+            let part = min(period.count, count - length)
+            _ = period.withUnsafeBytes { memcpy(bytes.baseAddress! + length, $0.baseAddress!, part) }
+            length += part
+        }
+    }
+}
+
+/// The pattern of each seed, which comes again after 64 KB: made once, for it takes long without optimisation.
+private let periods: [[UInt8]] = (0..<256).map { seed in
+    var bytes = [UInt8](repeating: 0, count: 65_536)
+    var index = 0
+    while index < bytes.count {
+        bytes[index] = UInt8(truncatingIfNeeded: (index &* 31) ^ (index >> 8) ^ seed)
+        index &+= 1
+    }
+    return bytes
 }
 
 /// Runs `body` with a node whose port 100 answers every request with itself.

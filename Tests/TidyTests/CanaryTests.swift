@@ -150,4 +150,13 @@ struct CanaryTests {
             Documents.wrongDefaults(of: defaults, in: "| `first` | bytes | 20 000 |\n| `share` | – | 1 |").count == 2)
         #expect(Documents.missingCases(of: file("    case late\n"), in: "`early`", document: "d").count == 1)
     }
+
+    @Test("an example that is not compiled, or not with its imports, is found")
+    func examples() {
+        let readme = file("```swift\nimport Homa\n\nfoo()\n```\n```swift\ndependencies: []\n```\n", path: "README.md")
+        func findings(_ text: String) -> Int { Documents.unknownExamples(readme, compiled: [file(text)]).count }
+        #expect(findings("import Homa\nfunc one() {\n    foo()\n}\n") == 0)
+        #expect(findings("import Homa\nfunc one() {\n    bar()\n    foo()\n}\n") == 1)
+        #expect(findings("func one() {\n    foo()\n}\n") == 1)
+    }
 }

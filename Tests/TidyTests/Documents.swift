@@ -36,6 +36,36 @@ enum Documents {
         }
     }
 
+    /// Blocks of Swift, but those of a manifest, each with the number of its first line.
+    static func examples(in file: TextFile) -> [(line: Int, lines: [Substring])] {
+        var blocks: [(line: Int, lines: [Substring])] = []
+        var isInside = false
+        for (index, line) in file.lines.enumerated() {
+            if line.hasPrefix("```") {
+                isInside = line == "```swift"
+                if isInside { blocks.append((index + 2, [])) }
+            } else if isInside {
+                blocks[blocks.count - 1].lines.append(line)
+            }
+        }
+        return blocks.filter { $0.lines.first?.hasPrefix("dependencies:") != true }
+    }
+
+    /// Examples that stand in none of the files. There they are indented, and their imports are at the file's head.
+    static func unknownExamples(_ file: TextFile, compiled: [TextFile]) -> [Finding] {
+        examples(in: file).compactMap { example in
+            let isImport: (Substring) -> Bool = { $0.hasPrefix("import ") }
+            let body = example.lines.filter { !isImport($0) && !$0.isEmpty }.map { "    \($0)\n" }.joined()
+            let imports = example.lines.filter(isImport)
+            let isKnown = compiled.contains { text in
+                !body.isEmpty && text.text.contains(" {\n" + body + "}\n")
+                    && imports.allSatisfy { text.lines.contains($0) }
+            }
+            guard !isKnown else { return nil }
+            return Finding(file: file.path, line: example.line, problem: "an example that no test compiles")
+        }
+    }
+
     /// Settings, one stored `public var` each, that the text does not name in backquotes.
     static func missingSettings(of configuration: TextFile, in text: String) -> [Finding] {
         configuration.lines.enumerated().compactMap { index, line in

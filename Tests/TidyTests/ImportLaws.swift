@@ -11,6 +11,7 @@ enum ImportLaws {
         "HomaCore": ["HomaBase", "HomaWire", "HomaBuffers"],
         "HomaIO": core.union(["CHomaPosix", "Glibc", "Synchronization"]),
         "Homa": core.union(["HomaIO", "Logging", "Metrics", "Synchronization"]),
+        "HomaServiceLifecycle": ["Homa", "ServiceLifecycle"],
         "HomaWorkloads": ["HomaBase"],
         "HomaSim": core.union(["HomaWorkloads"]),
         "HomaScenarios": ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim", "Foundation"],

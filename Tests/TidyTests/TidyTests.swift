@@ -68,6 +68,21 @@ struct DocumentTests {
         expectNothing(Documents.unknownTests(Repository.read("docs/conformance.md"), tests: tests))
     }
 
+    @Test("every example in README.md is code that the tests compile")
+    func examples() {
+        let compiled = Repository.files(under: "Tests", extensions: ["swift"]).filter {
+            $0.path.hasSuffix("/ReadmeSnippets.swift")
+        }
+        let readme = Repository.read("README.md")
+        #expect(compiled.count == 2 && Documents.examples(in: readme).count == 3)
+        expectNothing(Documents.unknownExamples(readme, compiled: compiled))
+        // The manifest's names, which are no code by themselves.
+        #expect(readme.text.contains(#".product(name: "Homa", package: "swift-homa")"#))
+        let manifest = Repository.read("Package.swift").text
+        for product in ["Homa", "HomaServiceLifecycle"] { #expect(manifest.contains(".library(name: \"\(product)\"")) }
+        #expect(manifest.contains(#"name: "swift-homa""#))
+    }
+
     @Test("docs/tuning.md names every setting, and its default where that is a number")
     func settings() {
         let targets: Set<String> = ["HomaBuffers", "HomaCore", "HomaIO", "Homa"]

@@ -70,7 +70,7 @@ struct RPC: BitwiseCopyable {
     var probeInterval: UInt64
     /// The peer was asked about it and has not answered.
     var isAsked = false
-    /// How often it was asked about, up to 3, since it was heard of at that time.
+    /// How often it was asked about, up to 8, since it was heard of at that time.
     var questions: UInt8 = 0
     var questionsSince = Instant.distantFuture
     /// Among its peer's RPCs that wait for their turn to be asked about.

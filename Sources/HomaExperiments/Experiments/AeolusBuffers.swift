@@ -65,7 +65,7 @@ private enum AeolusStudy {
     typealias Row = (setting: Setting, outcome: Outcome)
 
     static var settings: [Setting] {
-        [false, true].filter { !$0 || Rival.exists("aeolus") }.flatMap { isAeolus in
+        [false, true].flatMap { isAeolus in
             overcommitments.flatMap { count in
                 Memory.allCases.filter { count == 7 || $0 == .perPort || $0 == .unlimited }.flatMap { memory in
                     timers.map {

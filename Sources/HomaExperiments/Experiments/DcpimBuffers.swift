@@ -34,8 +34,6 @@ private enum DcpimStudy {
         case shared = "Homa, the same, shared"
         case dynamic = "Homa, the same, dynamic threshold"
         case aeolus = "Homa with Aeolus, 500 KB per port"
-
-        var exists: Bool { self != .aeolus || Rival.exists("aeolus") }
     }
 
     static func recipe(_ subject: Subject, _ workload: String, load: Double, messages: Int) -> Recipe {
@@ -71,7 +69,6 @@ private enum DcpimStudy {
     }
 
     static func evaluate(_ laboratory: inout Laboratory) throws -> Findings {
-        guard Rival.exists("dcpim") else { return Findings() }
         var rows: [Row] = []
         func add(_ subject: Subject, _ workload: String, _ load: Double, _ messages: Int) throws {
             let outcome = try laboratory.run(recipe(subject, workload, load: load, messages: messages))
@@ -79,14 +76,14 @@ private enum DcpimStudy {
         }
         let isQuick = laboratory.scale == .quick
         for load in laboratory.choose(quick: [0.6, 0.8], full: [0.5, 0.6, 0.7, 0.8]) {
-            for subject in Subject.allCases where subject.exists {
+            for subject in Subject.allCases {
                 // All of them at the load that slowdowns were published for.
                 guard load == 0.6 || subject != .perPort && subject != .shared && subject != .dynamic else { continue }
                 try add(subject, "imc10", load, isQuick ? 3_000 : length(subject, load))
             }
         }
         for (workload, messages) in [("websearch", 8_000), ("datamining", 4_000)] where laboratory.scale == .full {
-            for subject in [Subject.dcpim, .aeolus] where subject.exists {
+            for subject in [Subject.dcpim, .aeolus] {
                 try add(subject, workload, 0.6, messages)
             }
         }
@@ -149,7 +146,6 @@ private enum DcpimStudy {
                 ours: dcpim.p99, unit: "ratio", tolerance: .factor(1.5),
                 reason: "it grows with the length of the run until about 200 000 messages"),
         ]
-        guard Subject.aeolus.exists else { return claims }
         let aeolus = outcome(.aeolus, slowdown.load, slowdown.workload)
         claims.append(
             Claim(

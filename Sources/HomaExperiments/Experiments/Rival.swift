@@ -3,16 +3,11 @@
 import HomaScenarios
 import HomaSim
 
-/// The other transports, as far as the simulator has them.
+/// The other transports.
 enum Rival {
-    /// The simulator knows the transport.
-    static func exists(_ kind: String) -> Bool {
-        (try? Scenario(json: .object([.init("transport", .string(kind))]))) != nil
-    }
-
-    /// TCP and DCTCP on the same network and traffic; what the simulator does not have is left out.
+    /// TCP and DCTCP on the same network and traffic.
     static func streams(_ homa: Recipe) -> [(String, Recipe)] {
-        ["tcp", "dctcp"].filter(exists).map { ($0.uppercased(), stream($0, in: homa)) }
+        ["tcp", "dctcp"].map { ($0.uppercased(), stream($0, in: homa)) }
     }
 
     /// TCP as the published measurements had it: four client ports with a connection each to eight server ports of

@@ -42,7 +42,7 @@ private enum LatencyStudy {
                 let outcome = try laboratory.run(recipe.with("load", 0.8))
                 busy.append(Row(workload: "w2", transport: name, outcome: outcome))
             }
-            if Rival.exists("tcp"), workload != "w2" {
+            if workload != "w2" {
                 let outcome = try laboratory.run(Rival.stream("tcp", in: homa, connections: 1))
                 single.append(Row(workload: workload, transport: "TCP, one connection", outcome: outcome))
             }

@@ -50,10 +50,10 @@ extension Experiment {
             .exhaustion, .shardApproximation,
         ]
 
-    /// Those that compare with published figures and other transports; dcPIM's when the simulator has it.
-    private static let rivals: [Experiment] =
-        [.sigcommSlowdowns, .switchOccupancy, .smallestPool, .rivalLatency, .portQueues, .aeolusBuffers]
-        + (Rival.exists("dcpim") ? [.dcpimBuffers] : [])
+    /// Those that compare with published figures and other transports.
+    private static let rivals: [Experiment] = [
+        .sigcommSlowdowns, .switchOccupancy, .smallestPool, .rivalLatency, .portQueues, .aeolusBuffers, .dcpimBuffers,
+    ]
 
     /// The experiment of that name.
     public static func named(_ name: String) -> Experiment? { all.first { $0.name == name } }

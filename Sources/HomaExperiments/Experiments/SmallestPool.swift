@@ -55,15 +55,14 @@ enum SmallestPool {
             half.append((name, try PoolSearch(recipe, baseline: chip, &laboratory)))
         }
         var growth: [(messages: Double, outcome: Outcome)] = []
-        for messages in laboratory.choose(quick: [1_000, 4_000], full: [1_000, 4_000, 16_000, 32_000])
-        where Rival.exists("tcp") {
+        for messages in laboratory.choose(quick: [1_000, 4_000], full: [1_000, 4_000, 16_000, 32_000]) {
             let recipe = Rival.stream("tcp", in: twenty).with("messages", messages).sharedPool(chip)
             growth.append((Double(messages), try laboratory.run(recipe)))
         }
-        let probes = try Rival.exists("dctcp") ? Probes(Rival.stream("dctcp", in: twenty), &laboratory) : nil
+        let probes = try Probes(Rival.stream("dctcp", in: twenty), &laboratory)
         let short = laboratory.scale == .quick ? "; the quick form is too short for TCP's windows to grow" : ""
         var findings = Findings()
-        findings.claims = subjectClaims(subjects, short) + noteClaims(half, short, probes?.told ?? "")
+        findings.claims = subjectClaims(subjects, short) + noteClaims(half, short, probes.told)
         findings.remarks = [growthRemark(growth)]
         findings.charts = [chart(subjects)]
         findings.tables = [table(subjects, half), curves(subjects)]

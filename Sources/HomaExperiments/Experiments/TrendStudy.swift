@@ -118,7 +118,7 @@ struct TrendStudy {
     private mutating func addRivals(_ recipe: (String, Double) -> Recipe, _ laboratory: inout Laboratory) throws {
         let chip = SmallestPool.chip
         let long = laboratory.scale == .quick ? "a run as short as the quick form's does not fill the buffer" : ""
-        for (name, published) in [("TCP", 3.0), ("DCTCP", 1 / 0.65)] where Rival.exists(name.lowercased()) {
+        for (name, published) in [("TCP", 3.0), ("DCTCP", 1 / 0.65)] {
             func search(_ homa: Recipe) throws -> PoolSearch {
                 try PoolSearch(Rival.stream(name.lowercased(), in: homa), baseline: chip, &laboratory)
             }

@@ -69,7 +69,7 @@ extension Engine {
     func takePassedOn(_ bytes: [UInt8], from peer: PeerAddress) {
         shard.group?.taken(by: shard.index)
         guard !state.pointee.isClosed else { return }
-        bytes.withUnsafeBytes { takePacket($0, from: peer) }
+        _ = bytes.withUnsafeBytes { takePacket($0, from: peer) }
     }
 
     /// Hears how the other engines stand, before anything is sent.

@@ -25,7 +25,7 @@ public struct EngineConfiguration: Sendable {
 
     /// The protocol's knobs.
     public var endpoint = EndpointConfiguration()
-    /// The receive region; `shards` must be 1, since an engine is one shard.
+    /// The receive region, and into how many shards it is cut: one for each engine of the node.
     public var pool = PoolConfiguration()
     /// The UDP socket.
     public var socket = UDPSocketOptions()

@@ -11,7 +11,7 @@ struct PeerTableTests {
     static func address(_ number: UInt32) -> PeerAddress { PeerAddress(ipv4: 0x0A00_0000 + number, port: 4000) }
 
     /// Method: random peers come, have RPCs and lose them, while the clock runs; a dictionary knows what must hold.
-    @Test("agrees with a dictionary, and forgets only those it may", arguments: 0..<40 as Range<UInt64>)
+    @Test("agrees with a dictionary, and forgets only those it may", arguments: seeds(0..<40))
     func model(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         var table = PeerStore(capacity: 16, seed: seed)

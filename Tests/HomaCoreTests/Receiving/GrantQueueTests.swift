@@ -28,8 +28,7 @@ final class RecordBench {
 struct GrantQueueTests {
     /// Method: random inserts and removals, of the root and of others, against a plain minimum.
     @Test(
-        "the first is the shortest remaining, then the oldest, then the lowest slot", arguments: 0..<60 as Range<UInt64>
-    )
+        "the first is the shortest remaining, then the oldest, then the lowest slot", arguments: seeds(0..<60))
     func model(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         let bench = RecordBench(count: 60)

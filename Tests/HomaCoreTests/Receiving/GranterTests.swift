@@ -305,7 +305,7 @@ struct GranterTests {
 
     /// Method: random messages from random peers arrive in random order and interleaving, some fall silent, some
     /// end early. Property: the books agree with the records after every step, and end at zero.
-    @Test("the books agree with the records", arguments: 0..<60 as Range<UInt64>)
+    @Test("the books agree with the records", arguments: seeds(0..<60))
     func books(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         var configuration = EndpointConfiguration.small

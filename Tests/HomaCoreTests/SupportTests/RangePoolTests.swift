@@ -9,7 +9,7 @@ import Testing
 struct RangePoolTests {
     /// Method: random inserts and takings from the front of several lists, against one flag per byte each.
     /// Property: what was put in and not taken out is in the list; more only when limits forced it.
-    @Test("lists of parts to send again agree with one flag per byte", arguments: 0..<60 as Range<UInt64>)
+    @Test("lists of parts to send again agree with one flag per byte", arguments: seeds(0..<60))
     func model(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         let limit = Int32([2, 5, 1000].randomElement(using: &random)!)
