@@ -42,6 +42,7 @@ extension Endpoint {
         if everything, mayBeOnItsWay(slot, at: now) {
             sendControl(.busy, for: slot)
         } else if resend.offset < sent && resend.offset < wanted {
+            noteAsked(slot, from: resend.offset, at: now)
             sendAgain(slot, resend.offset..<min(wanted, sent), priority: resend.priority)
         } else {
             sendControl(.busy, for: slot)
@@ -129,6 +130,7 @@ extension Endpoint {
         noteLacking(slot)
         let sent = rpc.pointee.outgoing.next
         if sent > 0 {
+            noteAsked(slot, from: 0, at: now)
             sendAgain(slot, 0..<sent, priority: rpc.pointee.outgoing.unscheduledPriority)
             requeue(slot)
         }
