@@ -130,8 +130,8 @@ public struct EndpointConfiguration: Equatable, Sendable {
     public var resendAfter: Duration = .milliseconds(5)
     /// The interval between such requests doubles up to this.
     public var resendIntervalLimit: Duration = .milliseconds(20)
-    /// A question waits longer than `resendAfter` when the peer usually takes longer, up to a quarter of `timeout`, as
-    /// measured from requests to responses and from grants to data.
+    /// A question waits longer than `resendAfter` when the peer usually takes longer, as measured from requests to
+    /// responses and from grants to data: up to a quarter of `timeout`, and three quarters for arriving messages.
     public var adaptsTimers = true
     /// Most RPCs of one peer about which it was asked and has not answered; the others wait for their turn. Halved when
     /// answers fail to come, down to 4. 0: no limit.

@@ -50,6 +50,8 @@ struct Tuning: BitwiseCopyable {
     let adaptsTimers: Bool
     /// No question waits longer than this for what is usual.
     let longestPatience: UInt64
+    /// Nor longer than this for what was measured: time remains to ask before the timeout.
+    let measuredPatience: UInt64
     let questionsPerPeer: UInt32
     let acknowledgementDelay: UInt64
 
@@ -118,6 +120,7 @@ struct Tuning: BitwiseCopyable {
         progressTimeout = max(configuration.progressTimeout, configuration.timeout).wholeNanoseconds
         adaptsTimers = configuration.adaptsTimers
         longestPatience = max(resendAfter, timeout / 4)
+        measuredPatience = max(resendAfter, timeout / 4 * 3)
         questionsPerPeer = UInt32(configuration.questionsPerPeer)
         acknowledgementDelay = configuration.acknowledgementDelay.wholeNanoseconds
         serverRPCsPerPeer = UInt32(configuration.maximumServerRPCsPerPeer)

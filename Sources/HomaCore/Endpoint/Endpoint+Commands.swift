@@ -59,7 +59,7 @@ extension Endpoint {
         let rpc = rpcs.at(slot)
         rpc.pointee.cookie = request.cookie
         rpc.pointee.deadline = request.deadline
-        startSending(slot, length: UInt32(request.length), payload: request.payload)
+        startSending(slot, length: UInt32(request.length), payload: request.payload, at: now)
         admitOrQueue(slot, at: now)
         return slot
     }
@@ -75,7 +75,7 @@ extension Endpoint {
         let rpc = rpcs.at(slot)
         move(slot, to: .outgoing, at: now)
         noteProgress(slot, at: now)
-        startSending(slot, length: UInt32(length), payload: payload)
+        startSending(slot, length: UInt32(length), payload: payload, at: now)
         // Questions about the request, and their back-off, are over.
         rpc.pointee.nextProbe = now
         rpc.pointee.probeInterval = tuning.acknowledgementDelay
@@ -123,8 +123,9 @@ extension Endpoint {
         }
     }
 
-    private mutating func startSending(_ slot: UInt32, length: UInt32, payload: UInt64) {
+    private mutating func startSending(_ slot: UInt32, length: UInt32, payload: UInt64, at now: Instant) {
         let peer = peer(of: slot)
+        widenIfDue(peer, at: now)
         var message = OutgoingMessage()
         message.payload = payload
         message.length = length

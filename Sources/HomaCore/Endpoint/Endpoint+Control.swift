@@ -39,7 +39,10 @@ extension Endpoint {
         let everything = resend.length == ResendFields.everything
         let wanted = everything ? sent : resend.offset + UInt32(resend.length)
         if !rpc.pointee.isClient || rpc.pointee.state == .lingering { rpc.pointee.lastHeard = now }
-        if resend.offset < sent && resend.offset < wanted {
+        if everything, mayBeOnItsWay(slot, at: now) {
+            sendControl(.busy, for: slot)
+        } else if resend.offset < sent && resend.offset < wanted {
+            noteAsked(slot, from: resend.offset, at: now)
             sendAgain(slot, resend.offset..<min(wanted, sent), priority: resend.priority)
         } else {
             sendControl(.busy, for: slot)
@@ -50,6 +53,15 @@ extension Endpoint {
         }
         requeue(slot)
         return .consumed
+    }
+
+    /// Whether a client that asks for its response cannot have it yet, as that began to leave not longer ago than what
+    /// a grant takes: the question has passed it on the way.
+    private mutating func mayBeOnItsWay(_ slot: UInt32, at now: Instant) -> Bool {
+        let rpc = rpcs.at(slot)
+        guard tuning.adaptsTimers, !rpc.pointee.isClient, rpc.pointee.state == .outgoing else { return false }
+        let usual = min(peer(of: slot).pointee.grantTime.bound, tuning.measuredPatience)
+        return usual > tuning.resendAfter && now.nanoseconds(since: rpc.pointee.outgoing.begunAt) < usual
     }
 
     /// Notes that the packets which carried `range` must go again.
@@ -118,6 +130,7 @@ extension Endpoint {
         noteLacking(slot)
         let sent = rpc.pointee.outgoing.next
         if sent > 0 {
+            noteAsked(slot, from: 0, at: now)
             sendAgain(slot, 0..<sent, priority: rpc.pointee.outgoing.unscheduledPriority)
             requeue(slot)
         }

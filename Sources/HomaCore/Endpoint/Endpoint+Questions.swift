@@ -13,9 +13,14 @@ extension Endpoint {
     mutating func patience(_ slot: UInt32) -> UInt64 {
         guard tuning.adaptsTimers else { return tuning.resendAfter }
         let peer = peer(of: slot)
-        let isArriving = rpcs.at(slot).pointee.incoming.buffers != .none
-        let usual = isArriving ? peer.pointee.grantTime.bound : peer.pointee.responseTime.bound
-        return min(max(tuning.resendAfter, usual), tuning.longestPatience)
+        let message = rpcs.at(slot).pointee.incoming
+        guard message.buffers != .none else {
+            return min(max(tuning.resendAfter, peer.pointee.responseTime.bound), tuning.longestPatience)
+        }
+        // Until the first grant to the peer has been timed, what a request takes: a grant goes the same way.
+        let isUntimed = message.isGranted && peer.pointee.grantTime.bound == 0
+        let usual = isUntimed ? peer.pointee.responseTime.bound : peer.pointee.grantTime.bound
+        return min(max(tuning.resendAfter, usual), tuning.measuredPatience)
     }
 
     /// A question about the RPC is due, and its last one, if any, was not answered in time. It goes out now, or when

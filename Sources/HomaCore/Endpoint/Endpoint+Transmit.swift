@@ -49,7 +49,7 @@ extension Endpoint {
     public mutating func setMaximumPacket(bytes: Int, for address: PeerAddress) {
         guard let peer = findPeer(address) else { return }
         let payload = max(bytes, 128) - DataFields.byteCount
-        peers.at(peer).pointee.segment = min(UInt32(clamping: payload), tuning.maximumSegment)
+        setSegment(min(UInt32(clamping: payload), tuning.maximumSegment), of: peers.at(peer))
     }
 
     /// A packet of ours that began at `offset` of its message is too long for its way, says our own host or a router on

@@ -31,6 +31,8 @@ public struct EndpointStatistics: Sendable {
     public var requestsEvicted: UInt64 = 0
     /// Messages that had to wait for buffers.
     public var bufferStalls: UInt64 = 0
+    /// Peers whose path was found to swallow long packets.
+    public var blackHolesFound: UInt64 = 0
     /// Peers forgotten to make room.
     public var peersEvicted: UInt64 = 0
     /// New tables of cutoffs that were learned.
@@ -67,7 +69,7 @@ public struct EndpointStatistics: Sendable {
             \.callsFailed, \.requestsDelivered, \.responsesStarted, \.messagesStarted, \.messagesSent,
             \.messagesDelivered, \.requestsDeclined, \.clientsLost, \.requestsEvicted, \.bufferStalls,
             \.peersEvicted, \.cutoffChanges, \.questionsDeferred, \.callsQueued, \.oldestGrants, \.probesSent,
-            \.bytesFoundLost, \.unscheduledChanges,
+            \.bytesFoundLost, \.unscheduledChanges, \.blackHolesFound,
         ]
     }
 

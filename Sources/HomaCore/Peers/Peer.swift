@@ -46,6 +46,9 @@ struct Peer: BitwiseCopyable {
     var lastServed: Instant
     /// Most payload bytes per DATA packet towards it.
     var segment: UInt32
+    /// Until then it is taken for as much as every path carries, and what it was before.
+    var narrowUntil: Instant?
+    var wideSegment: UInt32 = 0
     /// The longest message it wants at each unscheduled level; level 0 takes everything.
     var cutoffs = InlineArray<8, UInt32>(repeating: 0)
     /// Version of `cutoffs`, 0 = it has not sent any.

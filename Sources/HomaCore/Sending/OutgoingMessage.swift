@@ -22,6 +22,10 @@ struct OutgoingMessage: BitwiseCopyable {
     var segment: UInt32 = 0
     /// Payload of the packets that were last reported to be too long, as the path carries less since.
     var refused = UInt32.max
+    /// From where on its receiver last asked for what had left, when, and how often in a row from there.
+    var askedFrom = UInt32.max
+    var askedTimes: UInt8 = 0
+    var askedAt = Instant.zero
     /// Level of unscheduled packets; chosen when the message is created.
     var unscheduledPriority: UInt8 = 0
     /// Level that the last grant gave.

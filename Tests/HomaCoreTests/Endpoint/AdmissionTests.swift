@@ -240,6 +240,22 @@ struct AdmissionTests {
     }
 
     @Test(
+        "requests that end early for want of room make their client distrusted only if nothing much of them came",
+        arguments: [1, 1416])
+    func evictedForRoom(bytes: Int) throws {
+        var configuration = EndpointConfiguration.small
+        configuration.maximumServerRPCsPerPeer = 8
+        let host = try LoneHost(configuration)
+        for id in 1...30 as ClosedRange<UInt64> {
+            host.data(0..<bytes, of: 5000, id: id * 2)
+            if host.endpoint.rpcCount > 7 { host.pass(microseconds: 30_000) }
+        }
+        #expect(host.endpoint.statistics.requestsEvicted >= 10)
+        for id in 101...102 as ClosedRange<UInt64> { host.data(0..<bytes, of: 5000, id: id * 2) }
+        #expect((host.dropped(.distrustedPeer) == 0) == (bytes > 1))
+    }
+
+    @Test(
         "a request that its client starves is not evicted while the client answers questions", arguments: [true, false])
     func starved(answers: Bool) throws {
         var configuration = EndpointConfiguration.small

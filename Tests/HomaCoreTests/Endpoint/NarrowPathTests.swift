@@ -43,6 +43,63 @@ struct NarrowPathTests {
         checkAtRest(net, calls: 1)
     }
 
+    @Test("a message arrives over a path that swallows long packets and tells nobody, within 200 ms", arguments: cases)
+    func swallows(_ one: Case) throws {
+        let net = TestNet(hosts: try NetTests.hosts(2), seed: 1)
+        net.serviceTime = 0
+        net.isBlackHole = true
+        if one.isKernel { net.kernelHosts = [net.hosts[0].address] }
+        net.responseLength = { _ in one.isResponse ? one.length : 100 }
+        func call(_ cookie: UInt64, patience: UInt64, narrowsAfter: UInt64 = 0) throws {
+            let end = net.now.advanced(byNanoseconds: patience * 1_000_000)
+            try net.call(from: 0, to: 1, length: one.isResponse ? 100 : one.length, cookie: cookie)
+            if narrowsAfter > 0 { try net.run(until: net.now.advanced(byNanoseconds: narrowsAfter * 1000)) }
+            net.pathBytes = 1280
+            try net.run(until: end)
+            #expect(net.hosts[0].responses[cookie] == 1, "call \(cookie)")
+        }
+        try call(1, patience: 200, narrowsAfter: one.after)
+        // The first may have been through before.
+        try call(2, patience: 200)
+        try call(3, patience: 4)
+        try net.run()
+        checkAtRest(net, calls: 3)
+    }
+
+    @Test("the same long packet asked for four times in a row makes packets shorter, for ten minutes")
+    func blackHole() throws {
+        let host = try LoneHost()
+        try host.call(length: 3000)
+        func ask(_ offset: UInt32, after milliseconds: UInt64) -> [String] {
+            _ = host.sent()
+            host.now = host.now.advanced(byNanoseconds: milliseconds * 1_000_000)
+            host.receive(
+                .resend(ResendFields(offset: offset, length: 1416, priority: 0)), id: 1001, from: LoneHost.server)
+            return host.said()
+        }
+        for _ in 1...3 { #expect(ask(0, after: 20) == ["DATA 0..<1416"]) }
+        for _ in 1...8 { #expect(ask(0, after: 1) == ["DATA 0..<1416"], "too soon: it may be under way") }
+        for _ in 1...3 { #expect(ask(1416, after: 20) == ["DATA 1416..<2832"], "another one: some arrive") }
+        #expect(ask(1416, after: 20) == ["DATA 1416..<2592", "DATA 2592..<2832"])
+        host.endpoint.setMaximumPacket(bytes: 1476, for: LoneHost.server)
+        #expect(ask(0, after: 20) == ["DATA 0..<1176", "DATA 1176..<1416"], "whatever the links carry")
+        host.now = host.now.advanced(byNanoseconds: 600_000_000_000)
+        try host.call(length: 1400, cookie: 2)
+        #expect(host.said() == ["DATA 0..<1400"], "longer ones are tried again")
+    }
+
+    @Test("short packets that are lost again and again say nothing of the path")
+    func shortLosses() throws {
+        let host = try LoneHost()
+        try host.call(length: 3000)
+        for _ in 1...10 {
+            host.now = host.now.advanced(byNanoseconds: 20_000_000)
+            host.receive(
+                .resend(ResendFields(offset: 2832, length: 168, priority: 0)), id: 1001, from: LoneHost.server)
+        }
+        #expect(host.endpoint.statistics.blackHolesFound == 0)
+    }
+
     @Test("what has not left, and what goes again, is cut by the present size; trains too")
     func cutting() throws {
         let host = try LoneHost()

@@ -70,6 +70,8 @@ final class TestNet {
     private var linkFree: [PeerAddress: UInt64] = [:]
     /// Longest datagram that the paths carry. What is longer is lost, and its sender is told.
     var pathBytes: Int?
+    /// Its sender is not told.
+    var isBlackHole = false
 
     init(hosts: [TestHost], faults: Faults = Faults(), seed: UInt64) {
         self.hosts = hosts
@@ -244,6 +246,7 @@ final class TestNet {
 
     func launch(_ bytes: [UInt8], from: PeerAddress, to: PeerAddress) {
         if let pathBytes, bytes.count > pathBytes {
+            if isBlackHole { return }
             let sender = index(of: from)!
             hosts[sender].endpoint.setMaximumPacket(bytes: pathBytes, for: to)
             return
