@@ -48,6 +48,7 @@ struct RPCStore: ~Copyable {
     }
 
     /// A new RPC; nil when the store is full. It is found by its identifier if that is not 0.
+    @inline(__always)
     mutating func add(_ rpc: RPC) -> UInt32? {
         guard let slot = records.insert(rpc) else { return nil }
         if rpc.id.rawValue != 0 { index.insert(slot, hash: hash(rpc.id.rawValue, rpc.peer)) }

@@ -66,8 +66,8 @@ struct CallAdmission: BitwiseCopyable {
     var hasQueued: Bool { queuedCalls > 0 }
     var isEmpty: Bool { unfinished == 0 && queuedCalls == 0 }
 
-    /// Whether a call of this length may begin now.
-    func mayBegin(_ length: UInt32, _ limits: Limits) -> Bool {
+    /// Whether a call of this length may begin now. Mutating, or the compiler copies the record before it asks.
+    mutating func mayBegin(_ length: UInt32, _ limits: Limits) -> Bool {
         guard unfinished < limits.unfinished else { return false }
         var (callsBelow, bytesBelow, unscheduledBelow) = (UInt32(0), UInt32(0), UInt32(0))
         for size in 0...Self.sizeClass(length) {

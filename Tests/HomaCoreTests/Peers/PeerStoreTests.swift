@@ -7,7 +7,7 @@ import Testing
 @testable import HomaCore
 
 @Suite("Peer table")
-struct PeerTableTests {
+struct PeerStoreTests {
     static func address(_ number: UInt32) -> PeerAddress { PeerAddress(ipv4: 0x0A00_0000 + number, port: 4000) }
 
     /// Method: random peers come, have RPCs and lose them, while the clock runs; a dictionary knows what must hold.
