@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
-
 /// Finds small integers (slots) by the hash of what they stand for: open addressing in one block of memory, eight bytes
 /// an entry, without tombstones.
 ///
 /// The index keeps part of each hash and asks the caller whether a slot is the one looked for, so keys lie in the
-/// records alone. Memory that was never used costs nothing. Callers key their hashes with a secret, or a remote host
-/// could aim at collisions.
+/// records alone. Callers key their hashes with a secret, or a remote host could aim at collisions.
 @frozen
 public struct FlatIndex: ~Copyable {
     /// The upper half is the lower half of the hash, the lower half the value + 1; 0: empty.
@@ -20,12 +17,12 @@ public struct FlatIndex: ~Copyable {
         var size = 64
         while size < capacity * 2 { size *= 2 }
         mask = size - 1
-        // Large blocks come from the system as zeros, which are not touched here.
-        entries = UnsafeMutableRawPointer(calloc(size, MemoryLayout<UInt64>.stride)).bindMemory(
-            to: UInt64.self, capacity: size)
+        entries = UnsafeMutableRawPointer.allocate(byteCount: size * MemoryLayout<UInt64>.stride, alignment: 64)
+            .bindMemory(to: UInt64.self, capacity: size)
+        entries.initialize(repeating: 0, count: size)
     }
 
-    deinit { free(entries) }
+    deinit { entries.deallocate() }
 
     /// Values stored.
     @inlinable

@@ -2,9 +2,9 @@
 
 /// A fixed number of slots for records in raw memory, of which the lowest that were ever used are initialised.
 ///
-/// Memory that was never used costs nothing. Each slot counts how often it changed hands: the count is odd while the slot
-/// is live, so that a slot and its count name one record for ever (``isLive(_:generation:)``). Slots that are released
-/// are taken again, the last first.
+/// Memory that was never used costs nothing. Each slot counts how often it changed hands: the count is odd while the
+/// slot is live, so that a slot and its count name one record for ever (``isLive(_:generation:)``). Slots that are
+/// released are taken again, the last first.
 @frozen
 public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     @frozen

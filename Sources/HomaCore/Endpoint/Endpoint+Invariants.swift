@@ -5,12 +5,12 @@ import HomaBuffers
 
 /// What must be true between any two calls.
 extension Endpoint {
-    /// Traps when the endpoint's records, lists and sums do not agree. Looks at everything: for tests, and for samples of
-    /// a node that is being debugged.
+    /// Traps when the endpoint's records, lists and sums do not agree. Looks at everything: for tests, and for samples
+    /// of a node that is being debugged.
     ///
     /// Conservation above all: whatever is counted in one place is there in another. What a peer is said to have under
-    /// way, asked, granted, or left unfinished is added up from the RPCs, and so are the bytes on their way to this host
-    /// and the ranges in use.
+    /// way, asked, granted, or left unfinished is added up from the RPCs, and so are the bytes on their way to this
+    /// host and the ranges in use.
     public mutating func checkInvariants() {
         rpcs.checkInvariants()
         peers.checkInvariants()
@@ -104,7 +104,7 @@ private struct PeerSums {
         precondition(peer.pointee.serverRPCs == serverRPCs, "a peer's requests here are miscounted")
         precondition(peer.pointee.unfinishedRequests == unfinishedRequests, "a peer's unfinished requests")
         precondition(peer.pointee.incoming == incoming, "bytes on their way from a peer")
-        precondition(peer.pointee.questions == questions, "a peer has \(questions) probes, not \(peer.pointee.questions)")
+        precondition(peer.pointee.questions == questions, "a peer's probes are miscounted")
         precondition(peer.pointee.activeGrants == activeGrants, "a peer's active messages are miscounted")
         precondition(peer.pointee.calls.count == calls, "a call is not among its peer's")
         precondition(peer.pointee.probesDue.count == probesDue, "an RPC waits for a probe in no list")

@@ -26,7 +26,7 @@ struct RPC: BitwiseCopyable {
         /// The client has sent a message that will not be acknowledged, and keeps it for a while.
         case lingering
 
-        /// What may come after this state; an RPC may end in any. A new one of a client is outgoing, of a server incoming.
+        /// What may come after this state; an RPC may end in any. A client's begins outgoing, a server's incoming.
         func successors(isClient: Bool) -> [State] {
             switch (self, isClient) {
             case (.outgoing, true): [.incoming, .lingering]

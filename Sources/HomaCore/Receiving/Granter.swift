@@ -81,7 +81,7 @@ struct Granter: ~Copyable {
             if peers.at(peer).pointee.queuedGrants != RPCStore.none { queued += 1 }
             next = peers.live(from: peer + 1)
         }
-        precondition(peersQueued.count == queued, "\(queued) peers have messages that wait for a place among the active")
+        precondition(peersQueued.count == queued, "\(queued) peers have messages that wait to be active")
     }
 
     // MARK: What happened

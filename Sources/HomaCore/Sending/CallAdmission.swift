@@ -16,8 +16,8 @@ struct CallAdmission: BitwiseCopyable {
         var calls: UInt32
         /// Length of those together, in bytes, from which on no more begins.
         var bytes: UInt32
-        /// Bytes that leave of each without a grant, at most, and of all together: what the peer's socket holds. Nothing
-        /// else keeps those from overflowing it.
+        /// Bytes that leave of each without a grant, at most, and of all together: what the peer's socket holds.
+        /// Nothing else keeps those from overflowing it.
         var unscheduled: UInt32
         var unscheduledTogether: UInt32
         /// What the oldest of the queue earns for each byte admitted from it.

@@ -8,8 +8,8 @@ import HomaWire
 public struct TraceEvent: Equatable, Sendable, BitwiseCopyable {
     @frozen
     public enum Kind: UInt8, CaseIterable, Sendable {
-        /// A packet was taken, or several of one message at once. `detail`: its type; `first`, `second`: of DATA the offset
-        /// and the payload bytes, of GRANT and RESEND the offset and the priority or the length.
+        /// A packet was taken, or several of one message at once. `detail`: its type; `first`, `second`: of DATA the
+        /// offset and the payload bytes, of GRANT and RESEND the offset and the priority or the length.
         case received
         /// A packet was not taken. `detail`: why (``DropReason``); `first`, `second` as above.
         case dropped
@@ -17,7 +17,7 @@ public struct TraceEvent: Equatable, Sendable, BitwiseCopyable {
         case sent
         /// DATA was given out once more.
         case retransmitted
-        /// The granter raised the limit of a message. `detail`: the priority; `first`, `second`: limit before and after.
+        /// The granter raised the limit of a message. `detail`: the priority; `first`, `second`: limit before, after.
         case granted
         /// The peer is asked about the RPC. `first`: probes to the peer without an answer; `second`: how many may be.
         case probed
@@ -70,7 +70,9 @@ extension TraceEvent: CustomStringConvertible {
     private struct State: CustomStringConvertible {
         let description: String
 
-        init(_ value: UInt32) { description = RPC.State(rawValue: UInt8(truncatingIfNeeded: value)).map { "\($0)" } ?? "new" }
+        init(_ value: UInt32) {
+            description = RPC.State(rawValue: UInt8(truncatingIfNeeded: value)).map { "\($0)" } ?? "new"
+        }
     }
 }
 
