@@ -73,6 +73,7 @@ extension Endpoint {
         sendQueue.remove(slot)
         ranges.clear(&rpc.pointee.outgoing.resends)
         events.append(.payloadReleased(rpc.pointee.outgoing.payload))
+        if hasPlanted(.releasesTwice) { events.append(.payloadReleased(rpc.pointee.outgoing.payload)) }
         rpc.pointee.outgoing.length = 0
     }
 
@@ -92,7 +93,7 @@ extension Endpoint {
             granter.end(slot, peers)
             let lease = rpc.pointee.incoming.lease
             rpc.pointee.incoming.buffers = .none
-            returnLease(lease)
+            if !hasPlanted(.keepsLease) { returnLease(lease) }
             buffersReturned(at: now)
         }
         rpc.pointee.incoming.buffers = .none
@@ -115,6 +116,9 @@ extension Endpoint {
         // Its end has been told already.
         if rpc.pointee.state == .lingering { return removeRPC(slot, at: now) }
         events.append(.callFailed(rpc: rpcs.handle(of: slot), cookie: rpc.pointee.cookie, failure: failure))
+        if hasPlanted(.endsTwice) {
+            events.append(.callFailed(rpc: rpcs.handle(of: slot), cookie: rpc.pointee.cookie, failure: failure))
+        }
         counters.callsFailed += 1
         removeRPC(slot, at: now)
     }
