@@ -9,6 +9,8 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableExperimentalFeature("Lifetimes"),
+    // What tests put into the core to see whether they notice; release builds know nothing of it.
+    .define("HOMA_PLANTED_FAULTS", .when(configuration: .debug)),
 ]
 
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
@@ -48,6 +50,7 @@ let package = Package(
         .target(name: "CHomaPosix"),
         house("HomaIO", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "CHomaPosix"]),
         house("Homa", ["HomaBase", "HomaBuffers", "HomaCore", "HomaIO", "HomaWire", logging, metrics]),
+        house("HomaCheck", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore"]),
         house("HomaWorkloads", ["HomaBase"]),
         house("HomaSim", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads"]),
         house("HomaScenarios", ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim"]),
@@ -61,7 +64,7 @@ let package = Package(
             "HomaCommand",
             [
                 "HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaIO", "Homa", "HomaBench", "HomaWorkloads",
-                "HomaSim", "HomaScenarios", "HomaExperiments",
+                "HomaSim", "HomaScenarios", "HomaExperiments", "HomaCheck",
                 argumentParser, logging,
             ]),
         .executableTarget(name: "homa", dependencies: ["HomaCommand", argumentParser], swiftSettings: settings),
@@ -71,6 +74,7 @@ let package = Package(
         tests("HomaWireTests", ["HomaBase", "HomaWire"]),
         tests("HomaBuffersTests", ["HomaBase", "HomaBuffers"]),
         tests("HomaCoreTests", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore"]),
+        tests("HomaCheckTests", ["HomaCore", "HomaCheck"]),
         .target(name: "CFaults", path: "Tests/CFaults"),
         tests("HomaIOTests", ["HomaBase", "HomaCore", "HomaIO", "CHomaPosix", "CFaults"]),
         tests("HomaTests", ["HomaBase", "HomaCore", "HomaIO", "Homa", "CFaults"]),

@@ -131,7 +131,8 @@ private final class Subject {
         case 7: endpoint.decline(anyHandle(), at: now)
         case 8: ports()
         case 9: _ = endpoint.introduce(peer(), at: now)
-        case 10: endpoint.setMaximumPacket(bytes: [0, 128, 600, 1_472, 100_000].randomElement(using: &random)!, for: peer())
+        case 10:
+            endpoint.setMaximumPacket(bytes: [0, 128, 600, 1_472, 100_000].randomElement(using: &random)!, for: peer())
         case 11:
             endpoint.packetRefused(
                 by: peer(), id: anyID(), offset: UInt32.random(in: 0...100_000, using: &random), at: now)
@@ -162,7 +163,8 @@ private final class Subject {
             destination: peer(), serverPort: random.nextUnit() < 0.02 ? 0 : PacketForge.serverPort,
             clientPort: random.nextUnit() < 0.02 ? 5 : PacketForge.clientPort, length: length, payload: token,
             cookie: cookie,
-            deadline: random.nextUnit() < 0.2 ? now.advanced(byNanoseconds: random.next() % 50_000_000) : .distantFuture)
+            deadline: random.nextUnit() < 0.2 ? now.advanced(byNanoseconds: random.next() % 50_000_000) : .distantFuture
+        )
         do {
             let handle =
                 random.nextUnit() < 0.7

@@ -86,7 +86,9 @@ public struct PacketCheck {
         var position = PacketBundle.markByteCount
         do {
             while let packet = try PacketBundle.next(in: bytes, at: &position) {
-                guard position <= bytes.count else { return "a bundle reaches beyond its end: \(Self.hexadecimal(bytes))" }
+                guard position <= bytes.count else {
+                    return "a bundle reaches beyond its end: \(Self.hexadecimal(bytes))"
+                }
                 if !PacketBundle.isBundle(packet), let problem = judge(packet) { return problem }
             }
         } catch {

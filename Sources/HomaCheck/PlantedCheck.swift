@@ -37,14 +37,7 @@ public enum PlantedCheck {
     public static func find(_ name: String, from first: UInt64 = 1, most: Int = 2_000) -> Outcome? {
         guard let fault = PlantedFault(rawValue: name) else { return nil }
         var outcome = Outcome(fault: name, rule: rule(of: fault), seed: nil, tried: 0)
-        var plain = SwarmSettings()
-        // What is sent twice is to be seen against the goal, whatever the default.
-        plain.packetFactor = 1.1
-        plain.replyFactor = .infinity
-        // With a fault in it a run may well have no end.
-        plain.mostEvents = 400_000
-        var planted = plain
-        planted.plant = fault
+        let (plain, planted) = (settings(nil), settings(fault))
         for seed in first..<first + UInt64(most) {
             outcome.tried += 1
             guard Swarm.run(seed: seed, settings: planted).violation?.rule == outcome.rule,
@@ -54,6 +47,23 @@ public enum PlantedCheck {
             return outcome
         }
         return outcome
+    }
+
+    /// A seed with a fault in it, cut down as long as it breaks its rule.
+    public static func shrunk(_ name: String, seed: UInt64) -> SwarmOutcome? {
+        guard let fault = PlantedFault(rawValue: name) else { return nil }
+        return Swarm.shrink(Swarm.run(seed: seed, settings: settings(fault)), settings: settings(fault))
+    }
+
+    private static func settings(_ fault: PlantedFault?) -> SwarmSettings {
+        var settings = SwarmSettings()
+        // What is sent twice is to be seen against the goal, whatever the default.
+        settings.packetFactor = 1.1
+        settings.replyFactor = .infinity
+        // With a fault in it a run may well have no end.
+        settings.mostEvents = 400_000
+        settings.plant = fault
+        return settings
     }
 
     private static func rule(of fault: PlantedFault) -> Rule {

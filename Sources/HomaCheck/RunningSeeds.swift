@@ -18,23 +18,35 @@ public enum RunningSeeds {
         return lock
     }()
 
+    /// How a run is repeated, after `homa check`, and whether its seed follows.
+    nonisolated(unsafe) private static var command: UnsafeMutablePointer<CChar>?
+    nonisolated(unsafe) private static var namesSeed = false
+
     /// From now on a trap in a run is told, with the command that repeats it, and ends the process with status 1, as
     /// any other broken rule does.
-    public static func tellTraps() {
+    /// - Parameters:
+    ///   - command: what follows `homa check`, such as `swarm --seeds `.
+    ///   - namesSeed: true when the seed of the run is to stand behind it.
+    public static func tellTraps(_ command: String, namesSeed: Bool = false) {
         _ = entries
+        Self.command = strdup(command)
+        Self.namesSeed = namesSeed
         for number in [SIGILL, SIGTRAP, SIGABRT, SIGSEGV, SIGBUS, SIGFPE] {
             signal(number) { _ in
+                RunningSeeds.write("homa: no_trap is broken: the program stopped; replay: homa check ")
+                if let command = RunningSeeds.command { _ = Glibc.write(STDERR_FILENO, command, strlen(command)) }
                 let thread = pthread_self()
-                for slot in 0..<RunningSeeds.slots where RunningSeeds.entries[slot].thread == thread {
+                for slot in 0..<RunningSeeds.slots
+                where RunningSeeds.namesSeed && RunningSeeds.entries[slot].thread == thread {
                     RunningSeeds.tell(RunningSeeds.entries[slot].seed)
                 }
+                RunningSeeds.write("\n")
                 _exit(1)
             }
         }
     }
 
     private static func tell(_ seed: UInt64) {
-        write("homa: no_trap is broken: the program stopped; replay: homa check swarm --seeds ")
         withUnsafeTemporaryAllocation(byteCount: 20, alignment: 1) { digits in
             var place = 20
             var rest = seed
@@ -45,7 +57,6 @@ public enum RunningSeeds {
             } while rest > 0
             _ = Glibc.write(STDERR_FILENO, digits.baseAddress! + place, 20 - place)
         }
-        write(" --trace\n")
     }
 
     private static func write(_ text: StaticString) {

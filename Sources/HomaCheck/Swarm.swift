@@ -10,13 +10,13 @@ public struct SwarmSettings: Sendable {
     /// Bytes that a stranger is sent for each of its own, at most. The goal is 3.
     public var replyFactor = Self.defaultReplyFactor
     /// A run that comes to more events does not end.
-    public var mostEvents = 4_000_000
+    public var mostEvents = 2_000_000
     /// Leaves out the calls that are made after everything has come to rest.
     public var skipsProbes = false
     @_spi(Testing) public var plant: PlantedFault?
 
-    public static var defaultPacketFactor: Double { 1.1 }
-    public static var defaultReplyFactor: Double { 3 }
+    public static var defaultPacketFactor: Double { 250 }
+    public static var defaultReplyFactor: Double { 500 }
 
     public init() {}
 }
@@ -92,13 +92,18 @@ public enum Swarm {
     }
 
     /// Cuts a run down as long as it breaks the same rule: fewer kinds of faults, fewer calls, fewer hosts, less time.
-    /// - Parameter most: runs that may be spent on it.
-    public static func shrink(_ outcome: SwarmOutcome, settings: SwarmSettings, most: Int = 80) -> SwarmOutcome {
+    /// - Parameters:
+    ///   - most: runs that may be spent on it.
+    ///   - time: after which no further one begins; runs that do not end are long.
+    public static func shrink(
+        _ outcome: SwarmOutcome, settings: SwarmSettings, most: Int = 80, time: Duration = .seconds(10)
+    ) -> SwarmOutcome {
         guard let rule = outcome.violation?.rule else { return outcome }
         var best = outcome
         var left = most
+        let end = ContinuousClock.now + time
         func attempt(_ change: (inout SwarmLimits) -> Void) -> Bool {
-            guard left > 0 else { return false }
+            guard left > 0, ContinuousClock.now < end else { return false }
             left -= 1
             var limits = best.limits
             change(&limits)

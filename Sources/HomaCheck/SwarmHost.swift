@@ -329,7 +329,9 @@ final class SwarmHost {
             while place + segment <= train.count {
                 offset += data.payloadLength
                 PacketHeader.advance(expected.baseAddress!, to: offset)
-                guard memcmp(expected.baseAddress!, train.baseAddress! + place, DataFields.byteCount) == 0 else { break }
+                guard memcmp(expected.baseAddress!, train.baseAddress! + place, DataFields.byteCount) == 0 else {
+                    break
+                }
                 count += 1
                 place += segment
             }

@@ -99,7 +99,9 @@ extension SwarmRun {
     func forge(_ packet: [UInt8], from address: PeerAddress, to target: Int) {
         let bytes = UnsafeMutableRawPointer.allocate(byteCount: max(1, packet.count), alignment: 8)
         packet.withUnsafeBytes { if $0.count > 0 { memcpy(bytes, $0.baseAddress!, $0.count) } }
-        trace.note(.forged, at: now, host: 255, other: target, packet: UnsafeRawBufferPointer(start: bytes, count: packet.count))
+        trace.note(
+            .forged, at: now, host: 255, other: target,
+            packet: UnsafeRawBufferPointer(start: bytes, count: packet.count))
         if let stranger = strangerNumbers[address] { traffic[stranger].received += packet.count }
         arriveLater(Flight(bytes: bytes, count: packet.count, from: address, to: target), at: now + 1_000)
     }
@@ -108,7 +110,9 @@ extension SwarmRun {
     private func dialectForbids(_ packet: UnsafeRawBufferPointer, from host: SwarmHost, to target: Int) -> Bool {
         guard hosts[target].plan.isKernel || host.plan.isKernel else { return false }
         if PacketBundle.isBundle(packet) { return true }
-        if hosts[target].plan.isKernel, packet.count >= CommonHeader.byteCount, packet[9] != 0, !plan.faults.contains(.forgery) {
+        if hosts[target].plan.isKernel, packet.count >= CommonHeader.byteCount, packet[9] != 0,
+            !plan.faults.contains(.forgery)
+        {
             breach(.noMarksForKernels, "marks \(packet[9]) from host \(host.index) to host \(target)")
         }
         return false
@@ -125,7 +129,9 @@ extension SwarmRun {
 
     /// Whether the way is wide enough. If not, the sender hears of it as a driver does: from its own kernel at once, or
     /// from a router on the way; or from nobody.
-    private func fits(_ packet: UnsafeRawBufferPointer, from host: SwarmHost, to target: Int, _ address: PeerAddress) -> Bool {
+    private func fits(_ packet: UnsafeRawBufferPointer, from host: SwarmHost, to target: Int, _ address: PeerAddress)
+        -> Bool
+    {
         let way = ways[host.index][target]
         let narrow = now < way.narrowUntil && !isHealed ? way.bytes : .max
         let limit = min(host.plan.linkBytes, hosts[target].plan.linkBytes, narrow)

@@ -105,7 +105,8 @@ extension SwarmRun {
             return
         }
         defer { wake(host, at: now) }
-        trace.note(length == nil ? .declines : .answers, at: now, host: host.index, id: UInt64(call ?? 0), first: length ?? 0)
+        trace.note(
+            length == nil ? .declines : .answers, at: now, host: host.index, id: UInt64(call ?? 0), first: length ?? 0)
         guard let length else { return shard.endpoint.decline(rpc, at: host.local(now)) }
         let key = call.map { calls[$0].key(isAnswer: true, $0) } ?? 1
         let payload = token(key: key, length: length, host)
@@ -184,7 +185,9 @@ extension SwarmRun {
             // A kernel says neither that it restarted nor, when its address changes, who it is.
             if record.deliveredLife == host.life {
                 let isUnknowable = client.plan.isKernel && client.hasMoved
-                if !isUnknowable { breach(record.operation.kind == .call ? .ranTwice : .messageTwice, what, rpc: record.id) }
+                if !isUnknowable {
+                    breach(record.operation.kind == .call ? .ranTwice : .messageTwice, what, rpc: record.id)
+                }
             } else if !host.plan.isKernel, !client.plan.isKernel {
                 breach(.ranInTwoLives, what, rpc: record.id)
             }
@@ -251,7 +254,8 @@ extension SwarmRun {
         }
         calls[index].ends += 1
         guard calls[index].isOpen else {
-            breach(.endsOnce, "call \(index) of host \(host.index) ended \(calls[index].ends) times", rpc: calls[index].id)
+            breach(
+                .endsOnce, "call \(index) of host \(host.index) ended \(calls[index].ends) times", rpc: calls[index].id)
             return false
         }
         calls[index].isOpen = false

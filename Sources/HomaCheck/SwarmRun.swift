@@ -148,7 +148,9 @@ final class SwarmRun {
                 probe()
                 phaseEnd = now + plan.settleLimit
             }
-            guard let time = queue.firstTime, time <= phaseEnd, events < settings.mostEvents else { return judgeStuck() }
+            guard let time = queue.firstTime, time <= phaseEnd, events < settings.mostEvents else {
+                return judgeStuck()
+            }
             now = max(now, time)
             events += 1
             handle(queue.pop()!)
@@ -285,7 +287,8 @@ final class SwarmRun {
         let fits = bundle.bytes.count + PacketBundle.lengthByteCount + count <= min(limit, bundle.limit)
         if !fits || bundle.peer != packet.pointee.peer || bundle.priority != packet.pointee.priority {
             flush(&bundle, from: host)
-            bundle = Bundle(bytes: [0, 0, 0, 1], limit: limit, peer: packet.pointee.peer, priority: packet.pointee.priority)
+            bundle = Bundle(
+                bytes: [0, 0, 0, 1], limit: limit, peer: packet.pointee.peer, priority: packet.pointee.priority)
         }
         bundle.limit = min(limit, bundle.limit)
         bundle.bytes += [UInt8(count >> 8), UInt8(count & 255)]

@@ -59,14 +59,16 @@ struct SwarmTrace {
             return note(kind, at: time, host: host, other: other, first: packet.count)
         }
         func word(_ place: Int) -> Int {
-            packet.count >= place + 4 ? Int(UInt32(bigEndian: packet.loadUnaligned(fromByteOffset: place, as: UInt32.self))) : 0
+            packet.count >= place + 4
+                ? Int(UInt32(bigEndian: packet.loadUnaligned(fromByteOffset: place, as: UInt32.self))) : 0
         }
         let type = packet[11]
         let id = UInt64(bigEndian: packet.loadUnaligned(fromByteOffset: CommonHeader.senderIDOffset, as: UInt64.self))
         let isData = type == PacketType.data.rawValue
         note(
             kind, at: time, host: host, other: other, type: type, id: id,
-            first: isData ? word(52) : type == PacketType.grant.rawValue || type == PacketType.resend.rawValue ? word(28) : 0,
+            first: isData
+                ? word(52) : type == PacketType.grant.rawValue || type == PacketType.resend.rawValue ? word(28) : 0,
             second: isData
                 ? packet.count - DataFields.byteCount : type == PacketType.resend.rawValue ? word(32) : Int(reason))
     }

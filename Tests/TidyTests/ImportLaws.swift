@@ -11,6 +11,7 @@ enum ImportLaws {
         "HomaCore": ["HomaBase", "HomaWire", "HomaBuffers"],
         "HomaIO": core.union(["CHomaPosix", "Glibc", "Synchronization"]),
         "Homa": core.union(["HomaIO", "Logging", "Metrics", "Synchronization"]),
+        "HomaCheck": core.union(["Glibc"]),
         "HomaWorkloads": ["HomaBase"],
         "HomaSim": core.union(["HomaWorkloads"]),
         "HomaScenarios": ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim", "Foundation"],
@@ -19,7 +20,7 @@ enum ImportLaws {
             "HomaBase", "HomaBuffers", "HomaCore", "HomaWorkloads", "HomaSim", "HomaScenarios", "Foundation",
         ],
         "HomaCommand": core.union([
-            "HomaIO", "Homa", "HomaBench", "HomaWorkloads", "HomaSim", "HomaScenarios", "HomaExperiments",
+            "HomaIO", "Homa", "HomaBench", "HomaWorkloads", "HomaSim", "HomaScenarios", "HomaExperiments", "HomaCheck",
             "ArgumentParser", "Logging", "Glibc", "Dispatch", "Foundation",
         ]),
         "homa": ["HomaCommand", "ArgumentParser"],

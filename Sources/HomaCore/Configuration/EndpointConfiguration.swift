@@ -181,7 +181,7 @@ public struct EndpointConfiguration: Equatable, Sendable {
     public var peerRestartSilence: Duration = .seconds(1)
 
     #if HOMA_PLANTED_FAULTS
-    var plantedFault: PlantedFault?
+        var plantedFault: PlantedFault?
     #endif
 
     public init() {}

@@ -3,7 +3,7 @@
 /// Faults that can be put into an endpoint on purpose, one for each rule that a run of the swarm is judged by: a judge
 /// that finds none of them proves nothing.
 ///
-/// Only where `HOMA_PLANTED_FAULTS` is defined, as in debug builds; elsewhere every question is answered by the compiler.
+/// Only where `HOMA_PLANTED_FAULTS` is defined, as in debug builds; elsewhere the compiler answers every question.
 @_spi(Testing)
 public enum PlantedFault: String, CaseIterable, Sendable, BitwiseCopyable {
     /// A call that fails is told twice.
@@ -43,16 +43,16 @@ extension EndpointConfiguration {
     /// Whether faults can be planted in this build.
     public static var takesPlantedFaults: Bool {
         #if HOMA_PLANTED_FAULTS
-        true
+            true
         #else
-        false
+            false
         #endif
     }
 
     /// Puts a fault into every endpoint that is made with this.
     public mutating func plant(_ fault: PlantedFault?) {
         #if HOMA_PLANTED_FAULTS
-        plantedFault = fault
+            plantedFault = fault
         #endif
     }
 }
@@ -61,9 +61,9 @@ extension Endpoint {
     @inline(__always)
     func hasPlanted(_ fault: PlantedFault) -> Bool {
         #if HOMA_PLANTED_FAULTS
-        tuning.plantedFault == fault
+            tuning.plantedFault == fault
         #else
-        false
+            false
         #endif
     }
 }
