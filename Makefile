@@ -2,10 +2,10 @@
 
 SWIFT ?= swift
 
-.PHONY: install help build test seeds check lint format tsan demo bench suite microbench netns lab clean
+.PHONY: install help build test seeds check check-swarm lint format tsan demo bench suite microbench netns lab clean
 
 help: ## what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 build: ## compile everything, for debugging
 	$(SWIFT) build --build-tests
@@ -48,6 +48,10 @@ suite: ## the whole performance record, against its rivals; root for namespaces
 microbench: ## pool, core, wire and event queue by themselves
 	$(SWIFT) package --package-path Benchmarks benchmark --no-progress
 
+check-swarm: ## hosts on a virtual network under faults, some minutes
+	$(SWIFT) build -c release --product homa
+	.build/release/homa check swarm --seeds 1..10000
+
 netns: ## checks in network namespaces; needs root
 	$(SWIFT) build -c release --product homa
 	Scripts/netns-checks.sh
@@ -57,4 +61,4 @@ lab: ## checks of the emulated network; needs root
 	Scripts/lab-check.sh
 
 clean: ## remove what was built
-	rm -rf .build .build-tsan Benchmarks/.build
+	rm -rf .build .build-tsan .build-planted .build-fuzz Benchmarks/.build

@@ -9,6 +9,8 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableExperimentalFeature("Lifetimes"),
+    // What tests put into the core to see whether they notice; release builds know nothing of it.
+    .define("HOMA_PLANTED_FAULTS", .when(configuration: .debug)),
 ]
 
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
@@ -52,6 +54,7 @@ let package = Package(
         house("HomaIO", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "CHomaPosix"]),
         house("Homa", ["HomaBase", "HomaBuffers", "HomaCore", "HomaIO", "HomaWire", logging, metrics]),
         house("HomaServiceLifecycle", ["Homa", lifecycle]),
+        house("HomaCheck", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore"]),
         house("HomaWorkloads", ["HomaBase"]),
         house("HomaSim", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads"]),
         house("HomaScenarios", ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim"]),
@@ -65,7 +68,7 @@ let package = Package(
             "HomaCommand",
             [
                 "HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaIO", "Homa", "HomaBench", "HomaWorkloads",
-                "HomaSim", "HomaScenarios", "HomaExperiments",
+                "HomaSim", "HomaScenarios", "HomaExperiments", "HomaCheck",
                 argumentParser, logging,
             ]),
         .executableTarget(name: "homa", dependencies: ["HomaCommand", argumentParser], swiftSettings: settings),
@@ -75,6 +78,7 @@ let package = Package(
         tests("HomaWireTests", ["HomaBase", "HomaWire"]),
         tests("HomaBuffersTests", ["HomaBase", "HomaBuffers"]),
         tests("HomaCoreTests", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore"]),
+        tests("HomaCheckTests", ["HomaCore", "HomaCheck"]),
         .target(name: "CFaults", path: "Tests/CFaults"),
         tests("HomaIOTests", ["HomaBase", "HomaCore", "HomaIO", "CHomaPosix", "CFaults"]),
         tests("HomaTests", ["HomaBase", "HomaCore", "HomaIO", "Homa", "CFaults"]),

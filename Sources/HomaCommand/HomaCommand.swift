@@ -21,8 +21,8 @@ public struct HomaCommand: AsyncParsableCommand {
         version: "homa \(RunEnvironment.programVersion)",
         subcommands: [
             DemoCommand.self, ServeCommand.self, PingCommand.self, BenchCommand.self, WorkloadCommand.self,
-            LabCommand.self, SimCommand.self, ExperimentCommand.self, SprayCommand.self, SuitePartCommand.self,
-            TiedCommand.self,
+            LabCommand.self, SimCommand.self, ExperimentCommand.self, CheckCommand.self, SprayCommand.self,
+            SuitePartCommand.self, TiedCommand.self,
         ])
 
     public init() {}

@@ -12,6 +12,7 @@ enum ImportLaws {
         "HomaIO": core.union(["CHomaPosix", "Glibc", "Synchronization"]),
         "Homa": core.union(["HomaIO", "Logging", "Metrics", "Synchronization"]),
         "HomaServiceLifecycle": ["Homa", "ServiceLifecycle"],
+        "HomaCheck": core.union(["Glibc"]),
         "HomaWorkloads": ["HomaBase"],
         "HomaSim": core.union(["HomaWorkloads"]),
         "HomaScenarios": ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim", "Foundation"],
@@ -20,7 +21,7 @@ enum ImportLaws {
             "HomaBase", "HomaBuffers", "HomaCore", "HomaWorkloads", "HomaSim", "HomaScenarios", "Foundation",
         ],
         "HomaCommand": core.union([
-            "HomaIO", "Homa", "HomaBench", "HomaWorkloads", "HomaSim", "HomaScenarios", "HomaExperiments",
+            "HomaIO", "Homa", "HomaBench", "HomaWorkloads", "HomaSim", "HomaScenarios", "HomaExperiments", "HomaCheck",
             "ArgumentParser", "Logging", "Glibc", "Dispatch", "Foundation",
         ]),
         "homa": ["HomaCommand", "ArgumentParser"],

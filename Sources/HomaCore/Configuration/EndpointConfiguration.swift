@@ -180,5 +180,9 @@ public struct EndpointConfiguration: Equatable, Sendable {
     /// A peer without our extensions that was silent this long may start its ids afresh (it restarted).
     public var peerRestartSilence: Duration = .seconds(1)
 
+    #if HOMA_PLANTED_FAULTS
+        var plantedFault: PlantedFault?
+    #endif
+
     public init() {}
 }

@@ -67,9 +67,15 @@ struct Tuning: BitwiseCopyable {
     let maximumGaps: Int32
     let finishedMemory: Int
     let peerRestartSilence: UInt64
+    #if HOMA_PLANTED_FAULTS
+        let plantedFault: PlantedFault?
+    #endif
 
     /// `configuration` has been validated.
     init(_ configuration: EndpointConfiguration) {
+        #if HOMA_PLANTED_FAULTS
+            plantedFault = configuration.plantedFault
+        #endif
         maximumSegment = UInt32(configuration.packetBytesCap - DataFields.byteCount)
         defaultSegment = UInt32(
             configuration.segmentBytes

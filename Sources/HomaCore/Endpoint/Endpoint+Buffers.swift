@@ -74,7 +74,8 @@ extension Endpoint {
         if first.byteCount >= Int(length) {
             return Placement(regionOffset: first.regionOffset, byteCount: Int(length))
         }
-        let second = pool.piece(of: lease, at: Int(offset) + first.byteCount)
+        var second = pool.piece(of: lease, at: Int(offset) + first.byteCount)
+        if hasPlanted(.storesAside) { second.regionOffset -= min(8, second.regionOffset) }
         return Placement(
             regionOffset: first.regionOffset, byteCount: first.byteCount, secondRegionOffset: second.regionOffset,
             secondByteCount: Int(length) - first.byteCount)

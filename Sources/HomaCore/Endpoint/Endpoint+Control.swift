@@ -14,6 +14,10 @@ extension Endpoint {
         if offset > rpc.pointee.outgoing.granted { rpc.pointee.lastProgress = now }
         rpc.pointee.lastHeard = now
         noteFirstGrant(slot, at: now)
+        if hasPlanted(.losesTimer) { timers.remove(slot) }
+        if hasPlanted(.repeatsOnGrant), rpc.pointee.outgoing.next > 0 {
+            sendAgain(slot, 0..<rpc.pointee.outgoing.next, priority: grant.priority)
+        }
         rpc.pointee.outgoing.scheduledPriority = grant.priority
         rpc.pointee.outgoing.granted = offset
         requeue(slot)
@@ -122,7 +126,7 @@ extension Endpoint {
         }
         guard rpc.pointee.state == .outgoing else { return .dropped(.wrongState) }
         if let restart = peer(of: slot).pointee.restartSeen, rpc.pointee.birth <= restart,
-            rpc.pointee.outgoing.isFullySent
+            rpc.pointee.outgoing.isFullySent, !hasPlanted(.ignoresRestart)
         {
             failCall(slot, .peerRestarted, at: now)
             return .consumed

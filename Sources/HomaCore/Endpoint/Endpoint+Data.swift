@@ -53,12 +53,14 @@ extension Endpoint {
     private mutating func hasFinished(
         _ header: CommonHeader, _ data: DataFields, peer: UInt32, at now: Instant
     ) -> Bool {
-        guard tuning.finishedMemory > 0 else { return false }
+        guard tuning.finishedMemory > 0, !hasPlanted(.forgetsFinished) else { return false }
         let record = peers.at(peer)
         if header.extensions.version > 0, data.oldestUnfinishedDistance > 0 {
             let distance = UInt64(data.oldestUnfinishedDistance - 1) * 2
             if header.senderID.rawValue > distance {
-                record.pointee.finished.noteStatedFloor(RPCID(rawValue: header.senderID.rawValue - distance))
+                let floor = RPCID(rawValue: header.senderID.rawValue - distance)
+                record.pointee.finished.noteStatedFloor(floor)
+                if hasPlanted(.believesFloor) { record.pointee.finished.raiseFloor(to: floor) }
             }
         }
         if hasRestarted(record, header, at: now) { record.pointee.finished.reset() }

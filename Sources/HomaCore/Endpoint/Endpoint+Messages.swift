@@ -59,7 +59,8 @@ extension Endpoint {
 
     /// The last byte of a message has left for the first time.
     mutating func messageHasLeft(_ slot: UInt32, at now: Instant) {
-        guard !tuning.acknowledgesMessages, rpcs.at(slot).pointee.kind == .markedMessage else { return }
+        guard !tuning.acknowledgesMessages || hasPlanted(.reportsEarly), rpcs.at(slot).pointee.kind == .markedMessage
+        else { return }
         counters.messagesSent += 1
         events.append(.messageSent(rpc: rpcs.handle(of: slot), cookie: rpcs.at(slot).pointee.cookie))
         if tuning.unacknowledgedRetention == 0 { return removeRPC(slot, at: now) }
@@ -108,6 +109,7 @@ extension Endpoint {
         counters.messagesDelivered += 1
         events.append(.messageArrived(arrived(slot)))
         if tuning.acknowledgesMessages { sendControl(.ack(AckFields()), for: slot) }
+        if hasPlanted(.forgetsMessages) { return removeRPC(slot, at: now) }
         finishServerRPC(slot, at: now)
     }
 }

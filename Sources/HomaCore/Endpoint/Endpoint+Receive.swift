@@ -40,7 +40,9 @@ extension Endpoint {
         guard let peer else { return .failure(.unknownRPC) }
         let id = header.senderID.peer
         let slot: UInt32
-        if id == recentID, recentSlot != RPCStore.none, rpcs.at(recentSlot).pointee.peer == peer {
+        if id == recentID || hasPlanted(.mixesCalls), recentSlot != RPCStore.none,
+            rpcs.at(recentSlot).pointee.peer == peer
+        {
             slot = recentSlot
         } else {
             guard let found = rpcs.find(id, peer: peer) else { return .failure(.unknownRPC) }

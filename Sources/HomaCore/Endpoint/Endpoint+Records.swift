@@ -82,6 +82,7 @@ extension Endpoint {
         sendQueue.remove(slot)
         ranges.clear(&rpc.pointee.outgoing.resends)
         events.append(.payloadReleased(rpc.pointee.outgoing.payload))
+        if hasPlanted(.releasesTwice) { events.append(.payloadReleased(rpc.pointee.outgoing.payload)) }
         rpc.pointee.outgoing.length = 0
     }
 
@@ -101,7 +102,7 @@ extension Endpoint {
             granter.end(slot, peers)
             let lease = rpc.pointee.incoming.lease
             rpc.pointee.incoming.buffers = .none
-            returnLease(lease)
+            if !hasPlanted(.keepsLease) { returnLease(lease) }
             buffersReturned(at: now)
         }
         rpc.pointee.incoming.buffers = .none
@@ -124,6 +125,9 @@ extension Endpoint {
         // Its end has been told already.
         if rpc.pointee.state == .lingering { return removeRPC(slot, at: now) }
         events.append(.callFailed(rpc: rpcs.handle(of: slot), cookie: rpc.pointee.cookie, failure: failure))
+        if hasPlanted(.endsTwice) {
+            events.append(.callFailed(rpc: rpcs.handle(of: slot), cookie: rpc.pointee.cookie, failure: failure))
+        }
         counters.callsFailed += 1
         record(.failed, slot, detail: failure.rawValue, at: now)
         removeRPC(slot, at: now)

@@ -49,7 +49,7 @@ extension Endpoint {
     }
 
     mutating func sendDeclined(_ slot: UInt32) {
-        guard peer(of: slot).pointee.speaksExtensions else { return }
+        guard peer(of: slot).pointee.speaksExtensions || hasPlanted(.marksForAll) else { return }
         sendControl(.rpcUnknown, for: slot, marks: .requestDropped)
     }
 

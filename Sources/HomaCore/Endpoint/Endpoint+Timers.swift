@@ -9,7 +9,7 @@ import HomaWire
 /// the peer was last heard, and an entry that comes up too early is put back.
 extension Endpoint {
     mutating func armTimer(_ slot: UInt32, at time: Instant) {
-        let due = min(time, rpcs.at(slot).pointee.deadline)
+        let due = hasPlanted(.missesDeadline) ? time : min(time, rpcs.at(slot).pointee.deadline)
         timers.set(slot, key: due.nanoseconds, tie: UInt64(slot))
     }
 
@@ -19,6 +19,10 @@ extension Endpoint {
             let rpc = rpcs.at(slot)
             if now >= rpc.pointee.deadline {
                 abort(rpcs.handle(of: slot), failure: .deadlineExceeded, at: now)
+                continue
+            }
+            if hasPlanted(.waitsForever) {
+                armTimer(slot, at: now.advanced(byNanoseconds: tuning.timeout))
                 continue
             }
             forgiveAbsence(slot, since: due, at: now)

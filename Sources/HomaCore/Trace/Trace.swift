@@ -116,8 +116,8 @@ struct TraceRing: ~Copyable {
 }
 
 extension Endpoint {
-    /// Keeps the last `capacity` events from now on, 0 … 2²⁴, rounded up to a power of two; 0, as at the beginning, keeps
-    /// none. Each takes 40 bytes.
+    /// Keeps the last `capacity` events from now on, 0 … 2²⁴, rounded up to a power of two; 0, as at the beginning,
+    /// keeps none. Each takes 32 bytes.
     public mutating func startTrace(keeping capacity: Int) { trace.start(keeping: min(max(0, capacity), 1 << 24)) }
 
     /// What happened last, in order: to one RPC, named by this side's identifier or the other's, or to all.

@@ -70,7 +70,8 @@ public final class Engine: @unchecked Sendable {
         state.initialize(
             to: EngineState(
                 endpoint: endpoint, driver: driver, poller: poller, sends: TokenTable(capacity: 1024),
-                calls: TokenTable(capacity: 1024), now: now, lastWork: now, lastErrorCheck: now, clientPort: clientPort))
+                calls: TokenTable(capacity: 1024), now: now, lastWork: now, lastErrorCheck: now,
+                clientPort: clientPort))
     }
 
     deinit {

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+@_spi(Testing) public import HomaCore
+
+/// What runs of the swarm are judged by, beside the rules.
+public struct SwarmSettings: Sendable {
+    /// DATA packets sent for each that was needed, at most, where nothing is lost, overtaken or stands still. The goal
+    /// is 1.1.
+    public var packetFactor = Self.defaultPacketFactor
+    /// Bytes that a stranger is sent for each of its own, at most. The goal is 3.
+    public var replyFactor = Self.defaultReplyFactor
+    /// A run that comes to more events does not end.
+    public var mostEvents = 2_000_000
+    /// Leaves out the calls that are made after everything has come to rest.
+    public var skipsProbes = false
+    @_spi(Testing) public var plant: PlantedFault?
+
+    public static var defaultPacketFactor: Double { 250 }
+    public static var defaultReplyFactor: Double { 500 }
+
+    public init() {}
+}
+
+/// What came of one seed.
+public struct SwarmOutcome: Sendable {
+    public var seed: UInt64
+    public var violation: Violation?
+    public var calls = 0
+    public var packets = 0
+    /// Time that passed on the network's clock.
+    public var nanoseconds: UInt64 = 0
+    /// DATA packets sent for each that was needed; nil where that says nothing.
+    public var packetFactor: Double?
+    /// The most that any stranger was sent for a byte of its own; nil without strangers.
+    public var replyFactor: Double?
+    /// What the run was cut down to, so that it still breaks the rule.
+    public var limits = SwarmLimits()
+    /// The last events, one a line; empty unless asked for.
+    public var trace: [String] = []
+
+    /// The one command that repeats it.
+    public var replay: String { "homa check swarm --seeds \(seed)\(limits.arguments) --trace" }
+}
+
+/// Many hosts under many faults, one seed after the other.
+public enum Swarm {
+    /// Runs one seed. The same arguments give the same outcome, on any machine and in any company.
+    public static func run(
+        seed: UInt64, limits: SwarmLimits = SwarmLimits(), settings: SwarmSettings = SwarmSettings(),
+        keepsTrace: Bool = false
+    ) -> SwarmOutcome {
+        var outcome = SwarmOutcome(seed: seed)
+        outcome.limits = limits
+        let plan = SwarmPlan(seed: seed, limits: limits)
+        do {
+            let run = try SwarmRun(plan, settings)
+            run.run()
+            outcome.violation = run.violation
+            outcome.calls = run.calls.count
+            outcome.packets = run.packets
+            outcome.nanoseconds = run.now
+            outcome.packetFactor = run.packetFactor
+            outcome.replyFactor = run.replyFactor
+            if keepsTrace { outcome.trace = describe(plan) + run.trace.lines }
+        } catch {
+            outcome.violation = Violation(
+                rule: .noTrap, seed: seed, nanoseconds: 0, rpc: 0, detail: "the run does not begin: \(error)")
+        }
+        return outcome
+    }
+
+    /// The run in words, before its trace.
+    private static func describe(_ plan: SwarmPlan) -> [String] {
+        var lines = [
+            "seed \(plan.seed): \(plan.operations.count) operations, faults \(plan.faults.text), heals at "
+                + "\(plan.length / 1000) µs, \(plan.delay / 1000) µs away"
+        ]
+        for (index, host) in plan.hosts.enumerated() {
+            lines.append(
+                "host \(index): \(host.shards) shards, \(host.isKernel ? "kernel dialect, " : "")"
+                    + "\(host.regionLength >> 20) MB, link \(plan.rates[index] / 1_000_000) Mb/s, "
+                    + "\(host.linkBytes) bytes, poll \(host.pollDelay / 1000) µs, service \(host.serviceTime / 1000) µs"
+                    + (host.sendsTrains ? ", sends trains" : "") + (host.joinsTrains ? ", joins trains" : "")
+                    + (host.forecasts ? ", forecasts" : "") + (host.bundles ? ", bundles" : ""))
+        }
+        for incident in plan.incidents {
+            lines.append(
+                "incident \(incident.kind) at \(incident.time / 1000) µs for \(incident.length / 1000) µs, host "
+                    + "\(incident.host)")
+        }
+        return lines
+    }
+
+    /// Cuts a run down as long as it breaks the same rule: fewer kinds of faults, fewer calls, fewer hosts, less time.
+    /// - Parameters:
+    ///   - most: runs that may be spent on it.
+    ///   - time: after which no further one begins; runs that do not end are long.
+    public static func shrink(
+        _ outcome: SwarmOutcome, settings: SwarmSettings, most: Int = 80, time: Duration = .seconds(10)
+    ) -> SwarmOutcome {
+        guard let rule = outcome.violation?.rule else { return outcome }
+        var best = outcome
+        var left = most
+        let end = ContinuousClock.now + time
+        func attempt(_ change: (inout SwarmLimits) -> Void) -> Bool {
+            guard left > 0, ContinuousClock.now < end else { return false }
+            left -= 1
+            var limits = best.limits
+            change(&limits)
+            guard limits != best.limits else { return false }
+            let result = run(seed: outcome.seed, limits: limits, settings: settings)
+            guard result.violation?.rule == rule else { return false }
+            best = result
+            return true
+        }
+        let plan = SwarmPlan(seed: outcome.seed, limits: outcome.limits)
+        // Named in any case, for whoever reads the command.
+        best.limits.faults = plan.faults
+        for kind in plan.faults.kinds {
+            let present = best.limits.faults ?? plan.faults
+            var fewer = present
+            fewer.remove(kind)
+            _ = attempt { $0.faults = fewer }
+        }
+        for hosts in 2..<max(3, plan.hosts.count) where attempt({ $0.hosts = hosts }) { break }
+        var calls = SwarmPlan(seed: outcome.seed, limits: best.limits).operations.count
+        var step = calls / 2
+        while step > 0 {
+            if calls > step, attempt({ $0.calls = calls - step }) { calls -= step } else { step /= 2 }
+        }
+        var length = SwarmPlan(seed: outcome.seed, limits: best.limits).length
+        while length > 2_000_000, attempt({ $0.length = length / 2_000 * 1_000 }) { length = length / 2_000 * 1_000 }
+        return best
+    }
+
+    /// Runs seeds on so many threads, each by itself, and hands over the outcomes as they come.
+    /// - Parameters:
+    ///   - until: no seed begins after it.
+    ///   - handle: false ends the sweep, when the seeds that have begun are over.
+    public static func sweep(
+        _ seeds: ClosedRange<UInt64>, jobs: Int, limits: SwarmLimits = SwarmLimits(),
+        settings: SwarmSettings = SwarmSettings(), until: ContinuousClock.Instant? = nil,
+        handle: (SwarmOutcome) async throws -> Bool
+    ) async rethrows {
+        try await withThrowingTaskGroup(of: SwarmOutcome.self) { group in
+            var next: UInt64? = seeds.lowerBound
+            func launch() {
+                guard let seed = next, until.map({ ContinuousClock.now < $0 }) ?? true else { return }
+                next = seed < seeds.upperBound ? seed + 1 : nil
+                group.addTask {
+                    RunningSeeds.with(seed) { run(seed: seed, limits: limits, settings: settings) }
+                }
+            }
+            for _ in 0..<max(1, jobs) { launch() }
+            while let outcome = try! await group.next() {
+                if try await handle(outcome) { launch() } else { next = nil }
+            }
+        }
+    }
+}

@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import HomaBuffers
+import HomaCore
+import HomaWire
+
+/// What the applications of the hosts do, what happens to the hosts, and what must hold at the end.
+extension SwarmRun {
+    // MARK: Calls
+
+    func begin(_ index: Int, _ entry: EventQueue.Entry) {
+        let operation = plan.operations[index]
+        let host = hosts[operation.client]
+        guard !host.isDown else { return }
+        if host.pausedUntil > now { return queue.push(.operation, index, at: host.pausedUntil) }
+        begin(operation, isProbe: false)
+    }
+
+    func begin(_ operation: SwarmPlan.Operation, isProbe: Bool) {
+        let host = hosts[operation.client]
+        let index = calls.count
+        var record = CallRecord(operation: operation)
+        record.isProbe = isProbe
+        record.clientLife = host.life
+        record.begun = now
+        record.shard = index % host.shards.count
+        let local = host.local(now)
+        record.deadline = operation.deadline.map { local.advanced(byNanoseconds: $0) }
+        let endpoint = host.shards[record.shard]
+        let request = CallRequest(
+            destination: hosts[operation.server].address, serverPort: PacketForge.serverPort,
+            clientPort: PacketForge.clientPort, length: operation.length,
+            payload: token(key: record.key(isAnswer: false, index), length: operation.length, host),
+            cookie: UInt64(index + 1), deadline: record.deadline ?? .distantFuture)
+        do {
+            record.handle =
+                operation.kind == .call
+                ? try endpoint.endpoint.call(request, at: local) : try endpoint.endpoint.send(request, at: local)
+        } catch {
+            // Its tables are full, which is told at once; nothing was taken over.
+            payloads[payloads.count - 1].isHeld = false
+            calls.append(record)
+            return
+        }
+        record.isOpen = true
+        open += 1
+        calls.append(record)
+        trace.note(
+            operation.kind == .call ? .called : .sends, at: now, host: host.index, other: operation.server,
+            id: UInt64(index), first: operation.length)
+        if let abort = operation.abort { later(.abort(call: index), at: now + abort) }
+        wake(host, at: now)
+    }
+
+    func perform(_ slot: Int) {
+        guard let task = tasks[slot] else { return }
+        tasks[slot] = nil
+        freeTasks.append(slot)
+        switch task {
+        case .abort(let index): abort(index)
+        case .respond(let number, let life, let shard, let rpc, let call, let length):
+            let host = hosts[number]
+            guard !host.isDown, host.life == life else { return }
+            if host.pausedUntil > now { return later(task, at: host.pausedUntil) }
+            respond(host, host.shards[shard], rpc, call, length)
+        case .release(let number, let life, let shard, let lease, let length, let key):
+            let host = hosts[number]
+            guard !host.isDown, host.life == life else { return }
+            if host.pausedUntil > now { return later(task, at: host.pausedUntil) }
+            if let key, !host.holds(lease, length: length, key: key) {
+                breach(.intact, "host \(number): a message changed while the application held it")
+            }
+            release(host, shard, lease)
+        }
+    }
+
+    private func release(_ host: SwarmHost, _ shard: Int, _ lease: BufferLease) {
+        do {
+            _ = try host.pool.release(lease)
+        } catch {
+            breach(.regionFree, "host \(host.index): \(error)")
+        }
+        for shard in host.shards { shard.endpoint.buffersReturned(at: host.local(now)) }
+        wake(host, at: now)
+    }
+
+    private func abort(_ index: Int) {
+        let call = calls[index]
+        let host = hosts[call.operation.client]
+        guard call.isOpen, !host.isDown, host.life == call.clientLife else { return }
+        if host.pausedUntil > now { return later(.abort(call: index), at: host.pausedUntil) }
+        trace.note(.aborts, at: now, host: host.index, id: UInt64(index))
+        host.shards[call.shard].endpoint.abort(call.handle, failure: .aborted, at: host.local(now))
+        // A second time changes nothing.
+        host.shards[call.shard].endpoint.abort(call.handle, failure: .aborted, at: host.local(now))
+        wake(host, at: now)
+    }
+
+    private func respond(_ host: SwarmHost, _ shard: SwarmShard, _ rpc: RPCHandle, _ call: Int?, _ length: Int?) {
+        guard shard.inService.remove(rpc) != nil else {
+            // It was abandoned; an answer must be refused.
+            let isTaken = (try? shard.endpoint.respond(to: rpc, length: 1, payload: 0, at: host.local(now))) ?? true
+            if isTaken { breach(.endsOnce, "host \(host.index) takes an answer to an abandoned request") }
+            return
+        }
+        defer { wake(host, at: now) }
+        trace.note(
+            length == nil ? .declines : .answers, at: now, host: host.index, id: UInt64(call ?? 0), first: length ?? 0)
+        guard let length else { return shard.endpoint.decline(rpc, at: host.local(now)) }
+        let key = call.map { calls[$0].key(isAnswer: true, $0) } ?? 1
+        let payload = token(key: key, length: length, host)
+        do {
+            let isTaken = try shard.endpoint.respond(to: rpc, length: length, payload: payload, at: host.local(now))
+            if !isTaken { payloads[Int(payload) - 1].isHeld = false }
+        } catch {
+            breach(.endsOnce, "host \(host.index) cannot answer: \(error)")
+        }
+    }
+
+    // MARK: Events
+
+    /// Tells the applications of a host what its endpoints have to say.
+    func tell(_ host: SwarmHost) {
+        for (number, shard) in host.shards.enumerated() {
+            while let event = shard.endpoint.nextEvent() { handle(event, host, shard, number) }
+        }
+    }
+
+    private func handle(_ event: EndpointEvent, _ host: SwarmHost, _ shard: SwarmShard, _ number: Int) {
+        switch event {
+        case .requestArrived(let request): requested(request, host, shard, number)
+        case .messageArrived(let message):
+            let call = call(of: message)
+            trace.note(.message, at: now, host: host.index, id: UInt64(call ?? 0), first: message.length)
+            noteDelivery(call, of: message, host)
+            keep(message.lease, message.length, call.map { calls[$0].key(isAnswer: false, $0) }, host, number)
+        case .responseArrived(_, let cookie, let lease, let length):
+            answered(Int(cookie) - 1, lease, length, host, number)
+        case .callFailed(_, let cookie, let failure): ended(Int(cookie) - 1, failure, host)
+        case .messageSent(_, let cookie): reportedSent(Int(cookie) - 1, host)
+        case .payloadReleased(let token): released(Int(token), host)
+        case .requestAbandoned(let rpc):
+            trace.note(.abandoned, at: now, host: host.index)
+            shard.inService.remove(rpc)
+        case .peerAdded(let peer):
+            if let target = current[peer] {
+                shard.endpoint.setMaximumPacket(
+                    bytes: min(host.plan.linkBytes, hosts[target].plan.linkBytes), for: peer)
+            }
+        }
+    }
+
+    /// The call that a request or message is, unless it is a forged one.
+    private func call(of request: ArrivedRequest) -> Int? {
+        guard let client = owners[request.client] else { return nil }
+        return numbers[IDKey(host: client, id: request.id.clientSide.rawValue)]
+    }
+
+    private func requested(_ request: ArrivedRequest, _ host: SwarmHost, _ shard: SwarmShard, _ number: Int) {
+        let call = call(of: request)
+        trace.note(
+            .request, at: now, host: host.index, other: owners[request.client], id: UInt64(call ?? 0),
+            first: request.length)
+        if !shard.inService.insert(request.rpc).inserted { breach(.ranTwice, "the same handle twice") }
+        noteDelivery(call, of: request, host)
+        keep(request.lease, request.length, call.map { calls[$0].key(isAnswer: false, $0) }, host, number)
+        var length: Int? = 1 + Int(host.random.next() % 20_000)
+        if let call, calls[call].operation.kind == .call { length = calls[call].operation.answerLength }
+        let service = host.plan.serviceTime == 0 ? 0 : UInt64.random(in: 0...host.plan.serviceTime, using: &host.random)
+        later(
+            .respond(host: host.index, life: host.life, shard: number, rpc: request.rpc, call: call, length: length),
+            at: max(now, host.stalledUntil) + service)
+    }
+
+    private func noteDelivery(_ call: Int?, of request: ArrivedRequest, _ host: SwarmHost) {
+        guard let call else { return }
+        let record = calls[call]
+        let what = "\(record.operation.kind) \(call) of host \(record.operation.client) at host \(host.index)"
+        if record.operation.server != host.index || record.operation.length != request.length {
+            breach(.intact, "\(what): \(request.length) bytes", rpc: record.id)
+        }
+        if record.deliveries > 0 {
+            let client = hosts[record.operation.client]
+            // A kernel says neither that it restarted nor, when its address changes, who it is.
+            if record.deliveredLife == host.life {
+                let isUnknowable = client.plan.isKernel && client.hasMoved
+                if !isUnknowable {
+                    breach(record.operation.kind == .call ? .ranTwice : .messageTwice, what, rpc: record.id)
+                }
+            } else if !host.plan.isKernel, !client.plan.isKernel {
+                breach(.ranInTwoLives, what, rpc: record.id)
+            }
+        }
+        calls[call].deliveries += 1
+        calls[call].deliveredLife = host.life
+    }
+
+    /// The application looks at a message at once, and again when it returns it.
+    private func keep(_ lease: BufferLease, _ length: Int, _ key: Int?, _ host: SwarmHost, _ shard: Int) {
+        if let key, !host.holds(lease, length: length, key: key) {
+            let other = calls.indices.first { index in
+                (0...1).contains { host.holds(lease, length: length, key: 2 * index + 2 + $0) }
+            }
+            breach(
+                key & 1 == 1 && other != nil && length > 8 ? .ownResponse : .intact,
+                "host \(host.index): \(length) bytes of \(key & 1 == 1 ? "the response to" : "the request of") call "
+                    + "\(key / 2 - 1)" + (other.map { ", as of call \($0)" } ?? ""), rpc: calls[key / 2 - 1].id)
+        }
+        let hold = host.plan.holdTime == 0 ? 0 : UInt64.random(in: 0...host.plan.holdTime, using: &host.random)
+        later(
+            .release(host: host.index, life: host.life, shard: shard, lease: lease, length: length, key: key),
+            at: max(now, host.stalledUntil) + hold)
+    }
+
+    private func answered(_ index: Int, _ lease: BufferLease, _ length: Int, _ host: SwarmHost, _ shard: Int) {
+        trace.note(.response, at: now, host: host.index, id: UInt64(index), first: length)
+        guard close(index, host) else { return }
+        let operation = calls[index].operation
+        if operation.kind != .call || length != operation.answerLength {
+            breach(.ownResponse, "call \(index) was answered with \(length) bytes", rpc: calls[index].id)
+        }
+        keep(lease, length, calls[index].key(isAnswer: true, index), host, shard)
+    }
+
+    private func ended(_ index: Int, _ failure: RPCFailure, _ host: SwarmHost) {
+        trace.note(.ended, at: now, host: host.index, type: 0, id: UInt64(index), first: Int(failure.rawValue))
+        guard close(index, host) else { return }
+        calls[index].failure = failure
+        if calls[index].isProbe {
+            breach(
+                .answersAfterHealing,
+                "call \(index) of host \(host.index) to host \(calls[index].operation.server): \(failure)",
+                rpc: calls[index].id)
+        }
+    }
+
+    private func reportedSent(_ index: Int, _ host: SwarmHost) {
+        trace.note(.delivered, at: now, host: host.index, id: UInt64(index))
+        guard close(index, host) else { return }
+        let record = calls[index]
+        if record.operation.kind != .message {
+            breach(.endsOnce, "call \(index) ended as a message", rpc: record.id)
+        } else if record.deliveries == 0, host.plan.configuration.acknowledgesMessages {
+            breach(.messageLost, "message \(index) of host \(host.index)", rpc: record.id)
+        }
+    }
+
+    /// A call ends. False when it is none that can.
+    private func close(_ index: Int, _ host: SwarmHost) -> Bool {
+        guard calls.indices.contains(index), calls[index].operation.client == host.index else {
+            breach(.endsOnce, "host \(host.index): an end of no call, cookie \(index + 1)")
+            return false
+        }
+        calls[index].ends += 1
+        guard calls[index].isOpen else {
+            breach(
+                .endsOnce, "call \(index) of host \(host.index) ended \(calls[index].ends) times", rpc: calls[index].id)
+            return false
+        }
+        calls[index].isOpen = false
+        open -= 1
+        // A link that is full lets nothing be worked out sooner.
+        if let deadline = calls[index].deadline, !host.wasDisturbed {
+            let late = host.local(now).nanoseconds(since: deadline)
+            if late > 5_000_000 {
+                breach(.deadlineKept, "call \(index) ended \(late / 1000) µs after its deadline", rpc: calls[index].id)
+            }
+        }
+        return true
+    }
+
+    private func released(_ token: Int, _ host: SwarmHost) {
+        guard token > 0, token <= payloads.count, payloads[token - 1].isHeld, payloads[token - 1].host == host.index,
+            payloads[token - 1].life == host.life
+        else { return breach(.payloadOnce, "host \(host.index) releases token \(token)") }
+        payloads[token - 1].isHeld = false
+    }
+
+    // MARK: Faults
+
+    func happen(_ incident: SwarmPlan.Incident, _ index: Int) {
+        let host = hosts[incident.host]
+        guard !isHealed, !host.isDown else { return }
+        let until = min(now + incident.length, plan.length)
+        let kinds: [SwarmPlan.Incident.Kind: SwarmTrace.Kind] = [
+            .pause: .pause, .restart: .crash, .stop: .stop, .clock: .clock, .move: .move, .cut: .cut, .narrow: .narrow,
+            .silentlyNarrow: .narrow, .stall: .stall,
+        ]
+        trace.note(kinds[incident.kind]!, at: now, host: host.index, other: incident.other, first: Int(until / 1000))
+        switch incident.kind {
+        case .pause:
+            host.pausedUntil = max(host.pausedUntil, until)
+            host.wasDisturbed = true
+        case .restart, .stop:
+            host.wasDisturbed = true
+            if incident.kind == .stop { bringToAnEnd(host) }
+            crash(host)
+            host.saysUnreachable = incident.amount & 1 == 1
+            queue.push(.incidentEnd, index, at: until)
+        case .clock:
+            host.clockOffset += 1_000 << (incident.amount % 23)
+            host.wasDisturbed = true
+            wake(host, at: now)
+        case .move: move(host, isPort: incident.amount & 1 == 1)
+        case .cut:
+            ways[incident.host][incident.other].cutUntil = until
+            if incident.amount & 1 == 1 { ways[incident.other][incident.host].cutUntil = until }
+        case .narrow, .silentlyNarrow:
+            for (from, to) in [(incident.host, incident.other), (incident.other, incident.host)] {
+                ways[from][to].bytes = 600 + Int(incident.amount % 800)
+                ways[from][to].narrowUntil = until
+                ways[from][to].isSilent = incident.kind == .silentlyNarrow
+            }
+        case .stall: host.stalledUntil = max(host.stalledUntil, until)
+        }
+    }
+
+    func end(_ incident: SwarmPlan.Incident) { startAgain(hosts[incident.host]) }
+
+    private func startAgain(_ host: SwarmHost) {
+        guard host.isDown else { return }
+        host.isDown = false
+        trace.note(.start, at: now, host: host.index)
+        do { try host.start(at: now) } catch { breach(.noTrap, "host \(host.index) does not start again: \(error)") }
+    }
+
+    /// As a node that is told to stop: what is left ends as aborted, and nothing is kept.
+    private func bringToAnEnd(_ host: SwarmHost) {
+        for (number, shard) in host.shards.enumerated() {
+            shard.endpoint.sendStoredAcks()
+            shard.endpoint.releaseEverything(at: host.local(now))
+            while let event = shard.endpoint.nextEvent() {
+                switch event {
+                case .requestArrived, .messageArrived, .requestAbandoned: break
+                case .payloadReleased, .callFailed, .responseArrived, .messageSent, .peerAdded:
+                    handle(event, host, shard, number)
+                }
+            }
+            guard shard.endpoint.rpcCount > 0 else { continue }
+            breach(.recordsGone, "host \(host.index) shard \(number) stops with \(shard.endpoint.rpcCount) RPCs")
+        }
+        guard violation == nil else { return }
+        for (token, payload) in payloads.enumerated() where payload.isHeld && payload.host == host.index {
+            breach(.payloadOnce, "host \(host.index) stops and holds token \(token + 1)")
+        }
+        for (index, call) in calls.enumerated() where call.isOpen && call.operation.client == host.index {
+            breach(.endsOnce, "host \(host.index) stops and call \(index) does not end", rpc: call.id)
+        }
+    }
+
+    private func crash(_ host: SwarmHost) {
+        for index in calls.indices where calls[index].isOpen && calls[index].operation.client == host.index {
+            calls[index].isOpen = false
+            open -= 1
+        }
+        for token in payloads.indices where payloads[token].host == host.index { payloads[token].isHeld = false }
+        host.end()
+    }
+
+    private func move(_ host: SwarmHost, isPort: Bool) {
+        current[host.address] = nil
+        host.hasMoved = true
+        if isPort { host.address.port += 1 } else { host.address.low += 0x0001_0000 }
+        current[host.address] = host.index
+        owners[host.address] = host.index
+    }
+
+    func strangerSpeaks(_ number: Int) {
+        guard !isHealed else { return }
+        let packet = forges[number].packet(.stranger)
+        forge(packet, from: strangerAddresses[number], to: Int(random.next() % UInt64(hosts.count)))
+    }
+
+    /// A packet that claims to be from another host. Identifiers of calls cannot be guessed, says the protocol, and are
+    /// not: what is forged is about nothing, or begins something.
+    func forgerSpeaks() {
+        guard !isHealed else { return }
+        let target = Int(random.next() % UInt64(hosts.count))
+        let claimed = (target + 1 + Int(random.next() % UInt64(hosts.count - 1))) % hosts.count
+        forge(forges[forges.count - 1].packet(.stranger), from: hosts[claimed].address, to: target)
+    }
+
+    func heal() {
+        isHealed = true
+        trace.note(.healed, at: now, host: 255)
+        for host in hosts {
+            startAgain(host)
+            host.stalledUntil = 0
+            host.pausedUntil = min(host.pausedUntil, now)
+            host.uplinkFree = min(host.uplinkFree, now)
+            host.downlinkFree = min(host.downlinkFree, now)
+            wake(host, at: now)
+        }
+        for from in ways.indices { for to in ways[from].indices { ways[from][to] = SwarmWay() } }
+    }
+
+    // MARK: The end
+
+    /// Every host calls every other once more.
+    func probe() {
+        for client in hosts.indices {
+            for server in hosts.indices where server != client {
+                begin(
+                    SwarmPlan.Operation(
+                        kind: .call, time: now, client: client, server: server, length: 100 + 30_000 * (client & 1),
+                        answerLength: 40_000 - 39_000 * (server & 1), deadline: nil, abort: nil), isProbe: true)
+            }
+        }
+    }
+
+    func judgeStuck() {
+        let call = calls.enumerated().first { $0.element.isOpen }
+        var details: [String] = []
+        for host in hosts {
+            for (number, shard) in host.shards.enumerated() {
+                for rpc in shard.endpoint.allInformation(at: host.local(now)).prefix(3) {
+                    details.append("host \(host.index) shard \(number): \(Self.text(rpc))")
+                }
+            }
+        }
+        let what =
+            call.map {
+                "\($0.element.operation.kind) \($0.offset) of host \($0.element.operation.client) to host "
+                    + "\($0.element.operation.server), \($0.element.operation.length) bytes"
+            } ?? "RPCs are left"
+        let cause = events >= settings.mostEvents ? "after \(events) events: " : ""
+        breach(.endsInTime, cause + what + "; " + details.joined(separator: "; "), rpc: call?.element.id ?? 0)
+    }
+
+    func judgeRest() {
+        for host in hosts {
+            for (number, shard) in host.shards.enumerated() {
+                let endpoint = "host \(host.index) shard \(number)"
+                if shard.endpoint.incomingBytes != 0 || shard.endpoint.waitingForBuffers != 0 {
+                    breach(
+                        .recordsGone,
+                        "\(endpoint): \(shard.endpoint.incomingBytes) bytes incoming, "
+                            + "\(shard.endpoint.waitingForBuffers) messages wait")
+                }
+                if let due = shard.endpoint.nextDeadline {
+                    breach(.timersGone, "\(endpoint): something is due at \(due.nanoseconds / 1000) µs")
+                }
+                if !shard.inService.isEmpty { breach(.recordsGone, "\(endpoint): a request in service is gone") }
+            }
+            let pool = host.pool.statistics
+            if pool.leasesLive != 0 || pool.pagesInUse > host.shards.count || pool.waitingMessages != 0
+                || pool.doubleReturns + pool.foreignReturns != 0
+            {
+                breach(
+                    .regionFree,
+                    "host \(host.index): \(pool.leasesLive) leases, \(pool.pagesInUse) pages, \(pool.waitingMessages) "
+                        + "waiting, \(pool.doubleReturns + pool.foreignReturns) wrong returns")
+            }
+        }
+        for (token, payload) in payloads.enumerated() where payload.isHeld {
+            breach(.payloadOnce, "token \(token + 1) of host \(payload.host) was never released")
+        }
+        judgeTraffic()
+    }
+
+    private func judgeTraffic() {
+        if let factor = packetFactor, factor > settings.packetFactor {
+            breach(.boundedPackets, "\(Report.decimal(factor)) DATA packets for each that was needed")
+        }
+        for (number, bytes) in traffic.enumerated()
+        where Double(bytes.sent) > settings.replyFactor * Double(max(1, bytes.received)) {
+            breach(
+                .boundedReplies, "stranger \(number) sent \(bytes.received) bytes and was sent \(bytes.sent)")
+        }
+    }
+
+    /// DATA packets sent for each that was needed, where nothing was lost, overtaken or stood still: nil elsewhere.
+    var packetFactor: Double? {
+        guard plan.faults == .none || plan.faults == FaultSet([.slow]), lost == 0 else { return nil }
+        var sent: UInt64 = 0
+        var again: UInt64 = 0
+        for host in hosts {
+            let statistics = host.statistics
+            guard statistics.bufferStalls == 0 else { return nil }
+            sent += statistics.packetsSent[0]
+            again += statistics.packetsResent
+        }
+        return sent > again ? Double(sent) / Double(sent - again) : nil
+    }
+
+    /// The most that any stranger was sent for a byte of its own.
+    var replyFactor: Double? {
+        traffic.filter { $0.received > 0 }.map { Double($0.sent) / Double($0.received) }.max()
+    }
+}
