@@ -84,6 +84,7 @@ struct HostileValueTests {
         "server", "protocol", "bind", "workload", "driver", "carriage", "preset", "receive-mode", "threshold", "write",
         "only", "name", "offloads", "settings", "set", "scenarios", "scenario", "topology", "transport", "vary", "out",
         "share", "files", "names", "store", "part", "library", "network", "command",
+        "seeds", "fault", "faults",
     ]
 
     /// What each kind of number is tried with, by what its reader says that it wants. (Every parse takes milliseconds
@@ -115,6 +116,8 @@ struct HostileValueTests {
             let keys = ["load", "seed", "length.messages", "length.duration_ms", "topology.host_gbps"]
             let settings = ["unscheduledBytes", "timeout", "grantOldestShare", "cutoffs"]
             return (keys + settings).flatMap { key in numbers.dropFirst(4).map { "\(key)=\($0)" } }
+        case "seeds":
+            return numbers + ["2..1", "..", "1..", "-1..2", "0..18446744073709551616", "18446744073709551615", "1..1e3"]
         case "workload", "name": return numbers + ["9223372036854775807", "0K", "9223372036854775807K"]
         // Names of files, addresses and choices: whatever they are, nothing is reckoned from them.
         default: return ["", "nan"]

@@ -150,7 +150,9 @@ struct ScenarioJSONTests {
 
     @Test("every setting of an endpoint can be written in a file, under one key")
     func endpointSettings() {
+        // What tests plant is no setting; only debug builds have it.
         let settings = Mirror(reflecting: EndpointConfiguration()).children.compactMap(\.label)
+            .filter { $0 != "plantedFault" }
         #expect(settings.count > 30)
         #expect(EndpointField.all.map(\.setting).sorted() == settings.sorted())
         #expect(Set(EndpointField.all.map(\.key)).count == settings.count)
