@@ -109,8 +109,9 @@ struct DemoTimeline {
 
     /// What went wrong in a run, if anything did.
     ///
-    /// Under overload TCP may leave requests in its connections for longer than anybody waits here; that is its figure
-    /// then, and no failure. Below that load, and over Homa at any, it is one.
+    /// TCP may leave requests in its connections for longer than anybody waits here, under overload as many as it will,
+    /// below that a few: on the slowest links its longest take more than six seconds. That is its figure then, as they
+    /// count as long as they have waited, and no failure. More of them, and any over Homa at any load, are one.
     func failures(_ carrier: DemoCarrier, _ load: LoadResult, unanswered: [LoadTimeline.Entry]) -> [String] {
         var failures: [String] = []
         if load.errors > 0 {
@@ -118,7 +119,8 @@ struct DemoTimeline {
             failures.append("\(carrier.name): \(load.errors) of \(load.offered) requests failed\(why)")
         }
         let early = unanswered.filter { carrier.isHoma || $0.intended < high.end }
-        if !early.isEmpty, load.errors == 0 {
+        let permitted = carrier.isHoma ? 0 : Int(load.offered) / Self.fewOf
+        if early.count > permitted, load.errors == 0 {
             let seconds = fixed(Double(load.plan.drain.wholeNanoseconds) / 1e9, 0)
             failures.append(
                 "\(carrier.name): \(early.count) of \(load.offered) requests had no answer \(seconds) s after the end")
@@ -128,6 +130,9 @@ struct DemoTimeline {
         }
         return failures
     }
+
+    /// One of so many requests is few.
+    private static let fewOf = 50
 
     /// The smallest value that so many percent of all do not exceed; nil for none.
     static func percentile(_ percent: Double, of sorted: [Double]) -> Double? {

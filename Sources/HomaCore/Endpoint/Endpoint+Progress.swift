@@ -48,7 +48,8 @@ extension Endpoint {
     mutating func standsStill(_ slot: UInt32, at now: Instant) -> Bool {
         let rpc = rpcs.at(slot)
         guard rpc.pointee.state == .incoming || rpc.pointee.state == .outgoing else { return false }
-        if sendQueue.contains(slot) { rpc.pointee.lastProgress = now }
+        // But what has left and is to leave again waits for a peer that does not take it.
+        if sendQueue.contains(slot), !rpc.pointee.outgoing.isFullySent { rpc.pointee.lastProgress = now }
         return now.nanoseconds(since: rpc.pointee.lastProgress) >= tuning.progressTimeout
     }
 

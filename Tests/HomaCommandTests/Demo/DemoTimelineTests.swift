@@ -103,15 +103,17 @@ struct DemoTimelineTests {
         return recorder.finish()
     }
 
-    @Test("TCP may leave requests unanswered under overload, but not below, and Homa never")
+    @Test("TCP may leave requests unanswered under overload, below that one in fifty, and Homa never")
     func unanswered() {
         let homa = DemoCarrier(name: "Homa", key: "homa")
         let tcp = DemoCarrier(name: "TCP", key: "tcp")
         let under = [entry(timeline.overload.start, 9000)]
         let before = [entry(timeline.high.end - 1, 9000)]
-        let load = load { _ in }
-        #expect(timeline.failures(tcp, load, unanswered: under).isEmpty)
-        #expect(timeline.failures(tcp, load, unanswered: before).count == 1)
+        let load = load { recorder in (0..<99).forEach { _ in recorder.issued(intended: 0, now: 0) } }
+        #expect(load.offered == 100)
+        #expect(timeline.failures(tcp, load, unanswered: under + under + under).isEmpty)
+        #expect(timeline.failures(tcp, load, unanswered: before + before).isEmpty)
+        #expect(timeline.failures(tcp, load, unanswered: before + before + before).count == 1)
         #expect(timeline.failures(homa, load, unanswered: under).count == 1)
         #expect(timeline.failures(homa, load, unanswered: []).isEmpty)
     }
