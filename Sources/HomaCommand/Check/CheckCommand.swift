@@ -94,8 +94,8 @@ struct CheckPlantedCommand: ParsableCommand {
         abstract: "See whether the swarm finds faults that are planted in the core.",
         discussion: """
             Each fault breaks one rule. It counts as found in a seed that breaks the rule with the fault in it, and \
-            none without. Only in builds with HOMA_PLANTED_FAULTS, as debug builds are (Scripts/planted-faults.sh makes \
-            a fast one).
+            none without. Only in builds with HOMA_PLANTED_FAULTS, as debug builds are (Scripts/planted-faults.sh \
+            makes a fast one).
 
             Example: homa check planted --fault keepsLease
             """)
