@@ -117,7 +117,9 @@ struct HostileValueTests {
             let settings = ["unscheduledBytes", "timeout", "grantOldestShare", "cutoffs"]
             return (keys + settings).flatMap { key in numbers.dropFirst(4).map { "\(key)=\($0)" } }
         case "seeds":
-            return numbers + ["2..1", "..", "1..", "-1..2", "0..18446744073709551616", "18446744073709551615", "1..1e3"]
+            return numbers + [
+                "2..1", "..", "1..", "-1..2", "0..18446744073709551616", "18446744073709551615", "1..1e3",
+            ]
         case "workload", "name": return numbers + ["9223372036854775807", "0K", "9223372036854775807K"]
         // Names of files, addresses and choices: whatever they are, nothing is reckoned from them.
         default: return ["", "nan"]
