@@ -212,7 +212,7 @@ final class TestNet {
         hosts[host].incomingHighWater = max(hosts[host].incomingHighWater, hosts[host].endpoint.incomingBytes)
         drains += 1
         // All of it after every step would take most of the tests' time.
-        if drains % 64 == 0 { hosts[host].endpoint.checkInvariants() }
+        if drains % 256 == 0 { hosts[host].endpoint.checkInvariants() }
     }
 
     private var drains = 0
