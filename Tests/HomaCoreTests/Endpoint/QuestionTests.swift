@@ -202,4 +202,26 @@ struct QuestionTests {
         let questions = [ours, fixed].map { $0.hosts[0].endpoint.statistics.sent(.resend) }
         #expect(questions[0] * 3 < questions[1], "\(questions)")
     }
+
+    @Test("all of a response is not sent again to a question that must have passed it on a long way")
+    func passedOnTheWay() throws {
+        let host = try LoneHost()
+        let length = 100_000
+        host.data(0..<1000, of: length, id: 2, incoming: 10_000)
+        for offset in stride(from: 1000, to: length, by: 1000) {
+            // What the first grant let go comes 50 ms after it.
+            if offset == 10_000 { host.now = host.now.advanced(byNanoseconds: 50_000_000) }
+            host.data(offset..<offset + 1000, of: length, id: 2, incoming: 10_000)
+        }
+        try host.respond(try #require(host.requests().first).rpc, length: 1000)
+        _ = host.said()
+        func ask() -> [String] {
+            host.receive(.resend(ResendFields(offset: 0, length: -1, priority: 0)), id: 2)
+            return host.said()
+        }
+        host.now = host.now.advanced(byNanoseconds: 100_000_000)
+        #expect(ask() == ["BUSY"])
+        host.now = host.now.advanced(byNanoseconds: 100_000_000)
+        #expect(ask() == ["DATA 0..<1000"], "now it may be lost")
+    }
 }
