@@ -30,6 +30,23 @@ struct NetTests {
         checkAtRest(net, calls: 1)
     }
 
+    /// Method: a client calls again and again, one or two calls at a time, so that its server is heard of for nothing
+    /// else. 36 % of the questions about a call have no answer; the server is busy for up to 60 ms, so that the client
+    /// has learnt to be patient. Property: nobody is taken for dead.
+    @Test("with a fifth of all packets lost each way every call is answered", arguments: seeds(0..<60))
+    func fifthLost(seed: UInt64) throws {
+        let net = TestNet(hosts: try Self.hosts(2, seed: seed), seed: seed)
+        net.faults.loss = 0.2
+        net.serviceTime = seed % 2 == 0 ? 20_000 : 60_000_000
+        for cookie in 0..<40 as Range<UInt64> {
+            try net.call(from: 0, to: 1, length: cookie % 8 == 0 ? 20_000 : 200, cookie: cookie)
+            if cookie % 3 != 0 { try net.run(until: net.now.advanced(byNanoseconds: 400_000_000)) }
+        }
+        try net.run()
+        #expect(net.hosts[0].failures.isEmpty)
+        checkAtRest(net, calls: 40)
+    }
+
     /// Method: a drawn mixture of faults, sizes and hosts; the seed names the failing case.
     /// Property: with losses below what the timeout covers, every call is answered once, with the right bytes.
     @Test(

@@ -46,22 +46,6 @@ extension Endpoint {
         armTimer(slot, at: now.advanced(byNanoseconds: min(watch, tuning.longestPatience)))
     }
 
-    /// Questions about one RPC that a peer which is heard of otherwise may leave unanswered. With a fifth of all
-    /// packets lost each way, a question or its answer is lost in 36 % of all cases: three times running once in 20
-    /// RPCs that come to that, eight times once in 3500.
-    private static var mostUnanswered: UInt8 { 8 }
-
-    /// Whether the peer's silence about the RPC means that it has gone: not while it is heard of and has hardly been
-    /// asked about this one.
-    mutating func isTelling(_ slot: UInt32, at now: Instant) -> Bool {
-        guard tuning.questionsPerPeer > 0 else { return true }
-        let rpc = rpcs.at(slot)
-        if rpc.pointee.questionsSince == rpc.pointee.lastHeard, rpc.pointee.questions >= Self.mostUnanswered {
-            return true
-        }
-        return now.nanoseconds(since: peer(of: slot).pointee.lastHeard) >= tuning.timeout
-    }
-
     /// Asks about those who waited longest, as many as may be.
     private mutating func askWaiting(_ index: UInt32, at now: Instant) {
         let peer = peers.at(index)
@@ -83,6 +67,7 @@ extension Endpoint {
             isSaid = requestMissing(slot)
         }
         if isSaid {
+            peer(of: slot).pointee.liveness.probed(at: now, apart: tuning.resendAfter)
             record(.probed, slot, peer(of: slot).pointee.questions, peer(of: slot).pointee.questionLimit, at: now)
         }
         if isSaid, tuning.questionsPerPeer > 0 {
@@ -90,7 +75,7 @@ extension Endpoint {
             peer(of: slot).pointee.questions += 1
             if rpc.pointee.questionsSince != rpc.pointee.lastHeard { rpc.pointee.questions = 0 }
             rpc.pointee.questionsSince = rpc.pointee.lastHeard
-            if rpc.pointee.questions < Self.mostUnanswered { rpc.pointee.questions += 1 }
+            if rpc.pointee.questions < .max { rpc.pointee.questions += 1 }
         }
         backOff(slot, at: now)
     }
@@ -99,10 +84,16 @@ extension Endpoint {
     private mutating func backOff(_ slot: UInt32, at now: Instant) {
         let rpc = rpcs.at(slot)
         // What a client takes to acknowledge is not known.
-        let least =
+        var least =
             rpc.pointee.isClient || rpc.pointee.state == .incoming
             ? patience(slot) : tuning.slowTime(of: rpc.pointee.outgoing.length)
-        rpc.pointee.nextProbe = now.advanced(byNanoseconds: max(least, rpc.pointee.probeInterval))
+        var interval = rpc.pointee.probeInterval
+        if isSuspect(slot, at: now) {
+            // Of a host that may be dead it does not matter what it usually takes.
+            least = 0
+            interval = min(interval, tuning.timeout / 16)
+        }
+        rpc.pointee.nextProbe = now.advanced(byNanoseconds: max(least, interval))
         rpc.pointee.probeInterval = min(
             max(rpc.pointee.probeInterval * 2, tuning.resendAfter), tuning.resendIntervalLimit)
         armTimer(slot, at: earlier(rpc.pointee.nextProbe, slot, at: now))

@@ -28,7 +28,7 @@ extension Endpoint {
 
     private mutating func note(_ extensions: HeaderExtension, from peer: UInt32, at now: Instant) {
         let record = peers.at(peer)
-        record.pointee.lastHeard = now
+        record.pointee.liveness.heard(at: now)
         record.pointee.extensionVersion = extensions.version
         guard extensions.incarnation != 0, extensions.incarnation != record.pointee.incarnation else { return }
         if record.pointee.incarnation != 0 { record.pointee.restartSeen = now }

@@ -42,16 +42,6 @@ extension Endpoint {
         buffersReturned(at: now)
     }
 
-    /// Time in which this process did not run is no silence of the peer: its packets may wait in the socket,
-    /// and nobody has asked it. A timer that comes up very late betrays such a time.
-    private mutating func forgiveAbsence(_ slot: UInt32, since due: UInt64, at now: Instant) {
-        let absence = now.nanoseconds - due
-        guard absence > tuning.resendAfter else { return }
-        let rpc = rpcs.at(slot)
-        rpc.pointee.lastHeard = min(now, rpc.pointee.lastHeard.advanced(byNanoseconds: absence))
-        rpc.pointee.lastProgress = min(now, rpc.pointee.lastProgress.advanced(byNanoseconds: absence))
-    }
-
     /// A client waits for the response, or either side for the rest of a message.
     private mutating func awaitData(_ slot: UInt32, at now: Instant) {
         let rpc = rpcs.at(slot)
@@ -61,7 +51,7 @@ extension Endpoint {
             return armTimer(slot, at: now.advanced(byNanoseconds: tuning.resendAfter))
         }
         let silence = now.nanoseconds(since: rpc.pointee.lastHeard)
-        if silence >= tuning.timeout, isTelling(slot, at: now) { return giveUp(slot, at: now) }
+        if silence >= tuning.timeout, isLost(slot, at: now) { return giveUp(slot, at: now) }
         if silence >= max(tuning.shortPatience, 2 * patience(slot)), mayEvict(slot, at: now) {
             return evict(slot, at: now)
         }
@@ -78,12 +68,6 @@ extension Endpoint {
             endUnscheduled(slot)
         }
         question(slot, at: now)
-    }
-
-    /// Not later than the end of all patience, unless that is over.
-    mutating func earlier(_ due: Instant, _ slot: UInt32, at now: Instant) -> Instant {
-        let end = rpcs.at(slot).pointee.lastHeard.advanced(byNanoseconds: tuning.timeout)
-        return end > now ? min(due, end) : due
     }
 
     /// When the peer is to be asked about the RPC; never while the next step is ours.
@@ -103,7 +87,7 @@ extension Endpoint {
     }
 
     /// True when the next step is ours, so that silence of the peer means nothing.
-    private mutating func isOurTurn(_ slot: UInt32) -> Bool {
+    mutating func isOurTurn(_ slot: UInt32) -> Bool {
         let rpc = rpcs.at(slot)
         if sendQueue.contains(slot) { return true }
         switch rpc.pointee.incoming.buffers {
@@ -120,14 +104,13 @@ extension Endpoint {
             rpc.pointee.lastHeard = now
             return armTimer(slot, at: now.advanced(byNanoseconds: tuning.acknowledgementDelay))
         }
-        // A client that grants slowly is not dead; one that speaks our extensions answers when asked.
-        let patience: UInt64 = rpc.pointee.outgoing.isFullySent || peer(of: slot).pointee.speaksExtensions ? 1 : 10
-        if now.nanoseconds(since: rpc.pointee.lastHeard) >= tuning.timeout * patience, isTelling(slot, at: now) {
-            return giveUp(slot, at: now)
-        }
         // A kernel client that is asked in the middle of a message asks for all that is on its way to it.
         guard rpc.pointee.outgoing.isFullySent || peer(of: slot).pointee.speaksExtensions else {
+            if isSilent(slot, at: now) { return giveUp(slot, at: now) }
             return armTimer(slot, at: now.advanced(byNanoseconds: tuning.longestPatience))
+        }
+        if now.nanoseconds(since: rpc.pointee.lastHeard) >= tuning.timeout, isLost(slot, at: now) {
+            return giveUp(slot, at: now)
         }
         let due = questionDue(slot)
         guard now >= due else { return armTimer(slot, at: due) }
@@ -135,37 +118,5 @@ extension Endpoint {
             return armTimer(slot, at: now.advanced(byNanoseconds: tuning.resendAfter))
         }
         question(slot, at: now)
-    }
-
-    private mutating func giveUp(_ slot: UInt32, at now: Instant) {
-        if rpcs.at(slot).pointee.isClient {
-            failCall(slot, .timedOut, at: now)
-        } else {
-            counters.clientsLost += 1
-            // A request of which a part is missing has not run, and may if it comes again.
-            if rpcs.at(slot).pointee.state == .incoming {
-                if !isOurTurn(slot) { noteBroken(rpcs.at(slot).pointee.peer) }
-                removeRPC(slot, at: now)
-            } else {
-                finishServerRPC(slot, at: now)
-            }
-        }
-    }
-
-    /// The network reported that a packet of ours cannot be delivered. Only a report about an RPC
-    /// we have counts (`offending` is the identifier in the packet it quotes), since anybody can
-    /// forge one; then every call to that peer ends.
-    public mutating func unreachable(
-        _ address: PeerAddress, failure: RPCFailure, offending: RPCID, at now: Instant
-    ) {
-        guard let peer = findPeer(address), rpcs.find(offending, peer: peer) != nil else { return }
-        while let oldest = peers.at(peer).pointee.calls.first { failCall(oldest, failure, at: now) }
-        // Calls that have not begun are in no list of the peer's.
-        var next = rpcs.live(from: 0)
-        while let slot = next {
-            let rpc = rpcs.at(slot)
-            if rpc.pointee.isClient, rpc.pointee.peer == peer { failCall(slot, failure, at: now) }
-            next = rpcs.live(from: slot + 1)
-        }
     }
 }

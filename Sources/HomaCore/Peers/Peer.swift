@@ -20,8 +20,7 @@ struct Peer: BitwiseCopyable {
     var incarnation: UInt8 = 0
     /// When its incarnation was seen to change: calls begun before may have reached the host's earlier life.
     var restartSeen: Instant?
-    /// When anything came from it.
-    var lastHeard: Instant
+    var liveness: Liveness
     /// Payload bytes that came from it, modulo 2³², but for those that were here before, and how many more are on their
     /// way, as the granter counts them: while it delivers those, a message of its that is silent may only be waiting
     /// behind them.
@@ -79,7 +78,7 @@ struct Peer: BitwiseCopyable {
         self.segment = segment
         self.questionLimit = questionLimit
         lastServed = now
-        lastHeard = now
+        liveness = Liveness(at: now)
         // Until it tells, everything goes at the second highest level, as kernel peers do.
         cutoffs[6] = .max
     }
