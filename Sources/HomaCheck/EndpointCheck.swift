@@ -96,7 +96,7 @@ private final class Subject {
         plan.configuration.peerIdleLimit = .milliseconds(random.nextUnit() < 0.5 ? 0 : 100)
         endpoint = try Endpoint(
             configuration: plan.configuration, pool: pool, shard: Int(random.next() % UInt64(shards)), of: shards,
-            seed: seed, firstRPC: RPCID(rawValue: 2), incarnation: 1, at: now)
+            seed: seed, firstRPC: RPCID(rawValue: 2), life: HostLife(seed: seed), at: now)
         try endpoint.openPort(PacketForge.serverPort)
         for number in 0..<6 { peers.append(PeerAddress(ipv4: 0x0A00_0000 + UInt32(number), port: 4000)) }
     }
@@ -314,7 +314,7 @@ private final class Subject {
             data.offset = place
             let header = PacketHeader(
                 sourcePort: PacketForge.clientPort, destinationPort: PacketForge.serverPort,
-                senderID: RPCID(rawValue: id), extensions: HeaderExtension(incarnation: 3), body: .data(data))
+                senderID: RPCID(rawValue: id), extensions: HeaderExtension(tag: 3), body: .data(data))
             packets += 1
             if case .store(let stored) = endpoint.receive(header, from: from, at: now) { check(stored, header) }
             let most = Int.random(in: 0...64, using: &random)

@@ -74,8 +74,8 @@ struct PacketForge {
         if case .ack = body, random.nextUnit() < 0.8 { id &= ~1 }
         var extensions = HeaderExtension(
             version: UInt8.random(in: 0...2, using: &random), marks: [],
-            incarnation: UInt8.random(in: 0...3, using: &random))
-        if random.nextUnit() < 0.3 { extensions.marks = .init(rawValue: UInt8.random(in: 0...63, using: &random)) }
+            tag: UInt64.random(in: 0...3, using: &random) << UInt64([0, 32].randomElement(using: &random)!))
+        if random.nextUnit() < 0.3 { extensions.marks = .init(rawValue: UInt8.random(in: 0...127, using: &random)) }
         if case .ack = body, id & 1 == 1, extensions.version == 0 { extensions.version = 2 }
         let ports = id & 1 == 0 ? (Self.clientPort, Self.serverPort) : (Self.serverPort, Self.clientPort)
         let header = PacketHeader(

@@ -72,6 +72,7 @@ public enum PlantedCheck {
         case .storesAside: .intact
         case .mixesCalls: .ownResponse
         case .forgetsFinished: .ranTwice
+        case .ignoresIdentity: .ranTwice
         case .ignoresRestart: .ranInTwoLives
         case .forgetsMessages: .messageTwice
         case .reportsEarly: .messageLost

@@ -54,11 +54,12 @@ final class SwarmHost {
     var address: PeerAddress
     /// Counts its starts.
     var life = 0
+    /// When its present life began.
+    private(set) var bornAt: UInt64 = 0
     private(set) var pool: BufferPool
     let region: UnsafeMutableRawPointer
     private(set) var shards: [SwarmShard] = []
     var random: SeededRandom
-    private var incarnation: UInt8 = 0
     /// How far its clock is ahead of the network's.
     var clockOffset: UInt64 = 0
     var isDown = false
@@ -103,8 +104,8 @@ final class SwarmHost {
     func start(at time: UInt64) throws {
         if life > 0 { pool = try Self.pool(plan) }
         life += 1
-        let former = incarnation
-        while incarnation == former { incarnation = UInt8.random(in: 1...255, using: &random) }
+        bornAt = time
+        let identity = HostLife(using: &random)
         let first = RPCID(rawValue: (1 << 38 + (time + clockOffset) / 1000) * 4096)
         shards = []
         for shard in 0..<plan.shards {
@@ -113,7 +114,7 @@ final class SwarmHost {
             if shard > 0 { configuration.learnsCutoffs = false }
             var endpoint = try Endpoint(
                 configuration: configuration, pool: pool, shard: shard, of: plan.shards, seed: random.next(),
-                firstRPC: first, incarnation: incarnation, at: local(time))
+                firstRPC: first, life: identity, at: local(time))
             try endpoint.openPort(PacketForge.serverPort)
             shards.append(SwarmShard(endpoint))
         }

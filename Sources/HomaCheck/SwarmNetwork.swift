@@ -121,7 +121,9 @@ extension SwarmRun {
     /// Takes away what HomaModule does not write, and what it does not read.
     private func strip(_ bytes: UnsafeMutableRawPointer, _ count: Int) {
         guard count >= CommonHeader.byteCount else { return }
+        memset(bytes + 4, 0, 4)
         memset(bytes + 8, 0, 3)
+        memset(bytes + 14, 0, 4)
         let type = bytes.load(fromByteOffset: 11, as: UInt8.self)
         if type == PacketType.data.rawValue, count >= DataFields.byteCount { memset(bytes + 50, 0, 2) }
         if type == PacketType.cutoffs.rawValue, count >= 62 { memset(bytes + 28, 0, 4) }
@@ -143,7 +145,7 @@ extension SwarmRun {
         let quoted = UnsafeRawBufferPointer(rebasing: packet[start...])
         let id = UInt64(bigEndian: quoted.loadUnaligned(fromByteOffset: CommonHeader.senderIDOffset, as: UInt64.self))
         let isData = quoted[11] == PacketType.data.rawValue
-        let offset = UInt32(bigEndian: quoted.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
+        let offset = DataFields.quotedOffset(in: quoted)
         let isLocal = host.plan.linkBytes == limit
         post(
             Notice(

@@ -182,9 +182,10 @@ extension SwarmRun {
         }
         if record.deliveries > 0 {
             let client = hosts[record.operation.client]
-            // A kernel says neither that it restarted nor, when its address changes, who it is.
+            // A kernel says neither that it restarted nor, when its address changes, who it is; nor does it look who
+            // somebody is.
             if record.deliveredLife == host.life {
-                let isUnknowable = client.plan.isKernel && client.hasMoved
+                let isUnknowable = (client.plan.isKernel || host.plan.isKernel) && client.hasMoved
                 if !isUnknowable {
                     breach(record.operation.kind == .call ? .ranTwice : .messageTwice, what, rpc: record.id)
                 }
@@ -227,12 +228,21 @@ extension SwarmRun {
         trace.note(.ended, at: now, host: host.index, type: 0, id: UInt64(index), first: Int(failure.rawValue))
         guard close(index, host) else { return }
         calls[index].failure = failure
-        if calls[index].isProbe {
+        if calls[index].isProbe, !mayHaveRun(calls[index], failure) {
             breach(
                 .answersAfterHealing,
                 "call \(index) of host \(host.index) to host \(calls[index].operation.server): \(failure)",
                 rpc: calls[index].id)
         }
+    }
+
+    /// A call that left before its server can have started, for all its client knows, may have reached the server's
+    /// former life: one that begins less than the time of a packet's way after a restart fails so.
+    private func mayHaveRun(_ call: CallRecord, _ failure: RPCFailure) -> Bool {
+        guard failure == .peerRestarted else { return false }
+        let server = hosts[call.operation.server]
+        let way = 2 * (plan.delay + plan.jitter + plan.longDelay) + server.plan.pollDelay + 1_000_000
+        return server.life > 1 && call.operation.time < server.bornAt + way
     }
 
     private func reportedSent(_ index: Int, _ host: SwarmHost) {

@@ -82,6 +82,7 @@ final class SwarmRun {
     var tasks: [Task?] = []
     var freeTasks: [Int] = []
     var calls: [CallRecord] = []
+    private var rounds = 0
     var numbers: [IDKey: Int] = [:]
     var payloads: [Payload] = []
     var open = 0
@@ -223,6 +224,8 @@ final class SwarmRun {
         tell(host)
         host.publishStandings()
         checkNextSteps(of: host)
+        rounds += 1
+        if rounds % 512 == 0 { for shard in host.shards { shard.endpoint.checkInvariants() } }
         // A driver whose socket is full waits until there is room again, whatever is due.
         if hasMore { return wake(host, at: now + (isFull(host) ? 500_000 : 1_000)) }
         if let deadline = host.deadline(after: now) { wake(host, at: max(now + 1, deadline)) }

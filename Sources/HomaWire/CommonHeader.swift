@@ -8,13 +8,12 @@ public import HomaBase
 /// |------:|-------------------|-------------------------------------------------------------|
 /// | 0–1   | `sourcePort`      | sender's Homa port, 1…65535                                 |
 /// | 2–3   | `destinationPort` | receiver's Homa port, 1…65535                               |
-/// | 4–7   | sequence          | DATA: offset of the payload, see ``DataFields``; else 0     |
+/// | 4–7   | sequence          | with extensions: their tag; else in DATA the offset of the payload, see ``DataFields``, and 0 in others |
 /// | 8–10  | `extensions`      | ``HeaderExtension``; 0 from a kernel peer                   |
 /// | 11    | `type`            | ``PacketType``, 0x10…0x18                                   |
 /// | 12    | doff              | 0xE0 in DATA, 0x50 in all others; not read                  |
 /// | 13    | flags             | 6; not read                                                 |
-/// | 14–15 | window            | 0; not read                                                 |
-/// | 16–17 | checksum          | 0; not read, as in HomaModule                               |
+/// | 14–17 | window, checksum  | with extensions: the second half of their tag; else 0, and not read, as in HomaModule |
 /// | 18–19 | urgent            | 0xB97D; not read                                            |
 /// | 20–27 | `senderID`        | the RPC as its sender knows it: even from a client, odd from a server, never 0 or 1 |
 ///
@@ -77,17 +76,16 @@ extension CommonHeader {
         if type == .ack && senderID.isServerSide && extensions.version == 0 { throw .ackFromServer }
     }
 
-    /// Writes all 28 bytes. `sequence` is the offset of a DATA packet's payload, 0 for the other types.
+    /// Writes all 28 bytes. `sequence` is the offset of a DATA packet's payload, 0 for the other types; it is written
+    /// where there are no extensions.
     @inlinable
     func write(to start: UnsafeMutableRawPointer, sequence: UInt32) {
         start.put(sourcePort, at: 0)
         start.put(destinationPort, at: 2)
-        start.put(sequence, at: 4)
-        extensions.write(to: start)
+        extensions.write(to: start, sequence: sequence)
         start.put(type.rawValue, at: 11)
         start.put(type == .data ? 0xE0 : 0x50 as UInt8, at: 12)
         start.put(6 as UInt8, at: 13)
-        start.put(0 as UInt32, at: 14)
         start.put(0xB97D as UInt16, at: 18)
         start.put(senderID.rawValue, at: Self.senderIDOffset)
     }

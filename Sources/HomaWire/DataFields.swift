@@ -6,10 +6,10 @@ public import HomaBase
 ///
 /// | bytes | field                      | meaning                                                 |
 /// |------:|----------------------------|---------------------------------------------------------|
-/// | 0–27  | common                     | ``CommonHeader``; sequence (4–7) repeats `offset`       |
+/// | 0–27  | common                     | ``CommonHeader``; without extensions the sequence (4–7) repeats `offset` |
 /// | 28–31 | `messageLength`            | bytes in the whole message, 1…1 000 000                 |
 /// | 32–35 | `incoming`                 | bytes the sender will send without further grants, 0…`messageLength` |
-/// | 36–45 | `ack`                      | ``AckRecord`` about another RPC, often empty            |
+/// | 36–45 | `ack`, or `proof`          | ``AckRecord`` about another RPC, often empty; with the mark `proof` a token in bytes 36–39 |
 /// | 46–47 | `cutoffVersion`            | newest CUTOFFS the sender has from the receiver; 0 = none |
 /// | 48    | `isRetransmission`         | 1 in an answer to RESEND, else 0                        |
 /// | 49    | flags                      | 0; not read                                             |
@@ -18,8 +18,8 @@ public import HomaBase
 /// | 56–   | payload                    | `payloadLength` bytes, at least 1                       |
 ///
 /// HomaModule 9edb958 leaves 0xFFFFFFFF in the last field unless it segments in software, and then the sequence
-/// holds the offset of the first segment only; so both are read. Both are written with the true offset, which
-/// every receive path of the kernel module understands.
+/// holds the offset of the first segment only; so both are read. The segment offset is always written, and then no
+/// receive path of the kernel module looks at the sequence.
 @frozen
 public struct DataFields: Equatable, Sendable, BitwiseCopyable {
     /// Length of the header in bytes, common part included, payload not.
@@ -33,6 +33,9 @@ public struct DataFields: Equatable, Sendable, BitwiseCopyable {
     public var incoming: UInt32
     /// Another RPC that the sender has finished.
     public var ack: AckRecord
+    /// The token that the server has given to this client's address, which shows that a request comes from there and
+    /// now; 0 when none. An extension. Such a packet acknowledges nothing.
+    public var proof: UInt32
     /// Version of the newest CUTOFFS the sender has had from the receiver; 0 when none.
     public var cutoffVersion: UInt16
     /// True when the segment is sent because of a RESEND.
@@ -48,17 +51,25 @@ public struct DataFields: Equatable, Sendable, BitwiseCopyable {
 
     @inlinable
     public init(
-        messageLength: UInt32, incoming: UInt32, ack: AckRecord = .none, cutoffVersion: UInt16 = 0,
+        messageLength: UInt32, incoming: UInt32, ack: AckRecord = .none, proof: UInt32 = 0, cutoffVersion: UInt16 = 0,
         isRetransmission: Bool = false, oldestUnfinishedDistance: UInt16 = 0, offset: UInt32, payloadLength: UInt32
     ) {
         self.messageLength = messageLength
         self.incoming = incoming
         self.ack = ack
+        self.proof = proof
         self.cutoffVersion = cutoffVersion
         self.isRetransmission = isRetransmission
         self.oldestUnfinishedDistance = oldestUnfinishedDistance
         self.offset = offset
         self.payloadLength = payloadLength
+    }
+
+    /// Where the payload of a DATA packet of ours begins in its message, of which the beginning is quoted in a report;
+    /// nil when the quote ends before it says.
+    public static func quotedOffset(in quote: UnsafeRawBufferPointer) -> UInt32? {
+        guard quote.count >= byteCount else { return nil }
+        return UInt32(bigEndian: quote.loadUnaligned(fromByteOffset: 52, as: UInt32.self))
     }
 
     /// The client's identifier below which every RPC to this server is finished, for a packet of the RPC `id`.
@@ -85,7 +96,7 @@ extension DataFields {
         cutoffVersion = packet.bigEndian16(at: 46)
         isRetransmission = packet.byte(at: 48) != 0
         oldestUnfinishedDistance = extensions.version == 0 ? 0 : packet.bigEndian16(at: 50)
-        offset = segmentOffset == .max ? sequence : segmentOffset
+        offset = segmentOffset == .max && extensions.version == 0 ? sequence : segmentOffset
         payloadLength = UInt32(truncatingIfNeeded: payload)
 
         guard messageLength != 0 else { throw .messageEmpty }
@@ -94,7 +105,13 @@ extension DataFields {
         guard offset < messageLength else { throw .offsetBeyondMessage }
         guard payload <= messageLength - offset else { throw .payloadBeyondMessage }
         guard incoming <= messageLength else { throw .incomingBeyondMessage }
-        ack = try AckRecord(parsing: packet, at: 36)
+        if extensions.marks.contains(.proof) {
+            proof = packet.bigEndian32(at: 36)
+            ack = .none
+        } else {
+            proof = 0
+            ack = try AckRecord(parsing: packet, at: 36)
+        }
     }
 
     /// Writes bytes 28–55.
@@ -102,7 +119,13 @@ extension DataFields {
     func write(to start: UnsafeMutableRawPointer, extensions: HeaderExtension) {
         start.put(messageLength, at: 28)
         start.put(incoming, at: 32)
-        ack.write(to: start, at: 36)
+        if extensions.marks.contains(.proof) {
+            start.put(proof, at: 36)
+            start.put(0 as UInt32, at: 40)
+            start.put(0 as UInt16, at: 44)
+        } else {
+            ack.write(to: start, at: 36)
+        }
         start.put(cutoffVersion, at: 46)
         start.put(isRetransmission ? 1 : 0 as UInt8, at: 48)
         start.put(0 as UInt8, at: 49)
@@ -117,6 +140,7 @@ extension DataFields: CustomStringConvertible {
         var text = "[\(offset), \(UInt64(offset) + UInt64(payloadLength))) of \(messageLength)"
         text += " incoming \(incoming) cutoffs v\(cutoffVersion)"
         if isRetransmission { text += " retransmission" }
+        if proof != 0 { text += " proof 0x\(String(proof, radix: 16))" }
         if !ack.isEmpty { text += " ack \(ack)" }
         if oldestUnfinishedDistance != 0 { text += " oldest unfinished −\(2 * (Int(oldestUnfinishedDistance) - 1))" }
         return text

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What swift-homa says in the three bytes of the common header that HomaModule leaves at zero.
+/// What swift-homa says in bytes of the common header that mean nothing to HomaModule.
 ///
-/// | bytes | field         | meaning                                                          |
-/// |------:|---------------|------------------------------------------------------------------|
-/// | 8     | `version`     | 0 = no extensions; 1; 2 = also takes ``PacketBundle``s           |
-/// | 9     | `marks`       | ``Marks``: remarks on this one packet                            |
-/// | 10    | `incarnation` | changes when the sending node restarts; 0 = not stated           |
+/// | bytes      | field     | meaning                                                                     |
+/// |-----------:|-----------|-----------------------------------------------------------------------------|
+/// | 8          | `version` | 0 = no extensions; 1; 2 = also takes ``PacketBundle``s                      |
+/// | 9          | `marks`   | ``Marks``: remarks on this one packet                                       |
+/// | 4–7, 14–17 | `tag`     | from a client: its ``identity``. From a server: a ``token`` for whom it answers, and in RPC_UNKNOWN how long its ``memory`` is. 0 = not stated |
 ///
-/// Version 0 means that the other two bytes, and the extension field of DATA, have no meaning: they
-/// are read as zero whatever the packet holds and written as zero whatever the value holds, so a
-/// kernel peer never meets an extension. A version above the current one keeps the meaning of all
-/// that the current one defines.
+/// Version 0 means that the others, and the extension fields of DATA, have no meaning: they are read as zero whatever
+/// the packet holds and not written, so a kernel peer never meets an extension. A version above the current one keeps
+/// the meaning of all that the current one defines.
+///
+/// A kernel peer takes the sequence (4–7) for an offset only when the segment offset of DATA says that it should, and
+/// ignores window and checksum (14–17).
 @frozen
 public struct HeaderExtension: Equatable, Sendable, BitwiseCopyable {
     /// Remarks on one packet. Bits not listed here are kept as they came and mean nothing yet.
@@ -37,6 +39,9 @@ public struct HeaderExtension: Equatable, Sendable, BitwiseCopyable {
         /// With RPC_UNKNOWN from a server: no socket is open on the request's port.
         @inlinable
         public static var noSuchPort: Marks { Marks(rawValue: 16) }
+        /// With DATA of a request: the packet acknowledges nothing, but holds a token (``DataFields/proof``).
+        @inlinable
+        public static var proof: Marks { Marks(rawValue: 64) }
         /// With BUSY from a server: it has the whole request, and its application works on it.
         @inlinable
         public static var inService: Marks { Marks(rawValue: 32) }
@@ -58,19 +63,46 @@ public struct HeaderExtension: Equatable, Sendable, BitwiseCopyable {
     public var version: UInt8
     /// Remarks on this packet.
     public var marks: Marks
-    /// A number that changes when the sending node restarts; 0 = not stated.
-    public var incarnation: UInt8
+    /// What the packet's sender calls itself, or whom it answers; see the table.
+    public var tag: UInt64
 
     @inlinable
-    public init(version: UInt8 = Self.currentVersion, marks: Marks = [], incarnation: UInt8 = 0) {
+    public init(version: UInt8 = Self.currentVersion, marks: Marks = [], tag: UInt64 = 0) {
         self.version = version
         self.marks = marks
-        self.incarnation = incarnation
+        self.tag = tag
+    }
+
+    @inlinable static var memoryStep: UInt64 { 10_000 }
+
+    /// A server's tag.
+    ///
+    /// - Parameter memory: nanoseconds for which the server has remembered every request that ran; nil: not stated. Told
+    ///   in steps of 10 µs, rounded down, up to 11 hours.
+    @inlinable
+    public static func tag(token: UInt32, memory: UInt64? = nil) -> UInt64 {
+        UInt64(token) << 32 | (memory.map { min($0 / memoryStep + 1, UInt64(UInt32.max)) } ?? 0)
+    }
+
+    /// Of a client: 64 random bits, the same as long as it lives. 0: not stated.
+    @inlinable
+    public var identity: UInt64 { tag }
+
+    /// Of a server: a number for one address; who gives it back (``DataFields/proof``) has heard it there. 0: none.
+    @inlinable
+    public var token: UInt32 { UInt32(truncatingIfNeeded: tag >> 32) }
+
+    /// In RPC_UNKNOWN of a server: nanoseconds for which it has remembered every request that ran. What it does not know
+    /// and was sent later than that has not run. Nil: not stated.
+    @inlinable
+    public var memory: UInt64? {
+        let stated = UInt32(truncatingIfNeeded: tag)
+        return stated == 0 ? nil : UInt64(stated - 1) * Self.memoryStep
     }
 }
 
 extension HeaderExtension {
-    /// Reads bytes 8–10 of a packet that holds at least a common header.
+    /// Reads the bytes of a packet that holds at least a common header.
     @inlinable
     init(parsing packet: RawSpan) {
         let version = packet.byte(at: 8)
@@ -78,25 +110,30 @@ extension HeaderExtension {
             self = .none
             return
         }
-        self.init(version: version, marks: Marks(rawValue: packet.byte(at: 9)), incarnation: packet.byte(at: 10))
+        self.init(
+            version: version, marks: Marks(rawValue: packet.byte(at: 9)),
+            tag: UInt64(packet.bigEndian32(at: 4)) << 32 | UInt64(packet.bigEndian32(at: 14)))
     }
 
-    /// Writes bytes 8–10.
+    /// Writes bytes 4–10 and 14–17. Without extensions `sequence` stands in bytes 4–7.
     @inlinable
-    func write(to start: UnsafeMutableRawPointer) {
+    func write(to start: UnsafeMutableRawPointer, sequence: UInt32) {
+        let isStated = version != 0
+        start.put(isStated ? UInt32(truncatingIfNeeded: tag >> 32) : sequence, at: 4)
         start.put(version, at: 8)
-        start.put(version == 0 ? 0 : marks.rawValue, at: 9)
-        start.put(version == 0 ? 0 : incarnation, at: 10)
+        start.put(isStated ? marks.rawValue : 0, at: 9)
+        start.put(0 as UInt8, at: 10)
+        start.put(isStated ? UInt32(truncatingIfNeeded: tag) : 0, at: 14)
     }
 }
 
 extension HeaderExtension: CustomStringConvertible {
-    /// Such as `extensions v1 marks oneWay incarnation 7`; parts that say nothing are left out.
+    /// Such as `extensions v1 marks oneWay tag 0x7`; parts that say nothing are left out.
     public var description: String {
         guard version != 0 else { return "no extensions" }
         var text = "extensions v\(version)"
         if !marks.isEmpty { text += " marks \(marks)" }
-        if incarnation != 0 { text += " incarnation \(incarnation)" }
+        if tag != 0 { text += " tag 0x\(String(tag, radix: 16))" }
         return text
     }
 }
@@ -110,7 +147,9 @@ extension HeaderExtension.Marks: CustomStringConvertible {
         if contains(.oneWay) { names.append("oneWay") }
         if contains(.incast) { names.append("incast") }
         if contains(.noSuchPort) { names.append("noSuchPort") }
-        let unknown = rawValue & 0xE0
+        if contains(.inService) { names.append("inService") }
+        if contains(.proof) { names.append("proof") }
+        let unknown = rawValue & 0x80
         if unknown != 0 { names.append("0x" + String(unknown, radix: 16)) }
         return names.isEmpty ? "none" : names.joined(separator: "+")
     }

@@ -107,7 +107,6 @@ extension PacketHeader {
     /// payload begins, and it acknowledges nothing.
     @inlinable
     public static func advance(_ header: UnsafeMutableRawPointer, to offset: UInt32) {
-        header.put(offset, at: 4)
         header.put(offset, at: 52)
         AckRecord.none.write(to: header, at: 36)
     }

@@ -55,7 +55,7 @@ struct FuzzTests {
         if case .ack = body { id &= ~1 }
         let extensions = HeaderExtension(
             version: .random(in: 0...2, using: &random), marks: .init(rawValue: .random(in: 0...31, using: &random)),
-            incarnation: .random(in: 0...3, using: &random))
+            tag: 0)
         let ports: (UInt16, UInt16) = id & 1 == 0 ? (0x8000, 99) : (99, 0x8000)
         let header = PacketHeader(
             sourcePort: Int.random(in: 0..<20, using: &random) == 0 ? 7 : ports.0, destinationPort: ports.1,

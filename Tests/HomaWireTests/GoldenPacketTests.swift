@@ -55,20 +55,36 @@ struct GoldenPacket: CustomTestStringConvertible, Sendable {
                         offset: 1424, payloadLength: 1424)))),
         GoldenPacket(
             line: "DATA 32768→4000 id 66 [3, 4) of 4 incoming 4 cutoffs v258 ack 4 at port 99 oldest unfinished −6"
-                + " extensions v2 marks oneWay incarnation 7",
+                + " extensions v2 marks oneWay tag 0x1122334455667788",
             wire: """
-                80 00 0f a0 00 00 00 03 02 04 07 10 e0 06 00 00
-                00 00 b9 7d 00 00 00 00 00 00 00 42 00 00 00 04
+                80 00 0f a0 11 22 33 44 02 04 00 10 e0 06 55 66
+                77 88 b9 7d 00 00 00 00 00 00 00 42 00 00 00 04
                 00 00 00 04 00 00 00 00 00 00 00 04 00 63 01 02
                 00 00 00 04 00 00 00 03 21
                 """,
             header: PacketHeader(
                 sourcePort: 0x8000, destinationPort: 4000, senderID: RPCID(rawValue: 66),
-                extensions: HeaderExtension(marks: .oneWay, incarnation: 7),
+                extensions: HeaderExtension(marks: .oneWay, tag: 0x1122_3344_5566_7788),
                 body: .data(
                     DataFields(
                         messageLength: 4, incoming: 4, ack: AckRecord(clientID: RPCID(rawValue: 4), serverPort: 99),
                         cutoffVersion: 258, oldestUnfinishedDistance: 4, offset: 3, payloadLength: 1)))),
+        GoldenPacket(
+            line: "DATA 32768→4000 id 66 [0, 1) of 1 incoming 1 cutoffs v0 retransmission proof 0xcafe0001"
+                + " extensions v2 marks proof tag 0x9",
+            wire: """
+                80 00 0f a0 00 00 00 00 02 40 00 10 e0 06 00 00
+                00 09 b9 7d 00 00 00 00 00 00 00 42 00 00 00 01
+                00 00 00 01 ca fe 00 01 00 00 00 00 00 00 00 00
+                01 00 00 00 00 00 00 00 21
+                """,
+            header: PacketHeader(
+                sourcePort: 0x8000, destinationPort: 4000, senderID: RPCID(rawValue: 66),
+                extensions: HeaderExtension(marks: .proof, tag: 9),
+                body: .data(
+                    DataFields(
+                        messageLength: 1, incoming: 1, proof: 0xCAFE_0001, isRetransmission: true, offset: 0,
+                        payloadLength: 1)))),
     ]
 
     private static let control = [

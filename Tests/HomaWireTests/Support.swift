@@ -104,14 +104,18 @@ extension SeededRandom {
         if Bool.random(using: &self) {
             extensions = HeaderExtension(
                 version: .random(in: 1...255, using: &self), marks: .init(rawValue: .random(in: 0...255, using: &self)),
-                incarnation: .random(in: 0...255, using: &self))
+                tag: .random(in: 0 ... .max, using: &self))
         }
         if body.type == .ack && extensions.version == 0 { id &= ~1 }
         var header = PacketHeader(
             sourcePort: .random(in: 1 ... .max, using: &self), destinationPort: .random(in: 1 ... .max, using: &self),
             senderID: RPCID(rawValue: id), extensions: extensions, body: body)
-        if case .data(var fields) = body, extensions.version == 0 {
-            fields.oldestUnfinishedDistance = 0
+        if case .data(var fields) = body {
+            if extensions.version == 0 { fields.oldestUnfinishedDistance = 0 }
+            if extensions.marks.contains(.proof) {
+                fields.ack = .none
+                fields.proof = .random(in: 0 ... .max, using: &self)
+            }
             header.replaceBody(.data(fields))
         }
         return header

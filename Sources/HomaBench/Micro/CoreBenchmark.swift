@@ -45,10 +45,12 @@ public struct CoreBenchmark: ~Copyable {
         let clientPool = try BufferPool(PoolConfiguration())
         let serverPool = try BufferPool(PoolConfiguration())
         var client = try Endpoint(
-            configuration: .default, pool: clientPool, seed: 1, firstRPC: RPCID(rawValue: 1000), incarnation: 1,
+            configuration: .default, pool: clientPool, seed: 1, firstRPC: RPCID(rawValue: 1000),
+            life: HostLife(seed: 1),
             at: now)
         var server = try Endpoint(
-            configuration: .default, pool: serverPool, seed: 2, firstRPC: RPCID(rawValue: 1000), incarnation: 2,
+            configuration: .default, pool: serverPool, seed: 2, firstRPC: RPCID(rawValue: 1000),
+            life: HostLife(seed: 2),
             at: now)
         try server.openPort(99)
         let clientPort = try client.allocateClientPort()

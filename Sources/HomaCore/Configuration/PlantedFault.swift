@@ -14,6 +14,8 @@ public enum PlantedFault: String, CaseIterable, Sendable, BitwiseCopyable {
     case mixesCalls
     /// Nothing is remembered of requests that ran.
     case forgetsFinished
+    /// A client is taken for whoever is at its address.
+    case ignoresIdentity
     /// A request that a restarted server may have run is sent again.
     case ignoresRestart
     /// Nothing is remembered of one-way messages that were delivered.

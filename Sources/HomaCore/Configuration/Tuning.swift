@@ -66,6 +66,7 @@ struct Tuning: BitwiseCopyable {
     let peerIdleLimit: UInt64
     let maximumGaps: Int32
     let finishedMemory: Int
+    let memoryProbation: UInt64
     let peerRestartSilence: UInt64
     #if HOMA_PLANTED_FAULTS
         let plantedFault: PlantedFault?
@@ -143,6 +144,9 @@ struct Tuning: BitwiseCopyable {
         peerIdleLimit = configuration.peerIdleLimit.wholeNanoseconds
         maximumGaps = Int32(configuration.maximumGapsPerMessage)
         finishedMemory = configuration.finishedMemory
+        // Peers that are taken to be known have always been there.
+        let hasProbation = configuration.finishedMemory > 0 && !configuration.assumesPeersAlike
+        memoryProbation = hasProbation ? configuration.memoryProbation.wholeNanoseconds : 0
         peerRestartSilence = configuration.peerRestartSilence.wholeNanoseconds
     }
 

@@ -23,9 +23,9 @@ public enum DropReason: UInt8, Sendable, CaseIterable {
     case tooManyGaps
     /// The RPC table is full, or the peer's share of it.
     case tooManyRPCs
-    /// The peer table is full of peers in use.
+    /// The peer table is full of peers in use, or that of clients.
     case tooManyPeers
-    /// CUTOFFS from a host we have no dealings with.
+    /// From an address we have no dealings with: CUTOFFS, an acknowledgement, or a question about a call of ours.
     case unknownPeer
     /// The message is longer than the whole receive buffer region, or the packet longer than a bpage.
     case tooLong
@@ -33,4 +33,7 @@ public enum DropReason: UInt8, Sendable, CaseIterable {
     case freezeIgnored
     /// A request of a peer that keeps beginning requests and not finishing them.
     case distrustedPeer
+    /// A request of an unknown client which may be a duplicate from before this host's memory began, and does not show
+    /// that it is wanted now.
+    case unprovenClient
 }

@@ -41,7 +41,9 @@ extension Endpoint {
             // Any of them stands in the header; its client port is not looked at.
             let header = PacketHeader(
                 sourcePort: HomaLimits.firstClientPort, destinationPort: fields.records[0].serverPort,
-                senderID: fields.records[0].clientID, extensions: ownExtension([]), body: .ack(fields))
+                senderID: fields.records[0].clientID,
+                extensions: ownExtension([], tag: life.identity),
+                body: .ack(fields))
             enqueueControl(header, to: peers.at(index).pointee.address)
         }
     }
@@ -68,7 +70,7 @@ extension Endpoint {
 
     /// The peer has the response to one of its calls.
     mutating func acknowledged(_ ack: AckRecord, by peer: UInt32, at now: Instant) {
-        guard let slot = rpcs.find(ack.clientID.peer, peer: peer) else {
+        guard let slot = find(ack.clientID.peer, at: peer) else {
             if shardCount > 1, ack.clientID.shard(of: shardCount) != shard { forward(ack, from: peer) }
             return
         }

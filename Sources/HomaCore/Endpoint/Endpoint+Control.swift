@@ -108,48 +108,6 @@ extension Endpoint {
         return .consumed
     }
 
-    /// The other side does not know the RPC.
-    mutating func acceptUnknown(_ slot: UInt32, _ extensions: HeaderExtension, at now: Instant) -> Disposition {
-        let rpc = rpcs.at(slot)
-        guard rpc.pointee.isClient else { return clientForgot(slot, at: now) }
-        if extensions.version > 0, let failure = RPCFailure(extensions.marks) {
-            if failure == .requestDropped {
-                storeAck(slot)
-                // A message that went as a call has arrived, and nobody asked for an answer.
-                if rpc.pointee.kind != .call {
-                    completeMessage(slot, at: now)
-                    return .consumed
-                }
-            }
-            failCall(slot, failure, at: now)
-            return .consumed
-        }
-        guard rpc.pointee.state == .outgoing else { return .dropped(.wrongState) }
-        if let restart = peer(of: slot).pointee.restartSeen, rpc.pointee.birth <= restart,
-            rpc.pointee.outgoing.isFullySent, !hasPlanted(.ignoresRestart)
-        {
-            failCall(slot, .peerRestarted, at: now)
-            return .consumed
-        }
-        noteLacking(slot)
-        let sent = rpc.pointee.outgoing.next
-        if sent > 0 {
-            noteAsked(slot, from: 0, at: now)
-            sendAgain(slot, 0..<sent, priority: rpc.pointee.outgoing.unscheduledPriority)
-            requeue(slot)
-        }
-        return .consumed
-    }
-
-    /// The client has given the call up: nobody waits for the response.
-    private mutating func clientForgot(_ slot: UInt32, at now: Instant) -> Disposition {
-        if rpcs.at(slot).pointee.state == .inService {
-            events.append(.requestAbandoned(rpc: rpcs.handle(of: slot)))
-        }
-        finishServerRPC(slot, at: now)
-        return .consumed
-    }
-
     mutating func acceptCutoffs(_ fields: CutoffsFields, peer: UInt32?) -> Disposition {
         guard let peer else { return .dropped(.unknownPeer) }
         let record = peers.at(peer)
@@ -159,20 +117,5 @@ extension Endpoint {
         record.pointee.unscheduledWish = record.pointee.speaksExtensions && wish > 0 ? wish : .max
         record.pointee.cutoffVersion = fields.version
         return .consumed
-    }
-}
-
-extension RPCFailure {
-    /// What the marks on an RPC_UNKNOWN packet say about the call, if anything.
-    init?(_ marks: HeaderExtension.Marks) {
-        if marks.contains(.requestDropped) {
-            self = .requestDropped
-        } else if marks.contains(.requestStale) {
-            self = .refusedAsStale
-        } else if marks.contains(.noSuchPort) {
-            self = .noSuchPort
-        } else {
-            return nil
-        }
     }
 }

@@ -16,9 +16,17 @@ extension Endpoint {
         }
         guard fits(data) else { return .dropped(.tooLong) }
         let known = findPeer(address)
+        var client = client(of: header, peer: known)
+        if client == nil, mayBeFromBefore(header, data, address, at: now) {
+            // One word for a request is enough.
+            if data.offset == 0 { replyUnknown(to: header, from: address, peer: known, at: now) }
+            return .dropped(.unprovenClient)
+        }
         guard let peer = findOrAddPeer(address, at: now) else { return .dropped(.tooManyPeers) }
-        if known == nil { noteNew(header.extensions, from: peer) }
-        if hasFinished(header, data, peer: peer, at: now) {
+        if known == nil { peers.at(peer).pointee.extensionVersion = header.extensions.version }
+        if client == nil { client = addClient(of: header, at: peer, now: now) }
+        guard let client else { return refuseForRoom(header, data, from: address, as: .tooManyPeers) }
+        if hasFinished(header, data, client: client, peer: peer, at: now) {
             // A probe has nothing to say about a message that is complete.
             return data.payloadLength == 0 ? .consumed : .dropped(.finishedBefore)
         }
@@ -26,13 +34,9 @@ extension Endpoint {
         if data.payloadLength < data.messageLength, hasItsFill(peer) { return .dropped(.distrustedPeer) }
         guard peers.at(peer).pointee.serverRPCs < tuning.serverRPCsPerPeer,
             let slot = addRPC(
-                id: header.senderID.peer, peer: peer, localPort: header.destinationPort, peerPort: header.sourcePort,
-                state: .incoming, at: now)
-        else {
-            // The client need not wonder, nor send it again at once. One word for a request is enough.
-            if data.offset == 0 { reply(.busy, to: header, address: address, marks: []) }
-            return .dropped(.tooManyRPCs)
-        }
+                id: header.senderID.peer, peer: peer, client: client, localPort: header.destinationPort,
+                peerPort: header.sourcePort, state: .incoming, at: now)
+        else { return refuseForRoom(header, data, from: address, as: .tooManyRPCs) }
         peers.at(peer).pointee.unfinishedRequests += 1
         if header.extensions.marks.contains(.oneWay) { rpcs.at(slot).pointee.kind = .markedMessage }
         beginIncoming(slot, data, at: now)
@@ -44,54 +48,12 @@ extension Endpoint {
         return disposition
     }
 
-    private mutating func noteNew(_ extensions: HeaderExtension, from peer: UInt32) {
-        peers.at(peer).pointee.extensionVersion = extensions.version
-        peers.at(peer).pointee.incarnation = extensions.incarnation
-    }
-
-    /// Whether the request ran before, or must be taken to have.
-    private mutating func hasFinished(
-        _ header: CommonHeader, _ data: DataFields, peer: UInt32, at now: Instant
-    ) -> Bool {
-        guard tuning.finishedMemory > 0, !hasPlanted(.forgetsFinished) else { return false }
-        let record = peers.at(peer)
-        if header.extensions.version > 0, data.oldestUnfinishedDistance > 0 {
-            let distance = UInt64(data.oldestUnfinishedDistance - 1) * 2
-            if header.senderID.rawValue > distance {
-                let floor = RPCID(rawValue: header.senderID.rawValue - distance)
-                record.pointee.finished.noteStatedFloor(floor)
-                if hasPlanted(.believesFloor) { record.pointee.finished.raiseFloor(to: floor) }
-            }
-        }
-        if hasRestarted(record, header, at: now) { record.pointee.finished.reset() }
-        return record.pointee.finished.isFinished(header.senderID)
-    }
-
-    /// Kernel clients begin their identifiers at 2 again after a restart, and cannot tell us. One that
-    /// asked for nothing for a while, and then with an identifier far below its last, has restarted:
-    /// no duplicate comes as late as that.
-    private mutating func hasRestarted(
-        _ record: UnsafeMutablePointer<Peer>, _ header: CommonHeader, at now: Instant
-    ) -> Bool {
-        record.pointee.finished.isBelowWindow(header.senderID) && mayHaveRestarted(record, header, at: now)
-    }
-
-    /// A client without extensions that has nothing here, and had nothing for a while.
-    private mutating func mayHaveRestarted(
-        _ record: UnsafeMutablePointer<Peer>, _ header: CommonHeader, at now: Instant
-    ) -> Bool {
-        header.extensions.version == 0 && record.pointee.serverRPCs == 0
-            && now.nanoseconds(since: record.pointee.lastServed) >= tuning.peerRestartSilence
-    }
-
-    /// A client asks about a request that ran long ago: it waits for the answer now, as no duplicate does. One without
-    /// extensions has begun its identifiers anew, and is as a client that has never been seen.
-    mutating func forgetFormerLife(_ header: CommonHeader, of peer: UInt32, at now: Instant) {
-        let record = peers.at(peer)
-        guard !header.senderID.isServerSide, record.pointee.finished.isFinished(header.senderID),
-            mayHaveRestarted(record, header, at: now)
-        else { return }
-        record.pointee.finished.reset()
+    /// The client need not wonder, nor send it again at once. One word for a request is enough.
+    private mutating func refuseForRoom(
+        _ header: CommonHeader, _ data: DataFields, from address: PeerAddress, as reason: DropReason
+    ) -> Disposition {
+        if data.offset == 0 { reply(.busy, to: header, address: address, marks: []) }
+        return .dropped(reason)
     }
 
     /// A packet of a message that an RPC we know receives.

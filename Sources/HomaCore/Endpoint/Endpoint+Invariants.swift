@@ -14,6 +14,8 @@ extension Endpoint {
     public mutating func checkInvariants() {
         rpcs.checkInvariants()
         peers.checkInvariants()
+        clients.checkInvariants()
+        checkClients()
         var sums = [PeerSums](repeating: PeerSums(), count: Int(peers.highWater))
         var incomingBytes = 0
         var ranges = 0
@@ -44,11 +46,50 @@ extension Endpoint {
         }
     }
 
+    /// Clients and peers know of each other, and clients count their requests.
+    private mutating func checkClients() {
+        var requests = [UInt32](repeating: 0, count: Int(clients.highWater))
+        var next = rpcs.live(from: 0)
+        while let slot = next {
+            let rpc = rpcs.at(slot).pointee
+            precondition(rpc.isClient == (rpc.client == ClientStore.none), "a request without a client")
+            if !rpc.isClient {
+                precondition(clients.isLive(rpc.client), "a request's client is forgotten")
+                requests[Int(rpc.client)] += 1
+            }
+            next = rpcs.live(from: slot + 1)
+        }
+        var known = clients.live(from: 0)
+        while let client = known {
+            let record = clients.at(client).pointee
+            precondition(record.rpcs == requests[Int(client)], "a client's requests are miscounted")
+            if record.peer != PeerStore.none {
+                precondition(peers.isLive(record.peer), "a client's peer is forgotten")
+                let peer = peers.at(record.peer).pointee
+                precondition(peer.client == client || peer.unnamedClient == client, "a client is not at its peer")
+            }
+            known = clients.live(from: client + 1)
+        }
+        var peer = peers.live(from: 0)
+        while let index = peer {
+            let record = peers.at(index).pointee
+            precondition(record.issued == life.token(for: record.address), "a peer has another address's token")
+            precondition((record.client == ClientStore.none) == (record.identity == 0), "a peer without a client")
+            if record.client != ClientStore.none {
+                precondition(clients.at(record.client).pointee.identity == record.identity, "a peer with two clients")
+            }
+            peer = peers.live(from: index + 1)
+        }
+    }
+
     /// One RPC: it has an owner of its next step, and its state fits what it holds.
     private mutating func check(_ slot: UInt32) {
         let rpc = rpcs.at(slot).pointee
-        // Only the application can end what it works on.
-        precondition(timers.contains(slot) == (rpc.state != .inService), "an RPC in \(rpc.state) has no next step")
+        // Only the application can end what it works on. A message that is forgotten once it has left waits for that alone.
+        let isForgotten = rpc.kind != .call && sendQueue.contains(slot)
+        precondition(
+            timers.contains(slot) == (rpc.state != .inService) || isForgotten, "an RPC in \(rpc.state) has no next step"
+        )
         precondition(rpc.admission != .queued || rpc.id.rawValue == 0, "a call began and still waits")
         precondition(rpc.admission == .none || rpc.isClient, "a server's RPC is in the client's admission")
         if sendQueue.contains(slot) {

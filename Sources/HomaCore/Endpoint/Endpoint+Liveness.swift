@@ -121,7 +121,7 @@ extension Endpoint {
     public mutating func unreachable(
         _ address: PeerAddress, failure: RPCFailure, offending: RPCID, at now: Instant
     ) {
-        guard let peer = findPeer(address), rpcs.find(offending, peer: peer) != nil else { return }
+        guard let peer = findPeer(address), find(offending, at: peer) != nil else { return }
         while let oldest = peers.at(peer).pointee.calls.first { failCall(oldest, failure, at: now) }
         // Calls that have not begun are in no list of the peer's.
         var next = rpcs.live(from: 0)

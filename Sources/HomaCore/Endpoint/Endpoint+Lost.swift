@@ -24,7 +24,7 @@ extension Endpoint {
             cutoffVersion: peer.pointee.cutoffVersion, offset: rpc.pointee.outgoing.unscheduled, payloadLength: 0)
         let header = PacketHeader(
             sourcePort: rpc.pointee.localPort, destinationPort: rpc.pointee.peerPort, senderID: rpc.pointee.id,
-            extensions: ownExtension(marks(of: slot)), body: .data(body))
+            extensions: ownExtension(marks(of: slot), tag: tag(of: slot)), body: .data(body))
         controlPackets.append(
             OutgoingPacket(
                 header: header, peer: peer.pointee.address, priority: rpc.pointee.outgoing.unscheduledPriority))

@@ -90,7 +90,7 @@ extension Endpoint {
 
     /// The receiver says that a message of ours has arrived.
     mutating func messageAcknowledged(_ header: CommonHeader, by peer: UInt32, at now: Instant) {
-        guard let slot = rpcs.find(header.senderID.peer, peer: peer) else { return }
+        guard let slot = rpcs.find(header.senderID.peer, owner: peer) else { return }
         let rpc = rpcs.at(slot)
         guard rpc.pointee.kind == .markedMessage, rpc.pointee.outgoing.isFullySent,
             rpc.pointee.peerPort == header.sourcePort, rpc.pointee.localPort == header.destinationPort

@@ -9,8 +9,13 @@ extension Endpoint {
     ///
     /// The payload must be stored before events are drained, since the packet may complete a message.
     public mutating func receive(_ header: PacketHeader, from address: PeerAddress, at now: Instant) -> Disposition {
-        let peer = findPeer(address)
-        if let peer { note(header.common.extensions, from: peer, at: now) }
+        var peer = findPeer(address)
+        if Self.isNamed(header.common),
+            peer == nil || peers.at(peer!).pointee.identity != header.common.extensions.identity
+        {
+            peer = recognize(header.common, at: address, peer: peer, now: now)
+        }
+        if let peer { note(header.common, from: peer, at: now) }
         let disposition: Disposition
         if case .data(let data) = header.body {
             disposition = receiveData(header.common, data, from: address, peer: peer, at: now)
@@ -26,26 +31,24 @@ extension Endpoint {
         return disposition
     }
 
-    private mutating func note(_ extensions: HeaderExtension, from peer: UInt32, at now: Instant) {
+    private mutating func note(_ header: CommonHeader, from peer: UInt32, at now: Instant) {
         let record = peers.at(peer)
         record.pointee.liveness.heard(at: now)
-        record.pointee.extensionVersion = extensions.version
-        guard extensions.incarnation != 0, extensions.incarnation != record.pointee.incarnation else { return }
-        if record.pointee.incarnation != 0 { record.pointee.restartSeen = now }
-        record.pointee.incarnation = extensions.incarnation
+        record.pointee.extensionVersion = header.extensions.version
     }
 
     /// The RPC a packet belongs to, if it comes from the right peer and ports.
-    mutating func findRPC(_ header: CommonHeader, peer: UInt32?) -> Result<UInt32, DropReason> {
+    mutating func findRPC(_ header: CommonHeader, peer: UInt32?, at now: Instant) -> Result<UInt32, DropReason> {
         guard let peer else { return .failure(.unknownRPC) }
+        let owner = header.senderID.isServerSide ? peer : owner(of: header, at: peer)
         let id = header.senderID.peer
         let slot: UInt32
         if id == recentID || hasPlanted(.mixesCalls), recentSlot != RPCStore.none,
-            rpcs.at(recentSlot).pointee.peer == peer
+            rpcs.at(recentSlot).pointee.owner == owner
         {
             slot = recentSlot
         } else {
-            guard let found = rpcs.find(id, peer: peer) else { return .failure(.unknownRPC) }
+            guard let found = rpcs.find(id, owner: owner) else { return .failure(.unknownRPC) }
             slot = found
             recentID = id
             recentSlot = found
@@ -54,6 +57,11 @@ extension Endpoint {
         guard rpc.pointee.localPort == header.destinationPort, rpc.pointee.peerPort == header.sourcePort else {
             return .failure(.wrongPeer)
         }
+        if header.senderID.isServerSide {
+            if header.extensions.token != 0 { peers.at(peer).pointee.token = header.extensions.token }
+        } else if rpc.pointee.peer != peer {
+            follow(slot, to: peer, at: now)
+        }
         return .success(slot)
     }
 
@@ -61,7 +69,7 @@ extension Endpoint {
         _ header: CommonHeader, _ data: DataFields, from address: PeerAddress, peer: UInt32?, at now: Instant
     ) -> Disposition {
         let disposition: Disposition
-        switch findRPC(header, peer: peer) {
+        switch findRPC(header, peer: peer, at: now) {
         case .success(let slot):
             if rpcs.at(slot).pointee.isAsked { noteAnswer(slot, at: now) }
             disposition = acceptData(slot, data, at: now)
@@ -91,7 +99,7 @@ extension Endpoint {
             return acceptAcks(header.common, fields, peer: peer, at: now)
         default: break
         }
-        switch findRPC(header.common, peer: peer) {
+        switch findRPC(header.common, peer: peer, at: now) {
         case .success(let slot):
             if rpcs.at(slot).pointee.isAsked { noteAnswer(slot, at: now) }
             return acceptControl(header, slot, at: now)
@@ -119,8 +127,10 @@ extension Endpoint {
     ) -> Disposition {
         switch header.body {
         case .resend:
+            // A server that has moved asks for what we have under its former address: unknown is the server, not the RPC.
+            if peer == nil, isOfThisLife(header.common.senderID) { return .dropped(.unknownPeer) }
             if let peer { forgetFormerLife(header.common, of: peer, at: now) }
-            replyUnknown(to: header.common, from: address, peer: peer)
+            replyUnknown(to: header.common, from: address, peer: peer, at: now)
             return .consumed
         case .needAck:
             // The response arrived long ago, or the call was given up: the server may forget it.
@@ -131,24 +141,8 @@ extension Endpoint {
         }
     }
 
-    /// RPC_UNKNOWN: a client then sends its request again, so one that must not run again is told to give up instead.
-    private mutating func replyUnknown(to header: CommonHeader, from address: PeerAddress, peer: UInt32?) {
-        var marks: HeaderExtension.Marks = []
-        if let peer, !header.senderID.isServerSide, peers.at(peer).pointee.speaksExtensions,
-            peers.at(peer).pointee.finished.isFinished(header.senderID)
-        {
-            // A message of which it is certain that it was delivered: the acknowledgement was lost.
-            if header.extensions.marks.contains(.oneWay),
-                !peers.at(peer).pointee.finished.isBelowWindow(header.senderID)
-            {
-                return reply(.ack(AckFields()), to: header, address: address, marks: [])
-            }
-            marks = .requestStale
-        } else if !header.senderID.isServerSide, isFull(for: peer) {
-            // If it sent the request again, there would still be no room.
-            return reply(.busy, to: header, address: address, marks: [])
-        }
-        reply(.rpcUnknown, to: header, address: address, marks: marks)
+    private func isOfThisLife(_ id: RPCID) -> Bool {
+        id.isServerSide && id.clientSide.rawValue >= firstID.rawValue && id.clientSide.rawValue < nextID.rawValue
     }
 
     private mutating func replyAck(to header: CommonHeader, from address: PeerAddress, peer: UInt32?) {

@@ -27,23 +27,30 @@ extension Endpoint {
             peer.pointee.cutoffs[0] = .max
             peer.pointee.cutoffVersion = tuning.cutoffs.version
         }
+        peers.at(added.index).pointee.issued = life.token(for: address)
         // The evicted record may be the one remembered.
         recentPeer = added.index
         recentSlot = RPCStore.none
-        if added.evicted { counters.peersEvicted += 1 }
+        if let evicted = added.evicted {
+            forgetClients(of: evicted)
+            counters.peersEvicted += 1
+        }
         events.append(.peerAdded(address))
         return added.index
     }
 
     mutating func addRPC(
-        id: RPCID, peer: UInt32, localPort: UInt16, peerPort: UInt16, state: RPC.State, at now: Instant
+        id: RPCID, peer: UInt32, client: UInt32 = ClientStore.none, localPort: UInt16, peerPort: UInt16,
+        state: RPC.State, at now: Instant
     ) -> UInt32? {
         let rpc = RPC(
-            id: id, peer: peer, localPort: localPort, peerPort: peerPort, state: state, birth: now, lastHeard: now,
+            id: id, peer: peer, client: client, localPort: localPort, peerPort: peerPort, state: state, birth: now,
+            lastHeard: now,
             lastProgress: now, nextProbe: now, probeInterval: tuning.resendAfter)
         guard let slot = rpcs.add(rpc) else { return nil }
         record(.state, slot, detail: state.rawValue, UInt32(UInt8.max), at: now)
         peers.addRPC(peer, isServer: id.isServerSide)
+        if client != ClientStore.none { clients.addRPC(client) }
         return slot
     }
 
@@ -72,6 +79,7 @@ extension Endpoint {
         }
         timers.remove(slot)
         if recentSlot == slot { recentSlot = RPCStore.none }
+        if rpc.pointee.client != ClientStore.none { clients.removeRPC(rpc.pointee.client, at: now) }
         peers.removeRPC(rpc.pointee.peer, isServer: !rpc.pointee.isClient, at: now)
         rpcs.remove(slot)
     }
@@ -116,7 +124,7 @@ extension Endpoint {
     /// A server RPC is over: remembers that it ran, so that no duplicate runs again.
     mutating func finishServerRPC(_ slot: UInt32, at now: Instant) {
         let rpc = rpcs.at(slot)
-        peers.at(rpc.pointee.peer).pointee.finished.markFinished(rpc.pointee.id, capacity: tuning.finishedMemory)
+        clients.at(rpc.pointee.client).pointee.finished.markFinished(rpc.pointee.id, capacity: tuning.finishedMemory)
         removeRPC(slot, at: now)
     }
 

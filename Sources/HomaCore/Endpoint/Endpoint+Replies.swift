@@ -13,19 +13,34 @@ extension Endpoint {
         enqueueControl(
             PacketHeader(
                 sourcePort: rpc.pointee.localPort, destinationPort: rpc.pointee.peerPort, senderID: rpc.pointee.id,
-                extensions: ownExtension(marks), body: body),
+                extensions: ownExtension(marks, tag: tag(of: slot)), body: body),
             to: peer(of: slot).pointee.address, bundleBytes: isResend ? 0 : peer(of: slot).pointee.bundleBytes)
     }
 
     /// Answers a packet that belongs to no RPC of ours.
+    ///
+    /// - Parameter memory: with RPC_UNKNOWN, how long we have remembered what ran.
     mutating func reply(
-        _ body: PacketBody, to header: CommonHeader, address: PeerAddress, marks: HeaderExtension.Marks
+        _ body: PacketBody, to header: CommonHeader, address: PeerAddress, marks: HeaderExtension.Marks,
+        memory: UInt64? = nil
     ) {
+        var tag = life.identity
+        if !header.senderID.isServerSide {
+            let token = findPeer(address).map { peers.at($0).pointee.issued } ?? life.token(for: address)
+            tag = HeaderExtension.tag(token: token, memory: memory)
+        }
         enqueueControl(
             PacketHeader(
                 sourcePort: header.destinationPort, destinationPort: header.sourcePort,
-                senderID: header.senderID.peer, extensions: ownExtension(marks), body: body),
+                senderID: header.senderID.peer,
+                extensions: ownExtension(marks, tag: tag), body: body),
             to: address)
+    }
+
+    /// What an RPC's packets say about us: as a client who we are, as a server the token for whom we answer.
+    @inline(__always)
+    mutating func tag(of slot: UInt32) -> UInt64 {
+        rpcs.at(slot).pointee.isClient ? life.identity : HeaderExtension.tag(token: peer(of: slot).pointee.issued)
     }
 
     /// Tells a client that understands it why its request will never be answered.
@@ -42,10 +57,10 @@ extension Endpoint {
     }
 
     /// Every packet shows that we understand extensions; the marks go only to those who showed it too.
-    mutating func ownExtension(_ marks: HeaderExtension.Marks) -> HeaderExtension {
+    mutating func ownExtension(_ marks: HeaderExtension.Marks, tag: UInt64) -> HeaderExtension {
         HeaderExtension(
             version: shardCount == 1 ? HeaderExtension.currentVersion : HeaderExtension.versionWithoutBundles,
-            marks: marks, incarnation: incarnation)
+            marks: marks, tag: tag)
     }
 
     mutating func sendDeclined(_ slot: UInt32) {

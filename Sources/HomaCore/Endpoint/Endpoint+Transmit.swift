@@ -56,7 +56,7 @@ extension Endpoint {
     /// it, after ``setMaximumPacket(bytes:for:)``. It goes again at once, in pieces, and so does what followed it,
     /// which was no shorter. Each message heeds one such report for each size, since a report comes for many a packet.
     public mutating func packetRefused(by address: PeerAddress, id: RPCID, offset: UInt32, at now: Instant) {
-        guard let peer = findPeer(address), let slot = rpcs.find(id, peer: peer) else { return }
+        guard let peer = findPeer(address), let slot = find(id, at: peer) else { return }
         let rpc = rpcs.at(slot)
         guard rpc.pointee.outgoing.length > 0, offset < rpc.pointee.outgoing.next,
             mostPayload(slot) < rpc.pointee.outgoing.refused
@@ -95,13 +95,17 @@ extension Endpoint {
         account(slot, packets: 1, bytes: segment.range.count, at: now)
         requeue(slot)
         if !segment.isAgain { recentSender = slot }
+        // What goes again may be unknown to a server that wants to see that it is wanted now.
+        let proof = segment.isAgain && rpc.pointee.isClient ? peer.pointee.token : 0
+        var marks = marks(of: slot)
+        if proof != 0 { marks.insert(.proof) }
         packet.pointee.header.writeData(
             CommonHeader(
                 sourcePort: rpc.pointee.localPort, destinationPort: rpc.pointee.peerPort, type: .data,
-                senderID: rpc.pointee.id, extensions: ownExtension(marks(of: slot))),
+                senderID: rpc.pointee.id, extensions: ownExtension(marks, tag: tag(of: slot))),
             DataFields(
                 messageLength: rpc.pointee.outgoing.length, incoming: max(segment.incoming, segment.range.upperBound),
-                ack: takeAck(from: peer), cutoffVersion: peer.pointee.cutoffVersion,
+                ack: proof == 0 ? takeAck(from: peer) : .none, proof: proof, cutoffVersion: peer.pointee.cutoffVersion,
                 isRetransmission: segment.isAgain, oldestUnfinishedDistance: oldestUnfinishedDistance(rpc, peer),
                 offset: segment.range.lowerBound, payloadLength: UInt32(segment.range.count)))
         packet.pointee.peer = peer.pointee.address

@@ -26,7 +26,7 @@ public struct Endpoint: ~Copyable {
     let shardCount: Int
     /// This shard's part of what may be under way to each peer.
     let admissionLimits: CallAdmission.Limits
-    let incarnation: UInt8
+    let life: HostLife
     let maximumRPCs: Int
     /// Longest message that is taken.
     let longestMessage: UInt32
@@ -35,6 +35,7 @@ public struct Endpoint: ~Copyable {
 
     var rpcs: RPCStore
     var peers: PeerStore
+    var clients: ClientStore
     var ranges: RangePool
     var granter: Granter
     var cutoffs: CutoffLearner
@@ -51,6 +52,7 @@ public struct Endpoint: ~Copyable {
     var foreignAcks: RingBuffer<ForeignAck>
 
     var ports = PortTable()
+    let firstID: RPCID
     var nextID: RPCID
     var nextClientPort = HomaLimits.firstClientPort
     var counters = EndpointStatistics()
@@ -73,11 +75,11 @@ public struct Endpoint: ~Copyable {
     ///   - seed: keys the hash tables, so that a remote host cannot aim at collisions.
     ///   - firstRPC: the first call's identifier; even, not 0, and above every identifier this
     ///     host has used before, else servers take calls for late duplicates.
-    ///   - incarnation: differs from the value used before a restart; 1 … 255.
+    ///   - life: who this host is until it restarts; the same for all its shards.
     /// - Throws: ``ConfigurationError`` naming the setting that cannot work.
     public init(
         configuration: EndpointConfiguration, pool: BufferPool?, shard: Int = 0, of shards: Int = 1, seed: UInt64,
-        firstRPC: RPCID, incarnation: UInt8, at now: Instant
+        firstRPC: RPCID, life: HostLife, at now: Instant
     ) throws(ConfigurationError) {
         try configuration.validated(bpageSize: pool?.configuration.bpageSize)
         guard !firstRPC.isServerSide, firstRPC.rawValue != 0 else {
@@ -94,7 +96,7 @@ public struct Endpoint: ~Copyable {
         self.shard = shard
         shardCount = shards
         admissionLimits = tuning.admission.part(of: shards)
-        self.incarnation = incarnation
+        self.life = life
         maximumRPCs = configuration.maximumRPCs
         longestMessage = tuning.maximumMessage
         longestPayload = pool.map { UInt32($0.configuration.bpageSize) } ?? .max
@@ -105,6 +107,8 @@ public struct Endpoint: ~Copyable {
         unscheduled = UnscheduledLimiter(
             tuning, isOn: configuration.adaptsUnscheduled && shard == 0, of: shards, at: now)
         peers = PeerStore(capacity: configuration.maximumPeers, seed: seed &* 0x9E37_79B9_7F4A_7C15)
+        clients = ClientStore(
+            capacity: configuration.maximumPeers, seed: seed &* 0xD6E8_FEB8_6659_FD93, at: now)
         // One for every message that may have to be sent again, and as many and more for gaps.
         ranges = RangePool(
             capacity: configuration.maximumRPCs + max(1024, configuration.maximumRPCs),
@@ -116,6 +120,7 @@ public struct Endpoint: ~Copyable {
         controlPackets = RingBuffer(capacity: 256)
         events = RingBuffer(capacity: 256)
         foreignAcks = RingBuffer(capacity: 16)
+        firstID = firstRPC
         nextID = firstRPC.rounded(toShard: shard, of: shards)
     }
 

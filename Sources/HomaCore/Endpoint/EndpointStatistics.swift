@@ -33,6 +33,8 @@ public struct EndpointStatistics: Sendable {
     public var bufferStalls: UInt64 = 0
     /// Peers whose path was found to swallow long packets.
     public var blackHolesFound: UInt64 = 0
+    /// Peers whose client was known again at another address.
+    public var peersMoved: UInt64 = 0
     /// Peers forgotten to make room.
     public var peersEvicted: UInt64 = 0
     /// New tables of cutoffs that were learned.
@@ -68,7 +70,8 @@ public struct EndpointStatistics: Sendable {
             \.bytesSent, \.bytesReceived, \.bytesResent, \.packetsResent, \.callsStarted, \.callsCompleted,
             \.callsFailed, \.requestsDelivered, \.responsesStarted, \.messagesStarted, \.messagesSent,
             \.messagesDelivered, \.requestsDeclined, \.clientsLost, \.requestsEvicted, \.bufferStalls,
-            \.peersEvicted, \.cutoffChanges, \.questionsDeferred, \.callsQueued, \.oldestGrants, \.probesSent,
+            \.peersMoved, \.peersEvicted, \.cutoffChanges, \.questionsDeferred, \.callsQueued, \.oldestGrants,
+            \.probesSent,
             \.bytesFoundLost, \.unscheduledChanges, \.blackHolesFound,
         ]
     }

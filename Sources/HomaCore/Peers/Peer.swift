@@ -6,6 +6,8 @@ import HomaWire
 /// What an endpoint knows about one other host. Shared by all RPCs with it, and by nobody else.
 struct Peer: BitwiseCopyable {
     var address: PeerAddress
+    /// Found by its address. One whose client has moved to where we know another has nothing but what was under way.
+    var isIndexed = true
     /// RPCs in the table that belong to this peer, and how many of them it started.
     var rpcs: UInt32 = 0
     var serverRPCs: UInt32 = 0
@@ -17,9 +19,14 @@ struct Peer: BitwiseCopyable {
     var isProven = false
     /// Speaks our extensions: the version its packets showed, 0 = none.
     var extensionVersion: UInt8 = 0
-    var incarnation: UInt8 = 0
-    /// When its incarnation was seen to change: calls begun before may have reached the host's earlier life.
-    var restartSeen: Instant?
+    /// The client that asks from there, and what it calls itself: 0 as long as none does that says who it is.
+    var identity: UInt64 = 0
+    var client = ClientStore.none
+    /// The one that asks from there without saying who it is.
+    var unnamedClient = ClientStore.none
+    /// What we give to its address, and what it has given to ours.
+    var issued: UInt32 = 0
+    var token: UInt32 = 0
     var liveness: Liveness
     /// Payload bytes that came from it, modulo 2³², but for those that were here before, and how many more are on their
     /// way, as the granter counts them: while it delivers those, a message of its that is silent may only be waiting
@@ -68,7 +75,6 @@ struct Peer: BitwiseCopyable {
     /// Its messages that wait for a place among those granted to, and how many have one.
     var queuedGrants = RPCStore.none
     var activeGrants: UInt32 = 0
-    var finished = FinishedMemory()
     /// Among the peers without RPCs.
     var idleLinks = SlabLinks()
     var idleSince = Instant.zero

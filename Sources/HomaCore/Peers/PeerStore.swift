@@ -19,14 +19,6 @@ struct PeerStore: ~Copyable {
         key = seed
     }
 
-    deinit {
-        var next = records.live(from: 0)
-        while let peer = next {
-            records[peer].pointee.finished.reset()
-            next = records.live(from: peer + 1)
-        }
-    }
-
     var count: Int { records.count }
     /// Records from this one on were never used.
     var highWater: UInt32 { records.highWater }
@@ -50,17 +42,29 @@ struct PeerStore: ~Copyable {
         return index.find(hash(address)) { records[$0].pointee.address == address }
     }
 
-    /// A new peer, still without RPCs; nil when the table is full of peers that may not be forgotten yet.
+    /// A new peer, still without RPCs, and the record of the one that was forgotten for it; nil when the table is full of
+    /// peers that may not be forgotten yet.
     mutating func add(
         _ address: PeerAddress, segment: UInt32, questionLimit: UInt32 = 0, idleLimit: UInt64, at now: Instant
-    ) -> (index: UInt32, evicted: Bool)? {
-        let isFull = records.count == records.capacity
-        if isFull { guard evictOne(idleLimit: idleLimit, at: now) else { return nil } }
+    ) -> (index: UInt32, evicted: Peer?)? {
+        var evicted: Peer?
+        if records.count == records.capacity {
+            guard let oldest = evictOne(idleLimit: idleLimit, at: now) else { return nil }
+            evicted = oldest
+        }
         let peer = Peer(address: address, segment: segment, questionLimit: questionLimit, now: now)
         guard let added = records.insert(peer) else { preconditionFailure("no record was left after an eviction") }
         index.insert(added, hash: hash(address))
         linkIdle(added, at: now)
-        return (added, isFull)
+        return (added, evicted)
+    }
+
+    /// The peer is at another address from now on. If another is known there, the peer is found by no address.
+    mutating func move(_ peer: UInt32, to address: PeerAddress) {
+        if at(peer).pointee.isIndexed { index.remove(peer, hash: hash(at(peer).pointee.address)) }
+        at(peer).pointee.isIndexed = find(address) == nil
+        at(peer).pointee.address = address
+        if at(peer).pointee.isIndexed { index.insert(peer, hash: hash(address)) }
     }
 
     /// One more RPC with the peer.
@@ -82,17 +86,17 @@ struct PeerStore: ~Copyable {
         if peer.pointee.rpcs == 0 { linkIdle(index, at: now) }
     }
 
-    private mutating func evictOne(idleLimit: UInt64, at now: Instant) -> Bool {
-        guard let oldest = idle.first else { return false }
+    private mutating func evictOne(idleLimit: UInt64, at now: Instant) -> Peer? {
+        guard let oldest = idle.first else { return nil }
         let peer = at(oldest)
         guard !peer.pointee.isProven || now.nanoseconds(since: peer.pointee.idleSince) >= idleLimit else {
-            return false
+            return nil
         }
+        let evicted = peer.pointee
         idle.remove(oldest, SlabView(records))
-        peer.pointee.finished.reset()
-        index.remove(oldest, hash: hash(peer.pointee.address))
+        if evicted.isIndexed { index.remove(oldest, hash: hash(evicted.address)) }
         records.release(oldest)
-        return true
+        return evicted
     }
 
     private mutating func linkIdle(_ index: UInt32, at now: Instant) {
@@ -110,15 +114,19 @@ struct PeerStore: ~Copyable {
         records.checkInvariants()
         index.checkInvariants()
         idle.checkInvariants(SlabView(records))
-        precondition(index.count == records.count, "\(records.count) peers, \(index.count) of them indexed")
+        var indexed = 0
         var next = records.live(from: 0)
         while let peer = next {
             let record = records[peer]
-            precondition(find(record.pointee.address) == peer, "a peer is not found")
+            if record.pointee.isIndexed {
+                indexed += 1
+                precondition(find(record.pointee.address) == peer, "a peer is not found")
+            }
             precondition(
                 record.pointee.idleLinks.isLinked == (record.pointee.rpcs == 0), "a peer with RPCs is among the idle")
             precondition(record.pointee.serverRPCs <= record.pointee.rpcs, "a peer has more requests here than RPCs")
             next = records.live(from: peer + 1)
         }
+        precondition(index.count == indexed, "\(indexed) peers have an address, \(index.count) are indexed")
     }
 }

@@ -50,6 +50,8 @@ struct RPC: BitwiseCopyable {
     /// This side's identifier: even at the client, odd at the server. 0 at a client that has not transmitted anything.
     var id: RPCID
     var peer: UInt32
+    /// At a server: whose request it is.
+    var client = ClientStore.none
     var localPort: UInt16
     var peerPort: UInt16
     var state: State
@@ -86,6 +88,10 @@ struct RPC: BitwiseCopyable {
     var incoming = IncomingMessage()
 
     var isClient: Bool { !id.isServerSide }
+
+    /// Under whom it is found by its identifier: at a client under its peer, at a server under its client, who may move.
+    var owner: UInt32 { client == ClientStore.none ? peer : Self.owner(client: client) }
+    static func owner(client: UInt32) -> UInt32 { client | 1 << 31 }
 
     // MARK: Lists that an RPC can be in
 

@@ -31,19 +31,20 @@ struct RPCStore: ~Copyable {
     func live(from start: UInt32) -> UInt32? { records.live(from: start) }
 
     /// Neighbours in number, as a client's calls are, are neighbours in the index: eight of them share a cache line.
-    private func hash(_ id: UInt64, _ peer: UInt32) -> UInt64 {
+    private func hash(_ id: UInt64, _ owner: UInt32) -> UInt64 {
         // The lowest bit only tells clients' identifiers from servers'.
         var hash = ((id >> 4) ^ key) &* 0x9E37_79B9_7F4A_7C15
-        hash ^= UInt64(peer) &* 0xD6E8_FEB8_6659_FD93
+        hash ^= UInt64(owner) &* 0xD6E8_FEB8_6659_FD93
         hash ^= hash >> 32
         hash = hash &* 0xD6E8_FEB8_6659_FD93
         return (hash ^ (hash >> 29)) & ~7 | (id >> 1) & 7
     }
 
-    func find(_ id: RPCID, peer: UInt32) -> UInt32? {
+    /// - Parameter owner: see ``RPC/owner``.
+    func find(_ id: RPCID, owner: UInt32) -> UInt32? {
         let records = view
-        return index.find(hash(id.rawValue, peer)) {
-            records[$0].pointee.id == id && records[$0].pointee.peer == peer
+        return index.find(hash(id.rawValue, owner)) {
+            records[$0].pointee.id == id && records[$0].pointee.owner == owner
         }
     }
 
@@ -51,7 +52,7 @@ struct RPCStore: ~Copyable {
     @inline(__always)
     mutating func add(_ rpc: RPC) -> UInt32? {
         guard let slot = records.insert(rpc) else { return nil }
-        if rpc.id.rawValue != 0 { index.insert(slot, hash: hash(rpc.id.rawValue, rpc.peer)) }
+        if rpc.id.rawValue != 0 { index.insert(slot, hash: hash(rpc.id.rawValue, rpc.owner)) }
         return slot
     }
 
@@ -59,12 +60,12 @@ struct RPCStore: ~Copyable {
     mutating func identify(_ slot: UInt32, as id: RPCID) {
         assert(at(slot).pointee.id.rawValue == 0 && id.rawValue != 0, "an RPC has one identifier for life")
         at(slot).pointee.id = id
-        index.insert(slot, hash: hash(id.rawValue, at(slot).pointee.peer))
+        index.insert(slot, hash: hash(id.rawValue, at(slot).pointee.owner))
     }
 
     mutating func remove(_ slot: UInt32) {
-        let (id, peer) = (at(slot).pointee.id, at(slot).pointee.peer)
-        if id.rawValue != 0 { index.remove(slot, hash: hash(id.rawValue, peer)) }
+        let (id, owner) = (at(slot).pointee.id, at(slot).pointee.owner)
+        if id.rawValue != 0 { index.remove(slot, hash: hash(id.rawValue, owner)) }
         records.release(slot)
     }
 
@@ -84,7 +85,7 @@ struct RPCStore: ~Copyable {
         while let slot = next {
             if at(slot).pointee.id.rawValue != 0 {
                 identified += 1
-                precondition(find(at(slot).pointee.id, peer: at(slot).pointee.peer) == slot, "an RPC is not found")
+                precondition(find(at(slot).pointee.id, owner: at(slot).pointee.owner) == slot, "an RPC is not found")
             }
             next = live(from: slot + 1)
         }

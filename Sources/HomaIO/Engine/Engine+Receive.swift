@@ -120,7 +120,7 @@ extension Engine {
     }
 
     /// The identifier in a quoted packet of ours, the first one of a bundle, and where a DATA packet begins in its
-    /// message. A quote may end anywhere; what is missing counts as zero.
+    /// message, if the quote goes that far.
     private static func quotedPacket(_ quote: UnsafeRawBufferPointer) -> (rpc: RPCID, offset: UInt32?)? {
         let before = PacketBundle.isBundle(quote) ? PacketBundle.markByteCount + PacketBundle.lengthByteCount : 0
         let bytes = UnsafeRawBufferPointer(rebasing: quote.dropFirst(before))
@@ -129,8 +129,7 @@ extension Engine {
             padded.initializeMemory(as: UInt8.self, repeating: 0)
             padded.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes.prefix(128)))
             guard let header = try? CommonHeader(parsing: padded.bytes) else { return nil }
-            let sequence = UInt32(bigEndian: padded.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
-            return (header.senderID, header.type == .data ? sequence : nil)
+            return (header.senderID, header.type == .data ? DataFields.quotedOffset(in: bytes) : nil)
         }
     }
 }

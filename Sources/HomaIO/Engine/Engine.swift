@@ -60,7 +60,7 @@ public final class Engine: @unchecked Sendable {
         let (firstRPC, claim) = try Self.firstIdentifier(mustClaim: driver.sharesPorts)
         var endpoint = try Endpoint(
             configuration: configuration.endpoint, pool: region.pool, shard: shard.index, of: shard.count,
-            seed: .random(in: 0 ... .max), firstRPC: firstRPC, incarnation: shard.incarnation, at: now)
+            seed: .random(in: 0 ... .max), firstRPC: firstRPC, life: shard.life, at: now)
         let clientPort = try Self.allocateClientPort(&endpoint, &driver)
         localAddress = driver.localAddress
         identifierClaim = claim

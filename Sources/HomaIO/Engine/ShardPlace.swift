@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import HomaCore
+
 /// Which of a node's engines one is.
 struct ShardPlace {
     var index = 0
@@ -8,6 +10,9 @@ struct ShardPlace {
     var group: ShardGroup?
     /// The receive region of the first engine; nil for that one itself.
     var region: ReceiveRegion?
-    /// Says to peers whether the node was started anew: the same for all its engines.
-    var incarnation = UInt8.random(in: 1 ... .max)
+    /// Who the node is until it ends: the same for all its engines.
+    var life: HostLife = {
+        var random = SystemRandomNumberGenerator()
+        return HostLife(using: &random)
+    }()
 }

@@ -96,6 +96,7 @@ struct EndpointField: Sendable {
         .init("acknowledgement_delay_us", "acknowledgementDelay", .time(\.acknowledgementDelay, .microseconds)),
         .init("patience_under_pressure_us", "patienceUnderPressure", .time(\.patienceUnderPressure, .microseconds)),
         .init("peer_idle_limit_us", "peerIdleLimit", .time(\.peerIdleLimit, .microseconds)),
+        .init("memory_probation_us", "memoryProbation", .time(\.memoryProbation, .microseconds)),
         .init("peer_restart_silence_us", "peerRestartSilence", .time(\.peerRestartSilence, .microseconds)),
     ]
 

@@ -147,7 +147,7 @@ struct AckTests {
         _ = host.sent()
         host.receive(
             .rpcUnknown, id: 1001, from: LoneHost.server,
-            extensions: HeaderExtension(marks: .requestDropped, incarnation: 3))
+            extensions: HeaderExtension(marks: .requestDropped))
         #expect(host.failures() == [.requestDropped])
         host.receive(.needAck, id: 1001, from: LoneHost.server)
         #expect(host.said() == ["ACK +1"])

@@ -57,7 +57,7 @@ struct LockoutTests {
             host.receive(.ack(AckFields()), id: number * 2)
             _ = host.sent()
         }
-        #expect(host.endpoint.peers.at(0).pointee.finished.bits == 1024)
+        #expect(host.endpoint.clients.at(0).pointee.finished.bits == 1024)
     }
 
     // MARK: Clients without extensions

@@ -10,7 +10,7 @@ import Testing
 /// One-way messages, packet by packet.
 @Suite("One-way messages")
 struct MessageTests {
-    static let marked = HeaderExtension(marks: .oneWay, incarnation: 3)
+    static let marked = HeaderExtension(marks: .oneWay)
 
     static func send(_ host: LoneHost, length: Int, cookie: UInt64 = 1) throws -> RPCHandle {
         defer { host.drain() }
@@ -148,7 +148,7 @@ struct MessageTests {
             let id = try #require(host.sent().last { $0.payloadLength > 0 }).header.common.senderID.peer
             host.receive(
                 .rpcUnknown, id: id.rawValue, from: LoneHost.server,
-                extensions: HeaderExtension(marks: marks, incarnation: 3))
+                extensions: HeaderExtension(marks: marks))
             #expect(host.failures() == [failure])
         }
     }

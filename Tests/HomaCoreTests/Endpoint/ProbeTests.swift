@@ -26,9 +26,12 @@ import Testing
         return configuration
     }
 
-    private static func endpoint(_ configuration: EndpointConfiguration = configuration()) throws -> Endpoint {
+    private static func endpoint(
+        _ configuration: EndpointConfiguration = configuration(), life: UInt64 = 1
+    ) throws -> Endpoint {
         var endpoint = try Endpoint(
-            configuration: configuration, pool: nil, seed: 1, firstRPC: RPCID(rawValue: 2), incarnation: 1, at: .zero)
+            configuration: configuration, pool: nil, seed: 1, firstRPC: RPCID(rawValue: 2), life: HostLife(seed: life),
+            at: .zero)
         try endpoint.openPort(99)
         return endpoint
     }
@@ -151,7 +154,7 @@ import Testing
     private static func resend(_ range: Range<Int>) -> PacketHeader {
         PacketHeader(
             sourcePort: 99, destinationPort: 0x8000, senderID: RPCID(rawValue: 3),
-            extensions: HeaderExtension(incarnation: 1),
+            extensions: HeaderExtension(),
             body: .resend(
                 ResendFields(offset: UInt32(range.lowerBound), length: Int32(range.count), priority: 0)))
     }
@@ -160,7 +163,7 @@ import Testing
         var receiver = try Self.endpoint(Self.configuration { $0.overcommitment = 1 })
         let other = PeerAddress(ipv4: 0x0A00_0003, port: 4000)
         var one = try Self.endpoint()
-        var two = try Self.endpoint()
+        var two = try Self.endpoint(life: 2)
         _ = try one.send(Self.message(2 * Self.packet), at: .zero)
         _ = try two.send(Self.message(4 * Self.packet), at: .zero)
         let short = Self.drain(&one)

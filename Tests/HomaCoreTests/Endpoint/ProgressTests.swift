@@ -41,7 +41,7 @@ struct ProgressTests {
         let host = try LoneHost()
         try host.call(length: 10)
         _ = host.sent()
-        let working = HeaderExtension(marks: .inService, incarnation: 3)
+        let working = HeaderExtension(marks: .inService)
         #expect(Self.fails(host, extensions: working, [.busy]) == nil)
         #expect(Self.fails(host, extensions: .none, [.busy]) == nil, "a kernel peer cannot say more than BUSY")
         #expect(Self.fails(host, extensions: .none, [.busy, Self.everything]) != nil, "but shows what it lacks")

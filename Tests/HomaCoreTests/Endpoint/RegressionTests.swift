@@ -62,13 +62,24 @@ struct RegressionTests {
         }
     }
 
-    @Test("a server that restarts after a first call may have run it, even if its incarnation was not known at first")
+    @Test(
+        "a call that left before its server's memory began may have run; one that left later is sent again, as wanted now"
+    )
     func restartDuringTheFirstCall() throws {
         let host = try LoneHost()
         try host.call(length: 100)
-        host.receive(.busy, id: 1001, from: LoneHost.server, extensions: HeaderExtension(incarnation: 1))
         _ = host.sent()
-        host.receive(.rpcUnknown, id: 1001, from: LoneHost.server, extensions: HeaderExtension(incarnation: 2))
+        host.pass(microseconds: 3_000)
+        let younger = HeaderExtension(tag: HeaderExtension.tag(token: 77, memory: 2_000_000))
+        let older = HeaderExtension(tag: HeaderExtension.tag(token: 77, memory: 4_000_000))
+        host.receive(.rpcUnknown, id: 1001, from: LoneHost.server, extensions: older)
+        let again = try #require(host.sent().first)
+        guard case .data(let data) = again.header.body else {
+            Issue.record("\(again.summary)")
+            return
+        }
+        #expect(data.proof == 77 && data.isRetransmission && again.header.common.extensions.marks == .proof)
+        host.receive(.rpcUnknown, id: 1001, from: LoneHost.server, extensions: younger)
         #expect(host.failures() == [.peerRestarted])
         #expect(host.said().isEmpty)
     }

@@ -15,7 +15,8 @@ struct WithoutPoolTests {
 
     static func endpoint(_ configuration: EndpointConfiguration = .long) throws -> Endpoint {
         var endpoint = try Endpoint(
-            configuration: configuration, pool: nil, seed: 1, firstRPC: RPCID(rawValue: 2), incarnation: 1, at: .zero)
+            configuration: configuration, pool: nil, seed: 1, firstRPC: RPCID(rawValue: 2), life: HostLife(seed: 1),
+            at: .zero)
         try endpoint.openPort(99)
         return endpoint
     }
@@ -73,7 +74,7 @@ struct WithoutPoolTests {
         func control(_ body: PacketBody) -> PacketHeader {
             PacketHeader(
                 sourcePort: 99, destinationPort: 0x8000, senderID: RPCID(rawValue: 3),
-                extensions: HeaderExtension(incarnation: 1), body: body)
+                extensions: HeaderExtension(), body: body)
         }
         let last = UInt32(longest)
         #expect(

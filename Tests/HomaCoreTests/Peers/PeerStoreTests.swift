@@ -31,8 +31,8 @@ struct PeerStoreTests {
                     Self.address(number), segment: 1000, idleLimit: 100, at: Instant(nanoseconds: now))
                 #expect((added != nil) == (known.count < 16 || !evictable.isEmpty))
                 guard let added else { continue }
-                #expect(added.evicted == (known.count == 16))
-                if added.evicted {
+                #expect((added.evicted != nil) == (known.count == 16))
+                if added.evicted != nil {
                     let gone = known.filter { table.find(Self.address($0.key)) == nil }
                     #expect(gone.count == 1 && gone.allSatisfy { evictable.keys.contains($0.key) })
                     if evictable.values.contains(where: { !$0.proven }) {

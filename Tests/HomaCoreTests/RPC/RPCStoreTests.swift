@@ -24,7 +24,7 @@ struct RPCStoreTests {
             let id = UInt64.random(in: 2..<20, using: &random) + (seed % 2 == 0 ? 0 : UInt64(step / 20))
             let peer = UInt32.random(in: 0..<5, using: &random)
             let key = id << 32 | UInt64(peer)
-            let found = store.find(RPCID(rawValue: id), peer: peer)
+            let found = store.find(RPCID(rawValue: id), owner: peer)
             #expect(found == model[key])
             if let slot = model[key] {
                 store.remove(slot)
@@ -40,7 +40,7 @@ struct RPCStoreTests {
             store.checkInvariants()
         }
         for (key, slot) in model {
-            let found = store.find(RPCID(rawValue: key >> 32), peer: UInt32(truncatingIfNeeded: key))
+            let found = store.find(RPCID(rawValue: key >> 32), owner: UInt32(truncatingIfNeeded: key))
             #expect(found == slot)
         }
     }

@@ -11,7 +11,7 @@ import HomaWire
 final class LoneHost {
     static let client = PeerAddress(ipv4: 0x0A00_0001, port: 4000)
     static let server = PeerAddress(ipv4: 0x0A00_0002, port: 4000)
-    static let ours = HeaderExtension(incarnation: 3)
+    static let ours = HeaderExtension()
 
     let pool: BufferPool
     var endpoint: Endpoint
@@ -29,7 +29,7 @@ final class LoneHost {
                 regionLength: regionLength, bpageSize: bpageSize, shards: shards, reservedPages: reservedPages))
         endpoint = try Endpoint(
             configuration: configuration, pool: pool, shard: shard, of: shards, seed: 1,
-            firstRPC: RPCID(rawValue: 1000), incarnation: 1, at: .zero)
+            firstRPC: RPCID(rawValue: 1000), life: HostLife(seed: 1), at: .zero)
         try endpoint.openPort(99)
     }
 
@@ -175,6 +175,8 @@ extension EndpointConfiguration {
         configuration.maximumServerRPCsPerPeer = 256
         configuration.maximumPeers = 64
         configuration.finishedMemory = 1024
+        // It has been there for long.
+        configuration.memoryProbation = .zero
         return configuration
     }
 }

@@ -49,8 +49,12 @@ final class TestHost {
 
     init(
         number: Int, configuration: EndpointConfiguration = .default, regionLength: Int = 16 << 20, seed: UInt64,
-        firstRPC: UInt64 = 2, incarnation: UInt8 = 1, at now: Instant = .zero
+        firstRPC: UInt64 = 2, lifeNumber: UInt64 = 1, at now: Instant = .zero,
+        startsAnew: Bool = false
     ) throws {
+        // Hosts of most tests have been there for long.
+        var configuration = configuration
+        if !startsAnew { configuration.memoryProbation = .zero }
         address = PeerAddress(ipv4: 0x0A00_0000 + UInt32(number), port: 4000)
         var layout = PoolConfiguration()
         layout.regionLength = regionLength
@@ -59,7 +63,7 @@ final class TestHost {
         region = .allocate(byteCount: regionLength, alignment: 4096)
         endpoint = try Endpoint(
             configuration: configuration, pool: pool, shard: 0, seed: seed, firstRPC: RPCID(rawValue: firstRPC),
-            incarnation: incarnation, at: now)
+            life: HostLife(seed: UInt64(number) << 32 | lifeNumber), at: now)
         try endpoint.openPort(99)
     }
 

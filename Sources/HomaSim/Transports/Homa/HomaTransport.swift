@@ -55,7 +55,7 @@ struct HomaTransport: ~Copyable {
             do {
                 var endpoint = try Endpoint(
                     configuration: settings, pool: nil, seed: seeds.next(), firstRPC: RPCID(rawValue: Self.firstRPC),
-                    incarnation: 1, at: .zero)
+                    life: HostLife(seed: UInt64(host)), at: .zero)
                 try endpoint.openPort(Self.serverPort)
                 (endpoints + host).initialize(to: endpoint)
             } catch {

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import HomaWire
+
+/// At most once, for ever: who a client is, whether its request has run, and what a client may do when its server does
+/// not know a request.
+///
+/// A client states 64 random bits with every packet: they, not its address, say whose request it is. So a
+/// client that moves is known again, and its requests do not run a second time; nobody who does not hear it can speak in
+/// its name. What has run is remembered in the client's record (``Client``).
+///
+/// A server that cannot remember, since it has started or given up records, says how long its memory is. A client whose
+/// request left before that fails, as it may have run; any other sends it again, with the token that shows that it wants
+/// the request now: so no late duplicate of a former life runs. A server asks for the token for some time after its
+/// memory began (`memoryProbation`), as long as such duplicates may come.
+///
+/// A client without extensions is known by its address, and begins a new life as `mayHaveRestarted` tells.
+extension Endpoint {
+    // MARK: At the server: who it is
+
+    /// Whether the packet comes from a client that says who it is.
+    @inline(__always)
+    static func isNamed(_ header: CommonHeader) -> Bool {
+        !header.senderID.isServerSide && header.extensions.version > 0 && header.extensions.identity != 0
+    }
+
+    /// The peer that a request's client is, which may have come from another address before.
+    mutating func recognize(
+        _ header: CommonHeader, at address: PeerAddress, peer: UInt32?, now: Instant
+    ) -> UInt32? {
+        guard !hasPlanted(.ignoresIdentity), let client = clients.find(header.extensions.identity) else { return peer }
+        let former = clients.at(client).pointee.peer
+        if former == peer { return peer }
+        guard former != PeerStore.none else {
+            let peer = peer ?? findOrAddPeer(address, at: now)
+            if let peer { settle(client, at: peer) }
+            return peer
+        }
+        counters.peersMoved += 1
+        recentPeer = PeerStore.none
+        recentSlot = RPCStore.none
+        peers.move(former, to: address)
+        peers.at(former).pointee.issued = life.token(for: address)
+        guard let peer else { return former }
+        // We know the host at its new address already, as we called it there. What the client has here goes on under
+        // its former record, at the new address as well; what it begins belongs to the new one.
+        leave(former)
+        settle(client, at: peer)
+        return peer
+    }
+
+    /// A request here is asked about from another peer than the one it came from: its client has moved.
+    mutating func follow(_ slot: UInt32, to peer: UInt32, at now: Instant) {
+        let rpc = rpcs.at(slot)
+        let former = rpc.pointee.peer
+        peers.at(former).pointee.liveness.heard(at: now)
+        // What arrives stays with the peer that its grants are counted for, if that is where the client is.
+        guard rpc.pointee.state != .incoming, peers.at(former).pointee.address != peers.at(peer).pointee.address else {
+            return
+        }
+        forgetQuestion(slot)
+        peers.addRPC(peer, isServer: true)
+        peers.removeRPC(former, isServer: true, at: now)
+        rpc.pointee.peer = peer
+    }
+
+    /// The peer's client is no longer there.
+    private mutating func leave(_ peer: UInt32) {
+        peers.at(peer).pointee.client = ClientStore.none
+        peers.at(peer).pointee.identity = 0
+    }
+
+    /// The client is at the peer's address from now on.
+    private mutating func settle(_ client: UInt32, at peer: UInt32) {
+        clients.at(client).pointee.peer = peer
+        let record = peers.at(peer)
+        guard clients.at(client).pointee.identity != 0 else {
+            record.pointee.unnamedClient = client
+            return
+        }
+        // One that was there before may still have requests here, and is known if it comes again.
+        let former = record.pointee.client
+        if former != ClientStore.none, former != client { clients.at(former).pointee.peer = PeerStore.none }
+        record.pointee.client = client
+        record.pointee.identity = clients.at(client).pointee.identity
+    }
+
+    /// The client of a request's first packet, if it is known.
+    mutating func client(of header: CommonHeader, peer: UInt32?) -> UInt32? {
+        if Self.isNamed(header) && !hasPlanted(.ignoresIdentity) {
+            if let peer, peers.at(peer).pointee.identity == header.extensions.identity {
+                return peers.at(peer).pointee.client
+            }
+            return clients.find(header.extensions.identity)
+        }
+        guard let peer, peers.at(peer).pointee.unnamedClient != ClientStore.none else { return nil }
+        return peers.at(peer).pointee.unnamedClient
+    }
+
+    mutating func addClient(of header: CommonHeader, at peer: UInt32, now: Instant) -> UInt32? {
+        let identity = Self.isNamed(header) && !hasPlanted(.ignoresIdentity) ? header.extensions.identity : 0
+        var abandoned = PeerStore.none
+        let added = clients.add(identity: identity, peer: peer, at: now) { former, _ in
+            abandoned = former.pointee.peer
+        }
+        guard let added else { return nil }
+        // The record that was given up had the number of the new one.
+        if abandoned != PeerStore.none {
+            let record = peers.at(abandoned)
+            if record.pointee.client == added {
+                record.pointee.client = ClientStore.none
+                record.pointee.identity = 0
+            }
+            if record.pointee.unnamedClient == added { record.pointee.unnamedClient = ClientStore.none }
+        }
+        settle(added, at: peer)
+        return added
+    }
+
+    /// The record of a peer has gone. A client that says who it is will be known wherever it comes from.
+    mutating func forgetClients(of peer: Peer) {
+        if peer.client != ClientStore.none { clients.at(peer.client).pointee.peer = PeerStore.none }
+        if peer.unnamedClient != ClientStore.none { clients.remove(peer.unnamedClient) }
+    }
+
+    /// Under whom a packet's RPC is found, of which we are the server.
+    @inline(__always)
+    mutating func owner(of header: CommonHeader, at peer: UInt32) -> UInt32 {
+        let record = peers.at(peer)
+        guard Self.isNamed(header), !hasPlanted(.ignoresIdentity) else {
+            return RPC.owner(client: record.pointee.unnamedClient)
+        }
+        if record.pointee.identity == header.extensions.identity { return RPC.owner(client: record.pointee.client) }
+        return RPC.owner(client: clients.find(header.extensions.identity) ?? ClientStore.none)
+    }
+
+    /// An RPC of ours with the peer, as client or server.
+    mutating func find(_ id: RPCID, at peer: UInt32) -> UInt32? {
+        if !id.isServerSide { return rpcs.find(id, owner: peer) }
+        let record = peers.at(peer).pointee
+        return rpcs.find(id, owner: RPC.owner(client: record.client))
+            ?? rpcs.find(id, owner: RPC.owner(client: record.unnamedClient))
+    }
+
+    // MARK: At the server: what has run
+
+    /// Whether the packet may be a duplicate of something that ran before this server's memory began: it comes from an
+    /// unknown client, and nothing shows that this wants its request now.
+    mutating func mayBeFromBefore(
+        _ header: CommonHeader, _ data: DataFields, _ address: PeerAddress, at now: Instant
+    ) -> Bool {
+        guard Self.isNamed(header), now.nanoseconds(since: clients.completeSince) < tuning.memoryProbation else {
+            return false
+        }
+        return data.proof == 0 || data.proof != life.token(for: address)
+    }
+
+    /// Whether the request ran before, or must be taken to have.
+    mutating func hasFinished(
+        _ header: CommonHeader, _ data: DataFields, client: UInt32, peer: UInt32, at now: Instant
+    ) -> Bool {
+        guard tuning.finishedMemory > 0, !hasPlanted(.forgetsFinished) else { return false }
+        let record = clients.at(client)
+        if header.extensions.version > 0, let floor = data.oldestUnfinishedID(for: header.senderID) {
+            record.pointee.finished.noteStatedFloor(floor)
+            if hasPlanted(.believesFloor) { record.pointee.finished.raiseFloor(to: floor) }
+        }
+        // Kernel clients begin their identifiers at 2 again after a restart, and cannot tell us. One that asked for
+        // nothing for a while, and then with an identifier far below its last, has restarted: no duplicate comes as
+        // late as that.
+        if record.pointee.finished.isBelowWindow(header.senderID), mayHaveRestarted(peer, header, at: now) {
+            record.pointee.finished.reset()
+        }
+        return record.pointee.finished.isFinished(header.senderID)
+    }
+
+    /// A client without extensions that has nothing here, and had nothing for a while.
+    private mutating func mayHaveRestarted(_ peer: UInt32, _ header: CommonHeader, at now: Instant) -> Bool {
+        header.extensions.version == 0 && peers.at(peer).pointee.serverRPCs == 0
+            && now.nanoseconds(since: peers.at(peer).pointee.lastServed) >= tuning.peerRestartSilence
+    }
+
+    /// A client asks about a request that ran long ago: it waits for the answer now, as no duplicate does. One without
+    /// extensions has begun its identifiers anew, and is as a client that has never been seen.
+    mutating func forgetFormerLife(_ header: CommonHeader, of peer: UInt32, at now: Instant) {
+        let client = peers.at(peer).pointee.unnamedClient
+        guard client != ClientStore.none, !header.senderID.isServerSide,
+            clients.at(client).pointee.finished.isFinished(header.senderID), mayHaveRestarted(peer, header, at: now)
+        else { return }
+        clients.at(client).pointee.finished.reset()
+    }
+
+    /// RPC_UNKNOWN: a client then sends its request again, so one that must not run again is told to give up instead.
+    mutating func replyUnknown(to header: CommonHeader, from address: PeerAddress, peer: UInt32?, at now: Instant) {
+        var marks: HeaderExtension.Marks = []
+        if !header.senderID.isServerSide, header.extensions.version > 0, let client = client(of: header, peer: peer),
+            clients.at(client).pointee.finished.isFinished(header.senderID)
+        {
+            // A message of which it is certain that it was delivered: the acknowledgement was lost.
+            if header.extensions.marks.contains(.oneWay),
+                !clients.at(client).pointee.finished.isBelowWindow(header.senderID)
+            {
+                return reply(.ack(AckFields()), to: header, address: address, marks: [])
+            }
+            marks = .requestStale
+        } else if !header.senderID.isServerSide, isFull(for: peer) {
+            // If it sent the request again, there would still be no room.
+            return reply(.busy, to: header, address: address, marks: [])
+        }
+        let isAsked = !header.senderID.isServerSide && tuning.memoryProbation > 0
+        let memory = isAsked ? now.nanoseconds(since: clients.completeSince) : nil
+        reply(.rpcUnknown, to: header, address: address, marks: marks, memory: memory)
+    }
+
+    // MARK: At the client
+
+    /// The server does not know the call. It is sent again, unless it may have run: as far as the server's memory
+    /// reaches back, what it does not know has not run there.
+    mutating func acceptUnknown(_ slot: UInt32, _ extensions: HeaderExtension, at now: Instant) -> Disposition {
+        let rpc = rpcs.at(slot)
+        guard rpc.pointee.isClient else { return clientForgot(slot, at: now) }
+        if extensions.version > 0, let failure = RPCFailure(extensions.marks) {
+            if failure == .requestDropped {
+                storeAck(slot)
+                // A message that went as a call has arrived, and nobody asked for an answer.
+                if rpc.pointee.kind != .call {
+                    completeMessage(slot, at: now)
+                    return .consumed
+                }
+            }
+            failCall(slot, failure, at: now)
+            return .consumed
+        }
+        guard rpc.pointee.state == .outgoing else { return .dropped(.wrongState) }
+        if let memory = extensions.memory, rpc.pointee.outgoing.isFullySent,
+            now.nanoseconds(since: rpc.pointee.outgoing.begunAt) > memory, !hasPlanted(.ignoresRestart)
+        {
+            failCall(slot, .peerRestarted, at: now)
+            return .consumed
+        }
+        noteLacking(slot)
+        let sent = rpc.pointee.outgoing.next
+        if sent > 0 {
+            noteAsked(slot, from: 0, at: now)
+            sendAgain(slot, 0..<sent, priority: rpc.pointee.outgoing.unscheduledPriority)
+            requeue(slot)
+        }
+        return .consumed
+    }
+
+    /// The client has given the call up: nobody waits for the response.
+    private mutating func clientForgot(_ slot: UInt32, at now: Instant) -> Disposition {
+        if rpcs.at(slot).pointee.state == .inService {
+            events.append(.requestAbandoned(rpc: rpcs.handle(of: slot)))
+        }
+        finishServerRPC(slot, at: now)
+        return .consumed
+    }
+}
+
+extension RPCFailure {
+    /// What the marks on an RPC_UNKNOWN packet say about the call, if anything.
+    init?(_ marks: HeaderExtension.Marks) {
+        if marks.contains(.requestDropped) {
+            self = .requestDropped
+        } else if marks.contains(.requestStale) {
+            self = .refusedAsStale
+        } else if marks.contains(.noSuchPort) {
+            self = .noSuchPort
+        } else {
+            return nil
+        }
+    }
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HomaBase
+
+/// What tells one life of a host from its others, and from every other host: drawn anew whenever it starts, and the same
+/// for all its shards.
+public struct HostLife: Sendable, BitwiseCopyable {
+    /// What it calls itself as a client; not 0.
+    public let identity: UInt64
+    private let key: (UInt64, UInt64)
+
+    public init(using random: inout some RandomNumberGenerator) {
+        identity = UInt64.random(in: 1 ... .max, using: &random)
+        key = (random.next(), random.next())
+    }
+
+    /// The same from the same seed.
+    public init(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        self.init(using: &random)
+    }
+
+    /// What it gives to an address as a server, so that who gives it back shows that it can hear there, and in this
+    /// life; not 0.
+    func token(for address: PeerAddress) -> UInt32 {
+        var hash = SipHash(key: key)
+        hash.take(address.high)
+        hash.take(address.low)
+        hash.take(UInt64(address.port) << 32 | UInt64(address.scope))
+        return max(1, UInt32(truncatingIfNeeded: hash.finish()))
+    }
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import HomaWire
+import Testing
+
+@testable import HomaCore
+
+/// At most once, for ever: whatever happens to addresses, servers and records.
+@Suite("Identity and at most once")
+struct IdentityTests {
+    static let elsewhere = PeerAddress(ipv4: 0x0A00_0063, port: 4001)
+    static let named = HeaderExtension(tag: 0xC0FF_EE00_0000_0001)
+    static let other = HeaderExtension(tag: 0xBAD0_0000_0000_0002)
+
+    @discardableResult
+    static func request(
+        _ host: LoneHost, id: UInt64 = 2, from address: PeerAddress = LoneHost.client,
+        as extensions: HeaderExtension = named, proof: UInt32 = 0
+    ) -> Disposition {
+        var extensions = extensions
+        if proof != 0 { extensions.marks.insert(.proof) }
+        let data = DataFields(messageLength: 100, incoming: 100, proof: proof, offset: 0, payloadLength: 100)
+        return host.receive(.data(data), id: id, from: address, extensions: extensions)
+    }
+
+    static func answer(_ host: LoneHost, id: UInt64 = 2, from address: PeerAddress = LoneHost.client) throws {
+        try host.respond(try #require(try host.requests().first).rpc, length: 100)
+        host.receive(.ack(AckFields()), id: id, from: address, extensions: Self.named)
+        _ = host.sent()
+    }
+
+    @Test("a client that moves is known again: what ran does not run a second time")
+    func moved() throws {
+        let host = try LoneHost()
+        Self.request(host)
+        try Self.answer(host)
+        #expect(Self.request(host, from: Self.elsewhere) == .dropped(.finishedBefore))
+        #expect(host.endpoint.statistics.peersMoved == 1 && host.endpoint.peerCount == 1)
+        #expect(Self.request(host, id: 4, from: Self.elsewhere) != .dropped(.finishedBefore))
+        host.endpoint.checkInvariants()
+    }
+
+    @Test("what runs while its client moves is answered at the new address")
+    func movedInService() throws {
+        let host = try LoneHost()
+        Self.request(host)
+        let request = try #require(try host.requests().first)
+        #expect(Self.request(host, from: Self.elsewhere) == .dropped(.duplicate))
+        try host.respond(request.rpc, length: 100)
+        #expect(host.sent().last?.peer == Self.elsewhere)
+    }
+
+    @Test("a client that moves to where we already call it as a server keeps its request, and our call goes on")
+    func movedToOurServer() throws {
+        let host = try LoneHost()
+        Self.request(host)
+        let request = try #require(try host.requests().first)
+        try host.call(length: 100, to: Self.elsewhere)
+        _ = host.sent()
+        #expect(Self.request(host, from: Self.elsewhere) == .dropped(.duplicate))
+        host.endpoint.checkInvariants()
+        host.data(0..<10, of: 10, id: 1001, from: Self.elsewhere)
+        #expect(host.endpoint.statistics.callsCompleted == 1)
+        try host.respond(request.rpc, length: 100)
+        #expect(host.sent().last?.peer == Self.elsewhere)
+        host.receive(.ack(AckFields()), id: 2, from: Self.elsewhere, extensions: Self.named)
+        #expect(host.endpoint.rpcCount == 0)
+        #expect(Self.request(host, from: Self.elsewhere) == .dropped(.finishedBefore))
+        host.endpoint.checkInvariants()
+    }
+
+    @Test("two clients that change places keep what is theirs")
+    func swapped() throws {
+        let host = try LoneHost()
+        Self.request(host)
+        Self.request(host, from: Self.elsewhere, as: Self.other)
+        #expect(Self.request(host, from: Self.elsewhere) == .dropped(.duplicate))
+        #expect(Self.request(host, as: Self.other) == .dropped(.duplicate))
+        host.endpoint.checkInvariants()
+        for request in try host.requests() { try host.respond(request.rpc, length: 100) }
+        let answers = host.sent().filter { $0.header.common.type == .data }
+        #expect(Set(answers.map(\.peer)) == [LoneHost.client, Self.elsewhere])
+    }
+
+    @Test("nobody speaks in a client's name without its identity, from its own address either")
+    func forged() throws {
+        let host = try LoneHost()
+        let first = DataFields(messageLength: 200, incoming: 200, offset: 0, payloadLength: 100)
+        let second = DataFields(messageLength: 200, incoming: 200, offset: 100, payloadLength: 100)
+        host.receive(.data(first), id: 2, extensions: Self.named)
+        // It is the beginning of another request, of somebody else.
+        host.receive(.data(second), id: 2, extensions: Self.other)
+        host.receive(.data(second), id: 2, extensions: .none)
+        #expect(try host.requests().isEmpty && host.endpoint.rpcCount == 3)
+        // Finished requests of others at the same address are not its own.
+        for id in stride(from: UInt64(1 << 40), to: 1 << 40 + 20, by: 2) {
+            Self.request(host, id: id, as: Self.other)
+            try Self.answer(host, id: id)
+        }
+        host.receive(.data(second), id: 2, extensions: Self.named)
+        #expect(try host.requests().map(\.id.clientSide.rawValue) == [2])
+        #expect(Self.request(host, id: 4) != .dropped(.finishedBefore))
+        host.endpoint.checkInvariants()
+    }
+
+    @Test("a client's late duplicates of a former life are known, and its new requests run")
+    func formerLife() throws {
+        let host = try LoneHost()
+        Self.request(host, id: 1 << 30, as: Self.other)
+        try Self.answer(host, id: 1 << 30)
+        for id in stride(from: UInt64(2), through: 20, by: 2) {
+            #expect(Self.request(host, id: id) != .dropped(.finishedBefore))
+            #expect(Self.request(host, id: 1 << 30, as: Self.other) == .dropped(.finishedBefore))
+        }
+    }
+
+    @Test("a server without a memory lets run what is shown to be wanted now, once")
+    func probation() throws {
+        var configuration = EndpointConfiguration.small
+        configuration.memoryProbation = .seconds(30)
+        let host = try LoneHost(configuration)
+        #expect(Self.request(host) == .dropped(.unprovenClient))
+        let answer = try #require(host.sent().first)
+        #expect(answer.summary == "RPC_UNKNOWN" && answer.header.common.extensions.memory == 0)
+        let token = answer.header.common.extensions.token
+        #expect(
+            Self.request(host, from: Self.elsewhere, proof: token) == .dropped(.unprovenClient),
+            "a token is for one address")
+        #expect(Self.request(host, proof: token &+ 1) == .dropped(.unprovenClient))
+        Self.request(host, proof: token)
+        try Self.answer(host)
+        #expect(Self.request(host, proof: token) == .dropped(.finishedBefore))
+        Self.request(host, id: 4)
+        #expect(try host.requests().count == 1, "a known client shows nothing more")
+        #expect(host.endpoint.peerCount == 1, "nothing is kept of who shows nothing")
+        host.pass(microseconds: 30_000_000)
+        Self.request(host, from: Self.elsewhere, as: Self.other)
+        #expect(try host.requests().count == 1)
+        #expect(Self.request(host, id: 6, from: Self.elsewhere, as: .none) != .dropped(.unprovenClient))
+    }
+
+    @Test("a client whose record had to make room is not taken for a new one")
+    func evicted() throws {
+        var configuration = EndpointConfiguration.small
+        configuration.maximumPeers = 16
+        configuration.peerIdleLimit = .zero
+        configuration.memoryProbation = .seconds(30)
+        let host = try LoneHost(configuration)
+        host.pass(microseconds: 40_000_000)
+        for number in 1...17 as ClosedRange<UInt64> {
+            host.pass(microseconds: 1000)
+            let address = PeerAddress(ipv4: 0x0A00_0100 + UInt32(number), port: 4000)
+            Self.request(host, from: address, as: HeaderExtension(tag: number))
+            try host.respond(try #require(try host.requests().first).rpc, length: 100)
+            host.receive(.ack(AckFields()), id: 2, from: address, extensions: HeaderExtension(tag: number))
+        }
+        _ = host.sent()
+        let first = PeerAddress(ipv4: 0x0A00_0101, port: 4000)
+        #expect(Self.request(host, from: first, as: HeaderExtension(tag: 1)) == .dropped(.unprovenClient))
+        let memory = try #require(host.sent().first?.header.common.extensions.memory)
+        #expect(memory <= 16_000_000, "of what the first client asked for until its end nothing is certain")
+        host.endpoint.checkInvariants()
+    }
+}
