@@ -68,7 +68,7 @@ extension Endpoint {
     }
 
     private mutating func issueGrants(at now: Instant) {
-        while let grant = granter.nextGrant(peers) {
+        while let grant = granter.nextGrant() {
             if grant.isForLost {
                 askForLost(grant)
                 continue

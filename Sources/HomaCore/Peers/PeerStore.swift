@@ -30,6 +30,7 @@ struct PeerStore: ~Copyable {
     var count: Int { records.count }
     /// Records from this one on were never used.
     var highWater: UInt32 { records.highWater }
+    var view: SlabView<Peer> { SlabView(records) }
     func isLive(_ index: UInt32) -> Bool { records.isLive(index) }
 
     func at(_ index: UInt32) -> UnsafeMutablePointer<Peer> { records[index] }
