@@ -17,7 +17,7 @@ extension Endpoint {
     /// Writes the packet to transmit now to `packet`, which need not be initialized. False when there is
     /// none, or the link has enough to do; then `packet` means nothing.
     public mutating func nextPacket(at now: Instant, into packet: UnsafeMutablePointer<OutgoingPacket>) -> Bool {
-        issueGrants(at: now)
+        if granter.isDue { issueGrants(at: now) }
         recentSender = RPCStore.none
         if !controlPackets.isEmpty {
             controlPackets.popFirst(into: packet)

@@ -41,7 +41,7 @@ struct Granter: ~Copyable {
     /// Bytes the oldest message has earned.
     private var oldestCredit = 0.0
     /// Something changed since grants were last worked out; `cursor` is the next rank to look at.
-    private var isDue = false
+    private(set) var isDue = false
     var cursor = 0
     /// What senders are told of unscheduled levels; here for the tails of messages.
     var cutoffs: InlineArray<8, UInt32>
