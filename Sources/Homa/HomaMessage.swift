@@ -48,9 +48,12 @@ public struct HomaMessage: Sendable {
     /// Calls `body` with each piece of the message in order: all are in place, and nothing is copied.
     /// Each span is valid only inside its call.
     public func withFragments<Failure: Error>(_ body: (RawSpan) throws(Failure) -> Void) throws(Failure) {
-        var offset = 0
+        // Nearly always all of it.
+        var piece = received.firstPiece
+        try body(piece.bytes)
+        var offset = piece.count
         while offset < count {
-            let piece = received.piece(at: offset)
+            piece = received.piece(at: offset)
             try body(piece.bytes)
             offset += piece.count
         }

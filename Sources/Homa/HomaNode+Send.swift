@@ -26,6 +26,8 @@ extension HomaNode {
         try await send(.buffer(message.storage), to: receiver, deadline: deadline)
     }
 
+    /// Part of its callers, see ``call(_:sending:deadline:)-(HomaAddress,MessageSource,_)``.
+    @inline(__always)
     nonisolated(nonsending) func send(
         _ message: MessageSource, to receiver: HomaAddress, deadline: Duration?
     ) async throws(HomaError) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// SipHash-2-4 of Aumasson and Bernstein (2012), over whole 64-bit words: a short hash that nobody can foretell who does
-/// not know the key. For what is told to others; tables use cheaper ones.
+/// SipHash-2-4 of Aumasson and Bernstein (2012), over whole 64-bit words: a short hash that nobody can foretell who
+/// does not know the key. For what is told to others; tables use cheaper ones.
 @frozen
 public struct SipHash: Sendable, BitwiseCopyable {
     private var v0, v1, v2, v3: UInt64

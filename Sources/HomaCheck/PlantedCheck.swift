@@ -83,7 +83,7 @@ public enum PlantedCheck {
         case .releasesTwice: .payloadOnce
         case .repeatsOnGrant: .boundedPackets
         case .marksForAll: .noMarksForKernels
-        case .believesFloor: .answersAfterHealing
+        case .refusesProof: .answersAfterHealing
         }
     }
 }

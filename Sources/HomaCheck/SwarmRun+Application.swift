@@ -236,8 +236,8 @@ extension SwarmRun {
         }
     }
 
-    /// A call that left before its server can have started, for all its client knows, may have reached the server's
-    /// former life: one that begins less than the time of a packet's way after a restart fails so.
+    /// A call that was asked about before its server started, for all its client knows, may have reached the server's
+    /// former life: so fails one that begins less than the time of a packet's way after a restart.
     private func mayHaveRun(_ call: CallRecord, _ failure: RPCFailure) -> Bool {
         guard failure == .peerRestarted else { return false }
         let server = hosts[call.operation.server]

@@ -8,12 +8,12 @@ public import HomaBase
 /// |------:|-------------------|-------------------------------------------------------------|
 /// | 0–1   | `sourcePort`      | sender's Homa port, 1…65535                                 |
 /// | 2–3   | `destinationPort` | receiver's Homa port, 1…65535                               |
-/// | 4–7   | sequence          | with extensions: their tag; else in DATA the offset of the payload, see ``DataFields``, and 0 in others |
+/// | 4–7   | sequence          | the tag of ``HeaderExtension``; without, the offset of DATA |
 /// | 8–10  | `extensions`      | ``HeaderExtension``; 0 from a kernel peer                   |
 /// | 11    | `type`            | ``PacketType``, 0x10…0x18                                   |
 /// | 12    | doff              | 0xE0 in DATA, 0x50 in all others; not read                  |
 /// | 13    | flags             | 6; not read                                                 |
-/// | 14–17 | window, checksum  | with extensions: the second half of their tag; else 0, and not read, as in HomaModule |
+/// | 14–17 | window, checksum  | the tag's second half; without extensions 0 and not read    |
 /// | 18–19 | urgent            | 0xB97D; not read                                            |
 /// | 20–27 | `senderID`        | the RPC as its sender knows it: even from a client, odd from a server, never 0 or 1 |
 ///

@@ -9,7 +9,7 @@ public import HomaBase
 /// | 0–27  | common                     | ``CommonHeader``; without extensions the sequence (4–7) repeats `offset` |
 /// | 28–31 | `messageLength`            | bytes in the whole message, 1…1 000 000                 |
 /// | 32–35 | `incoming`                 | bytes the sender will send without further grants, 0…`messageLength` |
-/// | 36–45 | `ack`, or `proof`          | ``AckRecord`` about another RPC, often empty; with the mark `proof` a token in bytes 36–39 |
+/// | 36–45 | `ack`, or `proof`          | ``AckRecord`` about another RPC, often empty; or a token (36–39) |
 /// | 46–47 | `cutoffVersion`            | newest CUTOFFS the sender has from the receiver; 0 = none |
 /// | 48    | `isRetransmission`         | 1 in an answer to RESEND, else 0                        |
 /// | 49    | flags                      | 0; not read                                             |

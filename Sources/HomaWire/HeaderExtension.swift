@@ -6,7 +6,7 @@
 /// |-----------:|-----------|-----------------------------------------------------------------------------|
 /// | 8          | `version` | 0 = no extensions; 1; 2 = also takes ``PacketBundle``s                      |
 /// | 9          | `marks`   | ``Marks``: remarks on this one packet                                       |
-/// | 4–7, 14–17 | `tag`     | from a client: its ``identity``. From a server: a ``token`` for whom it answers, and in RPC_UNKNOWN how long its ``memory`` is. 0 = not stated |
+/// | 4–7, 14–17 | `tag`     | who a client is (``identity``); what a server gives (``token``, ``memory``); 0 = not stated |
 ///
 /// Version 0 means that the others, and the extension fields of DATA, have no meaning: they are read as zero whatever
 /// the packet holds and not written, so a kernel peer never meets an extension. A version above the current one keeps
@@ -42,6 +42,9 @@ public struct HeaderExtension: Equatable, Sendable, BitwiseCopyable {
         /// With DATA of a request: the packet acknowledges nothing, but holds a token (``DataFields/proof``).
         @inlinable
         public static var proof: Marks { Marks(rawValue: 64) }
+        /// With RPC_UNKNOWN from a server: in answer to DATA that went for the first time.
+        @inlinable
+        public static var toFirst: Marks { Marks(rawValue: 128) }
         /// With BUSY from a server: it has the whole request, and its application works on it.
         @inlinable
         public static var inService: Marks { Marks(rawValue: 32) }
@@ -77,8 +80,8 @@ public struct HeaderExtension: Equatable, Sendable, BitwiseCopyable {
 
     /// A server's tag.
     ///
-    /// - Parameter memory: nanoseconds for which the server has remembered every request that ran; nil: not stated. Told
-    ///   in steps of 10 µs, rounded down, up to 11 hours.
+    /// - Parameter memory: nanoseconds for which the server has remembered every request that ran; nil: not stated.
+    ///   Told in steps of 10 µs, rounded down, up to 11 hours.
     @inlinable
     public static func tag(token: UInt32, memory: UInt64? = nil) -> UInt64 {
         UInt64(token) << 32 | (memory.map { min($0 / memoryStep + 1, UInt64(UInt32.max)) } ?? 0)
@@ -92,8 +95,8 @@ public struct HeaderExtension: Equatable, Sendable, BitwiseCopyable {
     @inlinable
     public var token: UInt32 { UInt32(truncatingIfNeeded: tag >> 32) }
 
-    /// In RPC_UNKNOWN of a server: nanoseconds for which it has remembered every request that ran. What it does not know
-    /// and was sent later than that has not run. Nil: not stated.
+    /// In RPC_UNKNOWN of a server: nanoseconds for which it has remembered every request that ran. What it does not
+    /// know and was sent later than that has not run. Nil: not stated.
     @inlinable
     public var memory: UInt64? {
         let stated = UInt32(truncatingIfNeeded: tag)
@@ -139,7 +142,7 @@ extension HeaderExtension: CustomStringConvertible {
 }
 
 extension HeaderExtension.Marks: CustomStringConvertible {
-    /// The names of the marks joined by `+`, unknown bits as one hexadecimal number; `none` for no mark.
+    /// The names of the marks joined by `+`; `none` for no mark.
     public var description: String {
         var names: [String] = []
         if contains(.requestDropped) { names.append("requestDropped") }
@@ -149,8 +152,7 @@ extension HeaderExtension.Marks: CustomStringConvertible {
         if contains(.noSuchPort) { names.append("noSuchPort") }
         if contains(.inService) { names.append("inService") }
         if contains(.proof) { names.append("proof") }
-        let unknown = rawValue & 0x80
-        if unknown != 0 { names.append("0x" + String(unknown, radix: 16)) }
+        if contains(.toFirst) { names.append("toFirst") }
         return names.isEmpty ? "none" : names.joined(separator: "+")
     }
 }

@@ -57,9 +57,9 @@ struct HeaderExtensionTests {
     @Test("each mark has its own bit")
     func marks() {
         let marks: [HeaderExtension.Marks] = [
-            .requestDropped, .requestStale, .oneWay, .incast, .noSuchPort, .inService, .proof,
+            .requestDropped, .requestStale, .oneWay, .incast, .noSuchPort, .inService, .proof, .toFirst,
         ]
-        #expect(marks.map(\.rawValue) == [1, 2, 4, 8, 16, 32, 64])
+        #expect(marks.map(\.rawValue) == [1, 2, 4, 8, 16, 32, 64, 128])
     }
 
     @Test("the description names what is there")
@@ -69,7 +69,7 @@ struct HeaderExtensionTests {
         #expect(
             HeaderExtension(marks: [.requestDropped, .incast], tag: 0x7F).description
                 == "extensions v2 marks requestDropped+incast tag 0x7f")
-        #expect(HeaderExtension.Marks(rawValue: 0x86).description == "requestStale+oneWay+0x80")
+        #expect(HeaderExtension.Marks(rawValue: 0x86).description == "requestStale+oneWay+toFirst")
         #expect(HeaderExtension.Marks().description == "none")
     }
 }

@@ -69,8 +69,8 @@ struct CanaryTests {
     func size() {
         #expect(Rules.size(file(String(repeating: "x", count: 121))).count == 1)
         #expect(Rules.size(file(String(repeating: "…", count: 120))).isEmpty)
-        #expect(Rules.size(file(String(repeating: "x\n", count: 501))).count == 1)
-        #expect(Rules.size(file(String(repeating: "x\n", count: 500))).isEmpty)
+        #expect(Rules.size(file(String(repeating: "x\n", count: 901))).count == 1)
+        #expect(Rules.size(file(String(repeating: "x\n", count: 900))).isEmpty)
     }
 
     @Test("remarks about unfinished work are found")

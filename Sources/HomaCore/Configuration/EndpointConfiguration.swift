@@ -179,7 +179,8 @@ public struct EndpointConfiguration: Equatable, Sendable {
     public var finishedMemory = 65_536
     /// For so long after this host has started, or has given up what it knew of a client, requests of unknown clients
     /// must show that they are wanted now, which costs each client one round trip: longer than a packet can be on its
-    /// way, and than a client sends a request again that its server never answered. Zero: never, and what ran before it started may run again.
+    /// way, and than a client sends a request again that its server never answered. Zero: never, and what ran before it
+    /// started may run again.
     public var memoryProbation: Duration = .seconds(30)
     /// A peer without our extensions that was silent this long may start its ids afresh (it restarted).
     public var peerRestartSilence: Duration = .seconds(1)

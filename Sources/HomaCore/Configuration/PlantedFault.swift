@@ -36,8 +36,8 @@ public enum PlantedFault: String, CaseIterable, Sendable, BitwiseCopyable {
     case repeatsOnGrant
     /// What only peers with extensions understand is sent to all.
     case marksForAll
-    /// Whatever a packet states about finished calls is believed.
-    case believesFloor
+    /// Nobody can show that a request is wanted now.
+    case refusesProof
 }
 
 @_spi(Testing)

@@ -4,6 +4,8 @@ import HomaBase
 import HomaWire
 
 /// The configuration in the form the hot paths want: plain integers, derived values worked out once.
+///
+/// Its functions are always part of their callers: to be called, all 400 bytes would be copied each time.
 struct Tuning: BitwiseCopyable {
     let maximumSegment: UInt32
     let defaultSegment: UInt32
@@ -152,6 +154,7 @@ struct Tuning: BitwiseCopyable {
 
     /// Bytes that may be granted ahead of what has arrived when `active` messages are granted to, and `incoming` bytes
     /// may be on their way in all.
+    @inline(__always)
     func window(active: Int, incoming: Int) -> Int {
         fixedWindow ?? incoming / (active + 1)
     }
@@ -159,6 +162,7 @@ struct Tuning: BitwiseCopyable {
     /// How long a message of several packets may take behind as many others as are granted to at once, on a link of
     /// which nothing is known: 40 Mb/s. Its receiver asks for what is missing of it once one packet of it has come; so
     /// nothing is lost while its sender waits that long before it asks.
+    @inline(__always)
     func slowTime(of bytes: UInt32) -> UInt64 {
         guard adaptsTimers, bytes > defaultSegment else { return 0 }
         let rate = linkRate ?? .megabitsPerSecond(40)
@@ -167,6 +171,7 @@ struct Tuning: BitwiseCopyable {
 
     /// How much of a message of `length` goes out without a grant, in packets of `segment` bytes, to a peer that gets
     /// `unscheduled` bytes of a message so.
+    @inline(__always)
     func unscheduledLimit(length: UInt32, segment: UInt32, unscheduled: UInt32) -> UInt32 {
         guard roundsUnscheduled else { return min(length, unscheduled) }
         return min(length, (unscheduled + segment - 1) / segment * segment)

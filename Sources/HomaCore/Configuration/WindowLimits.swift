@@ -36,6 +36,7 @@ extension Tuning {
     private static var unknownRoundTrip: UInt64 { 540_000 }
 
     /// For peers with this round trip, in nanoseconds; nil: not known.
+    @inline(__always)
     func limits(roundTrip: UInt64?) -> WindowLimits {
         guard adaptsWindows, let roundTrip else {
             return WindowLimits(incoming: maximumIncoming, increment: grantIncrement, oldest: oldestGrantBytes)
@@ -53,6 +54,7 @@ extension Tuning {
     }
 
     /// Bytes of each message that go to a peer with this round trip without a grant; nil: not known.
+    @inline(__always)
     func unscheduledBytes(roundTrip: UInt64?) -> UInt32 {
         guard adaptsWindows, linkRate != nil, let roundTrip else { return unscheduledBytes }
         let inFlight = bytes(in: roundTrip + Self.hostTime)
@@ -62,6 +64,7 @@ extension Tuning {
     /// Bytes that may be under way to a peer with this round trip beside those that are for a near one: messages of
     /// which all is sent, while the word that they have arrived is on its way back. A peer is taken for far until its
     /// round trip is known.
+    @inline(__always)
     func bytesForDistance(roundTrip: UInt64?) -> UInt32 {
         guard adaptsWindows else { return 0 }
         // What hosts take is no distance.
@@ -71,17 +74,21 @@ extension Tuning {
 
     /// Whether a first grant comes later than the unscheduled bytes last. Then a message must be announced while the
     /// one before it is still being sent, or else the link idles between them.
+    @inline(__always)
     func isFar(roundTrip: UInt64?, unscheduled: UInt32) -> Bool {
         guard adaptsWindows, let roundTrip else { return false }
         return bytes(in: roundTrip) > Int(unscheduled)
     }
 
     /// How long the link takes for so many bytes.
+    @inline(__always)
     func nanoseconds(forBytes count: Int) -> UInt64 { assumedRate.nanoseconds(forBytes: count) }
 
+    @inline(__always)
     private var assumedRate: BitRate { linkRate ?? .gigabitsPerSecond(10) }
 
     /// What the link carries in a time; at most what a window may ever be.
+    @inline(__always)
     private func bytes(in nanoseconds: UInt64) -> Int {
         Int(min(Double(assumedRate.bitsPerSecond) / 8e9 * Double(nanoseconds), Double(1 << 32)))
     }

@@ -27,15 +27,22 @@ extension Endpoint {
 
     private mutating func limits(for peer: UnsafeMutablePointer<Peer>) -> CallAdmission.Limits {
         var limits = admissionLimits
-        let more = tuning.bytesForDistance(roundTrip: peer.pointee.knownRoundTrip) / UInt32(shardCount)
-        limits.bytes = UInt32(clamping: UInt64(limits.bytes) + UInt64(more))
+        limits.bytes = peer.pointee.bytesUnderWay
         return limits
     }
 
+    /// Works out how many bytes may be under way to the peer: when it is new, and when its round trip changes.
+    mutating func reviseBytesUnderWay(_ peer: UnsafeMutablePointer<Peer>) {
+        let more = tuning.bytesForDistance(roundTrip: peer.pointee.knownRoundTrip) / UInt32(shardCount)
+        peer.pointee.bytesUnderWay = UInt32(clamping: UInt64(admissionLimits.bytes) + UInt64(more))
+    }
+
     private mutating func admit(_ slot: UInt32, at now: Instant) {
-        record(.admitted, slot, rpcs.at(slot).pointee.admissionBytes, at: now)
-        rpcs.at(slot).pointee.admission = .admitted
-        peer(of: slot).pointee.admission.admit(rpcs.at(slot).pointee.admissionBytes, admissionLimits)
+        let rpc = rpcs.at(slot)
+        record(.admitted, slot, rpc.pointee.admissionBytes, at: now)
+        rpc.pointee.admission = .admitted
+        peers.at(rpc.pointee.peer).pointee.admission.admit(
+            rpc.pointee.admissionBytes, oldestEarning: admissionLimits.oldestEarning)
     }
 
     /// A call of ours, or a one-way message, is over: others may begin.

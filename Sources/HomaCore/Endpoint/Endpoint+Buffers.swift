@@ -23,17 +23,18 @@ extension Endpoint {
     }
 
     private mutating func takeBuffers(_ slot: UInt32, _ data: DataFields, at now: Instant) {
-        guard let pool else { return holdBuffers(slot, BufferLease(slot: 0, generation: 0)) }
-        if !waiting.mustWait(length: Int(data.messageLength)),
-            let lease = pool.allocate(Int(data.messageLength), shard: shard, at: now)
+        guard let pool = uncountedPool else { return holdBuffers(slot, BufferLease(slot: 0, generation: 0)) }
+        let length = Int(data.messageLength)
+        if !waiting.mustWait(length: length),
+            let lease = pool._withUnsafeGuaranteedRef({ $0.allocate(length, shard: shard, at: now) })
         {
-            if waiting.count > 0 { waiting.overtook(length: Int(data.messageLength)) }
+            if waiting.count > 0 { waiting.overtook(length: length) }
             holdBuffers(slot, lease)
         } else {
             counters.bufferStalls += 1
             rpcs.at(slot).pointee.incoming.buffers = .waiting
-            waiting.insert(slot, length: Int(data.messageLength))
-            pool.setWaiting(waiting.count, shard: shard)
+            waiting.insert(slot, length: length)
+            pool._withUnsafeGuaranteedRef { $0.setWaiting(waiting.count, shard: shard) }
             // Space may have come back between the attempt and the notice that somebody waits.
             buffersReturned(at: now)
         }
@@ -42,7 +43,7 @@ extension Endpoint {
     private mutating func holdBuffers(_ slot: UInt32, _ lease: BufferLease) {
         rpcs.at(slot).pointee.incoming.lease = lease
         rpcs.at(slot).pointee.incoming.buffers = .held
-        granter.begin(slot, peers)
+        granter.begin(slot)
     }
 
     /// Whether the message is short enough ever to be held, and a packet of it lies in at most two places.
@@ -69,12 +70,12 @@ extension Endpoint {
 
     /// Where bytes from `offset` on belong.
     mutating func placement(_ lease: BufferLease, offset: UInt32, length: UInt32) -> Placement {
-        guard let pool else { return Placement(regionOffset: 0, byteCount: Int(length)) }
-        let first = pool.piece(of: lease, at: Int(offset))
+        guard let pool = uncountedPool else { return Placement(regionOffset: 0, byteCount: Int(length)) }
+        let first = pool._withUnsafeGuaranteedRef { $0.piece(of: lease, at: Int(offset)) }
         if first.byteCount >= Int(length) {
             return Placement(regionOffset: first.regionOffset, byteCount: Int(length))
         }
-        var second = pool.piece(of: lease, at: Int(offset) + first.byteCount)
+        var second = pool._withUnsafeGuaranteedRef { $0.piece(of: lease, at: Int(offset) + first.byteCount) }
         if hasPlanted(.storesAside) { second.regionOffset -= min(8, second.regionOffset) }
         return Placement(
             regionOffset: first.regionOffset, byteCount: first.byteCount, secondRegionOffset: second.regionOffset,

@@ -123,22 +123,22 @@ extension Endpoint {
         }
     }
 
+    /// Field by field, in the record of an RPC that has not sent anything: a message made elsewhere would be copied.
     private mutating func startSending(_ slot: UInt32, length: UInt32, payload: UInt64, at now: Instant) {
-        let peer = peer(of: slot)
+        let rpc = rpcs.at(slot)
+        let peer = peers.at(rpc.pointee.peer)
         widenIfDue(peer, at: now)
-        var message = OutgoingMessage()
-        message.payload = payload
-        message.length = length
-        message.segment = peer.pointee.segment
+        let segment = peer.pointee.segment
         let unscheduled = unscheduledBytes(to: peer)
-        message.unscheduled = tuning.unscheduledLimit(
-            length: length, segment: message.segment, unscheduled: unscheduled)
-        message.announcesItself =
-            length > message.unscheduled
-            && tuning.isFar(roundTrip: peer.pointee.knownRoundTrip, unscheduled: unscheduled)
-        message.granted = message.unscheduled
-        message.unscheduledPriority = peer.pointee.unscheduledPriority(length: length)
-        rpcs.at(slot).pointee.outgoing = message
-        sendQueue.set(slot, remaining: message.rank, birth: rpcs.at(slot).pointee.birth)
+        let limit = tuning.unscheduledLimit(length: length, segment: segment, unscheduled: unscheduled)
+        rpc.pointee.outgoing.payload = payload
+        rpc.pointee.outgoing.length = length
+        rpc.pointee.outgoing.segment = segment
+        rpc.pointee.outgoing.unscheduled = limit
+        rpc.pointee.outgoing.announcesItself =
+            length > limit && tuning.isFar(roundTrip: peer.pointee.knownRoundTrip, unscheduled: unscheduled)
+        rpc.pointee.outgoing.granted = limit
+        rpc.pointee.outgoing.unscheduledPriority = peer.pointee.unscheduledPriority(length: length)
+        sendQueue.set(slot, remaining: rpc.pointee.outgoing.rank, birth: rpc.pointee.birth)
     }
 }

@@ -19,7 +19,9 @@ extension Endpoint {
         var client = client(of: header, peer: known)
         if client == nil, mayBeFromBefore(header, data, address, at: now) {
             // One word for a request is enough.
-            if data.offset == 0 { replyUnknown(to: header, from: address, peer: known, at: now) }
+            if data.offset == 0 {
+                replyUnknown(to: header, from: address, peer: known, isFirst: !data.isRetransmission, at: now)
+            }
             return .dropped(.unprovenClient)
         }
         guard let peer = findOrAddPeer(address, at: now) else { return .dropped(.tooManyPeers) }
@@ -83,11 +85,11 @@ extension Endpoint {
             return .dropped(.noBuffers)
         }
         if data.payloadLength == 0 { return acceptProbe(slot, data, at: now) }
-        granter.willReceive(slot, peers)
+        granter.willReceive(slot)
         let range = data.offset..<data.offset + data.payloadLength
         let arrival = ranges.arrive(range, in: &rpc.pointee.incoming, maximumGaps: tuning.maximumGaps)
         guard case .new(let bytes) = arrival else {
-            granter.didReceive(slot, bytes: 0, peers)
+            granter.didReceive(slot, bytes: 0)
             if case .tooManyGaps = arrival { return .dropped(.tooManyGaps) }
             return .dropped(.duplicate)
         }
@@ -102,17 +104,9 @@ extension Endpoint {
         if rpc.pointee.incoming.isComplete {
             complete(slot, at: now)
         } else {
-            granter.didReceive(slot, bytes: bytes, peers)
+            granter.didReceive(slot, bytes: bytes)
         }
         return .store(place)
-    }
-
-    /// Bytes of a message have come for the first time.
-    @inline(__always)
-    mutating func noteArrival(_ slot: UInt32, bytes: UInt32) {
-        counters.bytesReceived += UInt64(bytes)
-        peers.at(rpcs.at(slot).pointee.peer).pointee.arrived &+= bytes
-        noteAhead(slot)
     }
 
     /// The next question about the message is due when nothing more has come for long.
@@ -130,7 +124,7 @@ extension Endpoint {
     /// Every byte is here, or will be as soon as the driver has stored the present packet.
     private mutating func complete(_ slot: UInt32, at now: Instant) {
         let rpc = rpcs.at(slot)
-        granter.end(slot, peers)
+        granter.end(slot)
         rpc.pointee.incoming.buffers = .none
         peer(of: slot).pointee.isProven = true
         if rpc.pointee.isClient {

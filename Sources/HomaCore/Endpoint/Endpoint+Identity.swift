@@ -7,13 +7,13 @@ import HomaWire
 /// not know a request.
 ///
 /// A client states 64 random bits with every packet: they, not its address, say whose request it is. So a
-/// client that moves is known again, and its requests do not run a second time; nobody who does not hear it can speak in
-/// its name. What has run is remembered in the client's record (``Client``).
+/// client that moves is known again, and its requests do not run a second time; nobody who does not hear it can speak
+/// in its name. What has run is remembered in the client's record (``Client``).
 ///
 /// A server that cannot remember, since it has started or given up records, says how long its memory is. A client whose
-/// request left before that fails, as it may have run; any other sends it again, with the token that shows that it wants
-/// the request now: so no late duplicate of a former life runs. A server asks for the token for some time after its
-/// memory began (`memoryProbation`), as long as such duplicates may come.
+/// request left before that fails, as it may have run; any other sends it again, with the token that shows that it
+/// wants the request now: so no late duplicate of a former life runs. A server asks for the token for some time after
+/// its memory began (`memoryProbation`), as long as such duplicates may come.
 ///
 /// A client without extensions is known by its address, and begins a new life as `mayHaveRestarted` tells.
 extension Endpoint {
@@ -153,7 +153,7 @@ extension Endpoint {
         guard Self.isNamed(header), now.nanoseconds(since: clients.completeSince) < tuning.memoryProbation else {
             return false
         }
-        return data.proof == 0 || data.proof != life.token(for: address)
+        return data.proof == 0 || data.proof != life.token(for: address) || hasPlanted(.refusesProof)
     }
 
     /// Whether the request ran before, or must be taken to have.
@@ -164,7 +164,6 @@ extension Endpoint {
         let record = clients.at(client)
         if header.extensions.version > 0, let floor = data.oldestUnfinishedID(for: header.senderID) {
             record.pointee.finished.noteStatedFloor(floor)
-            if hasPlanted(.believesFloor) { record.pointee.finished.raiseFloor(to: floor) }
         }
         // Kernel clients begin their identifiers at 2 again after a restart, and cannot tell us. One that asked for
         // nothing for a while, and then with an identifier far below its last, has restarted: no duplicate comes as
@@ -192,8 +191,12 @@ extension Endpoint {
     }
 
     /// RPC_UNKNOWN: a client then sends its request again, so one that must not run again is told to give up instead.
-    mutating func replyUnknown(to header: CommonHeader, from address: PeerAddress, peer: UInt32?, at now: Instant) {
-        var marks: HeaderExtension.Marks = []
+    ///
+    /// - Parameter isFirst: in answer to DATA that went for the first time.
+    mutating func replyUnknown(
+        to header: CommonHeader, from address: PeerAddress, peer: UInt32?, isFirst: Bool = false, at now: Instant
+    ) {
+        var marks: HeaderExtension.Marks = isFirst && header.extensions.version > 0 ? .toFirst : []
         if !header.senderID.isServerSide, header.extensions.version > 0, let client = client(of: header, peer: peer),
             clients.at(client).pointee.finished.isFinished(header.senderID)
         {
@@ -234,7 +237,7 @@ extension Endpoint {
         }
         guard rpc.pointee.state == .outgoing else { return .dropped(.wrongState) }
         if let memory = extensions.memory, rpc.pointee.outgoing.isFullySent,
-            now.nanoseconds(since: rpc.pointee.outgoing.begunAt) > memory, !hasPlanted(.ignoresRestart)
+            wasAskedBeyond(memory, extensions.marks, slot), !hasPlanted(.ignoresRestart)
         {
             failCall(slot, .peerRestarted, at: now)
             return .consumed
@@ -247,6 +250,15 @@ extension Endpoint {
             requeue(slot)
         }
         return .consumed
+    }
+
+    /// Whether the call was older than the server's memory when the question left to which that was the answer. How
+    /// long either was on its way does not matter, as no server starts anew in so short a time.
+    private mutating func wasAskedBeyond(_ memory: UInt64, _ marks: HeaderExtension.Marks, _ slot: UInt32) -> Bool {
+        let rpc = rpcs.at(slot)
+        let first = rpc.pointee.lastProgress
+        let last = marks.contains(.toFirst) ? first : max(first, rpc.pointee.lastAsked)
+        return last.nanoseconds(since: rpc.pointee.outgoing.begunAt) > memory
     }
 
     /// The client has given the call up: nobody waits for the response.

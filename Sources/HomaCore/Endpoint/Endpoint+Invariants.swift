@@ -85,7 +85,8 @@ extension Endpoint {
     /// One RPC: it has an owner of its next step, and its state fits what it holds.
     private mutating func check(_ slot: UInt32) {
         let rpc = rpcs.at(slot).pointee
-        // Only the application can end what it works on. A message that is forgotten once it has left waits for that alone.
+        // Only the application can end what it works on. A message that is forgotten once it has left waits for that
+        // alone.
         let isForgotten = rpc.kind != .call && sendQueue.contains(slot)
         precondition(
             timers.contains(slot) == (rpc.state != .inService) || isForgotten, "an RPC in \(rpc.state) has no next step"

@@ -7,7 +7,8 @@ import HomaWire
 ///
 /// A host is dead when it has been silent for the timeout *and* has left a dozen probes unanswered, sent one after the
 /// other. Silence alone proves nothing: on a way that loses a fifth of all packets each way a probe or its answer is
-/// lost in 36 % of all cases, so that four probes remain without an answer once in 60 times, and twelve once in 200 000.
+/// lost in 36 % of all cases, so that four probes remain without an answer once in 60 times, and twelve once in 200
+/// 000.
 struct Liveness: BitwiseCopyable {
     /// When anything came from it.
     private(set) var lastHeard: Instant
@@ -71,8 +72,8 @@ extension Endpoint {
         return peer(of: slot).pointee.liveness.isDead(at: now, timeout: tuning.timeout)
     }
 
-    /// Whether a host that must not be asked has been silent for so long that it is taken for dead without: it may grant
-    /// slowly.
+    /// Whether a host that must not be asked has been silent for so long that it is taken for dead without: it may
+    /// grant slowly.
     mutating func isSilent(_ slot: UInt32, at now: Instant) -> Bool {
         let heard = max(peer(of: slot).pointee.liveness.lastHeard, rpcs.at(slot).pointee.lastHeard)
         return now.nanoseconds(since: heard) >= tuning.timeout * 10

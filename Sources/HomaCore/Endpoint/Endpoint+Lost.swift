@@ -37,9 +37,9 @@ extension Endpoint {
     mutating func acceptProbe(_ slot: UInt32, _ data: DataFields, at now: Instant) -> Disposition {
         let rpc = rpcs.at(slot)
         rpc.pointee.lastHeard = now
-        granter.willReceive(slot, peers)
-        granter.hear(slot, peers)
-        defer { granter.didReceive(slot, bytes: 0, peers) }
+        granter.willReceive(slot)
+        granter.hear(slot)
+        defer { granter.didReceive(slot, bytes: 0) }
         let arrival = ranges.arrive(
             data.offset..<data.offset, in: &rpc.pointee.incoming, maximumGaps: tuning.maximumGaps)
         if case .tooManyGaps = arrival { return .dropped(.tooManyGaps) }
@@ -55,7 +55,7 @@ extension Endpoint {
         let message = rpcs.at(slot).pointee.incoming
         granter.lose(
             slot, bytes: ranges.bytes(from: message.askedEnd, to: message.lostEnd, of: message.gaps),
-            missing: ranges.bytes(from: 0, to: message.lostEnd, of: message.gaps), peers)
+            missing: ranges.bytes(from: 0, to: message.lostEnd, of: message.gaps))
     }
 
     /// Asks for lost bytes as far as the granter allows; for all of it in several steps, one for each gap.
@@ -63,11 +63,11 @@ extension Endpoint {
         let rpc = rpcs.at(grant.slot)
         let message = rpc.pointee.incoming
         guard let gap = ranges.first(from: message.askedEnd, to: message.lostEnd, of: message.gaps) else {
-            return granter.lose(grant.slot, bytes: 0, missing: 0, peers)
+            return granter.lose(grant.slot, bytes: 0, missing: 0)
         }
         let end = min(gap.upperBound, gap.lowerBound + grant.offset)
         rpc.pointee.incoming.askedEnd = end
-        granter.asked(grant.slot, bytes: end - gap.lowerBound, peers)
+        granter.asked(grant.slot, bytes: end - gap.lowerBound)
         sendResend(grant.slot, offset: gap.lowerBound, length: Int32(end - gap.lowerBound), priority: grant.priority)
     }
 
@@ -76,7 +76,7 @@ extension Endpoint {
         let rpc = rpcs.at(slot)
         rpc.pointee.incoming.askedEnd = max(rpc.pointee.incoming.askedEnd, rpc.pointee.incoming.end)
         let missing = rpc.pointee.incoming.missing
-        if missing > 0 { granter.lose(slot, bytes: 0, missing: missing, peers) }
+        if missing > 0 { granter.lose(slot, bytes: 0, missing: missing) }
     }
 }
 

@@ -34,7 +34,7 @@ extension Endpoint {
             now.nanoseconds(since: rpc.pointee.incoming.paceSince) >= patience(slot)
         else { return }
         if !rpc.pointee.incoming.keepsPace {
-            granter.stall(slot, peers)
+            granter.stall(slot)
             endUnscheduled(slot)
         }
         rpc.pointee.incoming.paceSince = now
@@ -86,25 +86,41 @@ extension Endpoint {
             && since * tuning.timeout * 8 >= ahead * silence
     }
 
+    /// Bytes of an arriving message have come for the first time.
+    @inline(__always)
+    mutating func noteArrival(_ slot: UInt32, bytes: UInt32) {
+        let rpc = rpcs.at(slot)
+        let peer = peers.at(rpc.pointee.peer)
+        let (arrived, ahead) = (peer.pointee.arrived &+ bytes, Self.bytesAhead(peer))
+        counters.bytesReceived += UInt64(bytes)
+        peer.pointee.arrived = arrived
+        rpc.pointee.incoming.peerArrived = arrived
+        rpc.pointee.incoming.ahead = ahead
+    }
+
     /// From now on the RPC's peer has as much to deliver as is on its way before it is late with what is missing.
     @inline(__always)
     mutating func noteAhead(_ slot: UInt32) {
-        let bytes = bytesAhead(slot)
-        rpcs.at(slot).pointee.incoming.peerArrived = peer(of: slot).pointee.arrived
-        rpcs.at(slot).pointee.incoming.ahead = bytes
+        let rpc = rpcs.at(slot)
+        let (arrived, ahead) = (peers.at(rpc.pointee.peer).pointee.arrived, bytesAhead(slot))
+        rpc.pointee.incoming.peerArrived = arrived
+        rpc.pointee.incoming.ahead = ahead
     }
 
-    /// Twice what is known to be on its way from the RPC's peer: messages that have not begun to arrive may be as much
-    /// again. While a call waits for its response, others do so as well, and nobody knows how much they bring.
+    /// What the RPC's peer may have to deliver. While a call waits for its response, others do so as well, and nobody
+    /// knows how much they bring.
     @inline(__always)
     private mutating func bytesAhead(_ slot: UInt32) -> UInt32 {
-        let peer = peer(of: slot)
-        let known = peer.pointee.incoming
-        guard rpcs.at(slot).pointee.state == .outgoing else { return 2 &* known }
-        return UInt32(
-            clamping: 2
-                * (UInt64(known) + UInt64(peer.pointee.admission.unfinished) * UInt64(peer.pointee.usualUnscheduled)))
+        let rpc = rpcs.at(slot)
+        let peer = peers.at(rpc.pointee.peer)
+        guard rpc.pointee.state == .outgoing else { return Self.bytesAhead(peer) }
+        let unknown = UInt64(peer.pointee.admission.unfinished) * UInt64(peer.pointee.usualUnscheduled)
+        return UInt32(clamping: 2 * (UInt64(peer.pointee.incoming) + unknown))
     }
+
+    /// Twice what is known to be on its way from a peer: messages that have not begun to arrive may be as much again.
+    @inline(__always)
+    private static func bytesAhead(_ peer: UnsafeMutablePointer<Peer>) -> UInt32 { 2 &* peer.pointee.incoming }
 
     /// A response begins to arrive, of which so many bytes come without a grant.
     mutating func noteUsual(_ slot: UInt32, _ bytes: UInt32) {

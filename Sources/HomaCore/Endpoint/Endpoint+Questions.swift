@@ -60,6 +60,7 @@ extension Endpoint {
         let rpc = rpcs.at(slot)
         // The answer comes behind what is on its way by now.
         noteAhead(slot)
+        rpc.pointee.lastAsked = now
         var isSaid = true
         if rpc.pointee.state == .outgoing, !rpc.pointee.isClient {
             sendControl(.needAck, for: slot)

@@ -127,7 +127,8 @@ extension Endpoint {
     ) -> Disposition {
         switch header.body {
         case .resend:
-            // A server that has moved asks for what we have under its former address: unknown is the server, not the RPC.
+            // A server that has moved asks for what we have under its former address: unknown is the server, not the
+            // RPC.
             if peer == nil, isOfThisLife(header.common.senderID) { return .dropped(.unknownPeer) }
             if let peer { forgetFormerLife(header.common, of: peer, at: now) }
             replyUnknown(to: header.common, from: address, peer: peer, at: now)

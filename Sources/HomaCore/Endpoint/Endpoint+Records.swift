@@ -20,8 +20,9 @@ extension Endpoint {
                 address, segment: tuning.defaultSegment, questionLimit: tuning.questionsPerPeer,
                 idleLimit: tuning.peerIdleLimit, at: now)
         else { return nil }
+        let peer = peers.at(added.index)
+        reviseBytesUnderWay(peer)
         if tuning.assumesPeersAlike {
-            let peer = peers.at(added.index)
             peer.pointee.extensionVersion = HeaderExtension.currentVersion
             peer.pointee.cutoffs = tuning.cutoffs.cutoffs
             peer.pointee.cutoffs[0] = .max
@@ -107,7 +108,7 @@ extension Endpoint {
             // It may have been its turn, with the others waiting for its sake.
             buffersReturned(at: now)
         case .held:
-            granter.end(slot, peers)
+            granter.end(slot)
             let lease = rpc.pointee.incoming.lease
             rpc.pointee.incoming.buffers = .none
             if !hasPlanted(.keepsLease) { returnLease(lease) }

@@ -36,6 +36,8 @@ extension Endpoint {
         let peer = peer(of: slot)
         let before = peer.pointee.roundTrip.value
         peer.pointee.roundTrip.note(time, at: now)
-        if peer.pointee.roundTrip.value != before, peer.pointee.activeGrants > 0 { granter.reviseLimits(peers) }
+        guard peer.pointee.roundTrip.value != before else { return }
+        reviseBytesUnderWay(peer)
+        if peer.pointee.activeGrants > 0 { granter.reviseLimits() }
     }
 }

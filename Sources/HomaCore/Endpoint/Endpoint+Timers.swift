@@ -64,7 +64,7 @@ extension Endpoint {
             return armTimer(slot, at: now.advanced(byNanoseconds: tuning.resendAfter))
         }
         if rpc.pointee.state == .incoming {
-            granter.stall(slot, peers)
+            granter.stall(slot)
             endUnscheduled(slot)
         }
         question(slot, at: now)

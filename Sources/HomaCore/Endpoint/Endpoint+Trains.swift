@@ -69,14 +69,14 @@ extension Endpoint {
         var last = first
         last.offset = end + UInt32(taken - 1) * first.payloadLength
         let range = end..<last.offset + last.payloadLength
-        granter.willReceive(slot, peers)
+        granter.willReceive(slot)
         _ = ranges.arrive(range, in: &rpc.pointee.incoming, maximumGaps: tuning.maximumGaps)
         counters.packetsReceived[0] += UInt64(taken)
         record(.received, slot, detail: PacketType.data.rawValue, range.lowerBound, UInt32(range.count), at: now)
         noteArrival(slot, bytes: UInt32(range.count))
         noteData(slot, last, at: now)
         noteUnscheduledData(slot)
-        granter.didReceive(slot, bytes: UInt32(range.count), peers)
+        granter.didReceive(slot, bytes: UInt32(range.count))
         return Followers(count: taken, lease: rpc.pointee.incoming.lease)
     }
 }

@@ -17,7 +17,7 @@ extension Endpoint {
     /// Writes the packet to transmit now to `packet`, which need not be initialized. False when there is
     /// none, or the link has enough to do; then `packet` means nothing.
     public mutating func nextPacket(at now: Instant, into packet: UnsafeMutablePointer<OutgoingPacket>) -> Bool {
-        issueGrants(at: now)
+        if granter.isDue { issueGrants(at: now) }
         recentSender = RPCStore.none
         if !controlPackets.isEmpty {
             controlPackets.popFirst(into: packet)
@@ -68,7 +68,7 @@ extension Endpoint {
     }
 
     private mutating func issueGrants(at now: Instant) {
-        while let grant = granter.nextGrant(peers) {
+        while let grant = granter.nextGrant() {
             if grant.isForLost {
                 askForLost(grant)
                 continue
@@ -149,6 +149,7 @@ extension Endpoint {
         let whole = rpc.pointee.outgoing.packet(startingAt: again.lowerBound, atMost: mostPayload(slot))
         let range = whole.lowerBound..<min(whole.upperBound, again.upperBound)
         ranges.consumeFirst(UInt32(range.count), of: &rpc.pointee.outgoing.resends)
+        rpc.pointee.lastAsked = now
         counters.packetsResent += 1
         counters.bytesResent += UInt64(range.count)
         return Segment(

@@ -21,6 +21,8 @@ public struct Endpoint: ~Copyable {
     let tuning: Tuning
     /// Nil for an ideal host, whose memory is unlimited.
     let pool: BufferPool?
+    /// The same for what is asked for each packet: `pool` keeps it, and so references to it need not be counted.
+    let uncountedPool: Unmanaged<BufferPool>?
     let shard: Int
     /// Shards of the host; identifiers say which one an RPC belongs to.
     let shardCount: Int
@@ -93,6 +95,7 @@ public struct Endpoint: ~Copyable {
         let tuning = Tuning(configuration)
         self.tuning = tuning
         self.pool = pool
+        uncountedPool = pool.map { Unmanaged.passUnretained($0) }
         self.shard = shard
         shardCount = shards
         admissionLimits = tuning.admission.part(of: shards)
@@ -101,12 +104,14 @@ public struct Endpoint: ~Copyable {
         longestMessage = tuning.maximumMessage
         longestPayload = pool.map { UInt32($0.configuration.bpageSize) } ?? .max
         let rpcs = RPCStore(capacity: configuration.maximumRPCs, seed: seed)
-        granter = Granter(tuning: tuning, records: rpcs.view, maximumPeers: configuration.maximumPeers)
+        let peers = PeerStore(capacity: configuration.maximumPeers, seed: seed &* 0x9E37_79B9_7F4A_7C15)
+        granter = Granter(
+            tuning: tuning, records: rpcs.view, peers: peers.view, maximumPeers: configuration.maximumPeers)
         self.rpcs = rpcs
+        self.peers = peers
         cutoffs = CutoffLearner(tuning, at: now)
         unscheduled = UnscheduledLimiter(
             tuning, isOn: configuration.adaptsUnscheduled && shard == 0, of: shards, at: now)
-        peers = PeerStore(capacity: configuration.maximumPeers, seed: seed &* 0x9E37_79B9_7F4A_7C15)
         clients = ClientStore(
             capacity: configuration.maximumPeers, seed: seed &* 0xD6E8_FEB8_6659_FD93, at: now)
         // One for every message that may have to be sent again, and as many and more for gaps.

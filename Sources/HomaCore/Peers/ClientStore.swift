@@ -4,7 +4,8 @@ import HomaBase
 
 /// A client as a server knows it: who it is, and which of its requests have run.
 struct Client: BitwiseCopyable {
-    /// What it calls itself, the same as long as it lives and wherever it is; 0: nothing, and it is known by its address.
+    /// What it calls itself, the same as long as it lives and wherever it is; 0: nothing, and it is known by its
+    /// address.
     let identity: UInt64
     /// The peer at whose address it is; none when that has been forgotten.
     var peer: UInt32
@@ -22,8 +23,8 @@ struct Client: BitwiseCopyable {
     }
 }
 
-/// All clients of an endpoint, found by identity; a fixed number of records, of which the longest idle is given up for a
-/// new one.
+/// All clients of an endpoint, found by identity; a fixed number of records, of which the longest idle is given up for
+/// a new one.
 ///
 /// What ran, ran: as long as a client's record exists, none of its requests runs a second time. When a record is given
 /// up, so is the certainty about what its client asked for until then; ``completeSince`` says from when on the store
@@ -69,8 +70,8 @@ struct ClientStore: ~Copyable {
         return index.find(hash(identity)) { records[$0].pointee.identity == identity }
     }
 
-    /// A new client; nil when every record's client has a request here. Whose record is given up for it, if any, is told
-    /// before.
+    /// A new client; nil when every record's client has a request here. Whose record is given up for it, if any, is
+    /// told before.
     mutating func add(
         identity: UInt64, peer: UInt32, at now: Instant, givingUp: (UnsafeMutablePointer<Client>, UInt32) -> Void
     ) -> UInt32? {

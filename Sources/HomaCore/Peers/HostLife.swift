@@ -2,8 +2,8 @@
 
 public import HomaBase
 
-/// What tells one life of a host from its others, and from every other host: drawn anew whenever it starts, and the same
-/// for all its shards.
+/// What tells one life of a host from its others, and from every other host: drawn anew whenever it starts, and the
+/// same for all its shards.
 public struct HostLife: Sendable, BitwiseCopyable {
     /// What it calls itself as a client; not 0.
     public let identity: UInt64

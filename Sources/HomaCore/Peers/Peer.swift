@@ -70,6 +70,8 @@ struct Peer: BitwiseCopyable {
     var ackCount = 0
     /// Our calls and one-way messages to it.
     var admission = CallAdmission()
+    /// ``CallAdmission/Limits/bytes`` for it: more for a peer that is far away.
+    var bytesUnderWay: UInt32 = 0
     /// Our calls to it, by age: ids rise from the oldest on.
     var calls = SlabList<RPC.Calls>()
     /// Its messages that wait for a place among those granted to, and how many have one.

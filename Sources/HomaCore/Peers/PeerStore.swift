@@ -22,6 +22,7 @@ struct PeerStore: ~Copyable {
     var count: Int { records.count }
     /// Records from this one on were never used.
     var highWater: UInt32 { records.highWater }
+    var view: SlabView<Peer> { SlabView(records) }
     func isLive(_ index: UInt32) -> Bool { records.isLive(index) }
 
     func at(_ index: UInt32) -> UnsafeMutablePointer<Peer> { records[index] }
@@ -42,8 +43,8 @@ struct PeerStore: ~Copyable {
         return index.find(hash(address)) { records[$0].pointee.address == address }
     }
 
-    /// A new peer, still without RPCs, and the record of the one that was forgotten for it; nil when the table is full of
-    /// peers that may not be forgotten yet.
+    /// A new peer, still without RPCs, and the record of the one that was forgotten for it; nil when the table is full
+    /// of peers that may not be forgotten yet.
     mutating func add(
         _ address: PeerAddress, segment: UInt32, questionLimit: UInt32 = 0, idleLimit: UInt64, at now: Instant
     ) -> (index: UInt32, evicted: Peer?)? {

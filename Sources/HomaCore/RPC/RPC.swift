@@ -64,6 +64,8 @@ struct RPC: BitwiseCopyable {
     var lastHeard: Instant
     /// When bytes of either message last advanced, or the peer gave reason to wait for them without limit.
     var lastProgress = Instant.zero
+    /// When something about it last left that had left before, or that asked.
+    var lastAsked = Instant.zero
     /// Times in a row that a server without extensions said BUSY and did not ask for any of the request, up to 8.
     var busyInARow: UInt8 = 0
     /// The next request for missing data, or for an acknowledgement, goes out no earlier than this.
@@ -89,7 +91,8 @@ struct RPC: BitwiseCopyable {
 
     var isClient: Bool { !id.isServerSide }
 
-    /// Under whom it is found by its identifier: at a client under its peer, at a server under its client, who may move.
+    /// Under whom it is found by its identifier: at a client under its peer, at a server under its client, who may
+    /// move.
     var owner: UInt32 { client == ClientStore.none ? peer : Self.owner(client: client) }
     static func owner(client: UInt32) -> UInt32 { client | 1 << 31 }
 

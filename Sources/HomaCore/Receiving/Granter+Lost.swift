@@ -6,37 +6,37 @@ import HomaBase
 extension Granter {
     /// So many bytes of the message are now taken for lost and not asked for; `missing` of those taken for lost have
     /// not come.
-    mutating func lose(_ slot: UInt32, bytes: UInt32, missing: UInt32, _ peers: borrowing PeerStore) {
+    mutating func lose(_ slot: UInt32, bytes: UInt32, missing: UInt32) {
         let message = at(slot)
         message.pointee.incoming.lost = bytes
         message.pointee.incoming.missing = missing
         if missing > 0 { message.pointee.incoming.isScheduled = true }
-        settle(slot, peers)
+        settle(slot)
     }
 
     /// The sender of a silent message has said how much it sent: it is no longer silent.
-    mutating func hear(_ slot: UInt32, _ peers: borrowing PeerStore) {
+    mutating func hear(_ slot: UInt32) {
         guard at(slot).pointee.incoming.isStalled else { return }
         at(slot).pointee.incoming.isStalled = false
         if at(slot).pointee.incoming.needsGrants { linkByAge(slot) }
     }
 
     /// So many of them have been asked for: they are under way.
-    mutating func asked(_ slot: UInt32, bytes: UInt32, _ peers: borrowing PeerStore) {
+    mutating func asked(_ slot: UInt32, bytes: UInt32) {
         at(slot).pointee.incoming.lost -= bytes
-        settle(slot, peers)
+        settle(slot)
     }
 
     /// A message that needed no grants may now, and the reverse.
-    private mutating func settle(_ slot: UInt32, _ peers: borrowing PeerStore) {
+    private mutating func settle(_ slot: UInt32) {
         let message = at(slot)
-        recount(slot, peers)
+        recount(slot)
         // What is silent stays out until it is heard of; then `didReceive` brings it in.
         if message.pointee.incoming.needsGrants, !message.pointee.incoming.isStalled {
             if !message.pointee.incoming.ageLinks.isLinked { linkByAge(slot) }
-            if message.pointee.incoming.grantState == .none { enqueue(slot, peers) }
+            if message.pointee.incoming.grantState == .none { enqueue(slot) }
         } else {
-            leave(slot, peers)
+            leave(slot)
             unlinkByAge(slot)
         }
         markDue()

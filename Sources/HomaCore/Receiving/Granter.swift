@@ -26,6 +26,7 @@ struct Granter: ~Copyable {
 
     let tuning: Tuning
     private let records: SlabView<RPC>
+    private let peers: SlabView<Peer>
     private let queue: GrantQueue
     private let active: UnsafeMutablePointer<UInt32>
     private(set) var activeCount = 0
@@ -40,7 +41,7 @@ struct Granter: ~Copyable {
     /// Bytes the oldest message has earned.
     private var oldestCredit = 0.0
     /// Something changed since grants were last worked out; `cursor` is the next rank to look at.
-    private var isDue = false
+    private(set) var isDue = false
     var cursor = 0
     /// What senders are told of unscheduled levels; here for the tails of messages.
     var cutoffs: InlineArray<8, UInt32>
@@ -51,9 +52,10 @@ struct Granter: ~Copyable {
     /// As the peers of the active messages are far away.
     private(set) var limits: WindowLimits
 
-    init(tuning: Tuning, records: SlabView<RPC>, maximumPeers: Int) {
+    init(tuning: Tuning, records: SlabView<RPC>, peers: SlabView<Peer>, maximumPeers: Int) {
         self.tuning = tuning
         self.records = records
+        self.peers = peers
         queue = GrantQueue(records: records)
         active = .allocate(capacity: tuning.overcommitment)
         peersQueued = IndexedHeap(capacity: maximumPeers)
@@ -69,17 +71,17 @@ struct Granter: ~Copyable {
     func at(_ slot: UInt32) -> UnsafeMutablePointer<RPC> { records[slot] }
 
     /// Traps unless the active messages are as many as their peers count, and those by age are whole.
-    func checkInvariants(_ peers: borrowing PeerStore) {
+    func checkInvariants(_ store: borrowing PeerStore) {
         byAge.checkInvariants(records)
         precondition(activeCount <= tuning.overcommitment, "\(activeCount) messages are active")
         for position in 0..<activeCount {
             precondition(at(active[position]).pointee.incoming.grantState == .active, "an inactive message is active")
         }
         var queued = 0
-        var next = peers.live(from: 0)
+        var next = store.live(from: 0)
         while let peer = next {
-            if peers.at(peer).pointee.queuedGrants != RPCStore.none { queued += 1 }
-            next = peers.live(from: peer + 1)
+            if peers[peer].pointee.queuedGrants != RPCStore.none { queued += 1 }
+            next = store.live(from: peer + 1)
         }
         precondition(peersQueued.count == queued, "\(queued) peers have messages that wait to be active")
     }
@@ -87,53 +89,53 @@ struct Granter: ~Copyable {
     // MARK: What happened
 
     /// The message has buffers; from now on its data is kept.
-    mutating func begin(_ slot: UInt32, _ peers: borrowing PeerStore) {
+    mutating func begin(_ slot: UInt32) {
         let message = at(slot)
         message.pointee.incoming.isScheduled = message.pointee.incoming.granted < message.pointee.incoming.length
-        recount(slot, peers)
+        recount(slot)
         if message.pointee.incoming.needsGrants {
             linkByAge(slot)
-            enqueue(slot, peers)
+            enqueue(slot)
         }
         markDue()
     }
 
     /// New bytes of the message are here; call before the record is changed and after.
-    mutating func willReceive(_ slot: UInt32, _ peers: borrowing PeerStore) {
-        if at(slot).pointee.incoming.grantState == .queued { dequeue(slot, peers) }
+    mutating func willReceive(_ slot: UInt32) {
+        if at(slot).pointee.incoming.grantState == .queued { dequeue(slot) }
     }
 
-    mutating func didReceive(_ slot: UInt32, bytes: UInt32, _ peers: borrowing PeerStore) {
+    mutating func didReceive(_ slot: UInt32, bytes: UInt32) {
         let message = at(slot)
         if message.pointee.incoming.isStalled, message.pointee.incoming.keepsPace {
             message.pointee.incoming.isStalled = false
             if message.pointee.incoming.needsGrants { linkByAge(slot) }
         }
-        recount(slot, peers)
+        recount(slot)
         if message.pointee.incoming.needsGrants, message.pointee.incoming.grantState == .none,
             !message.pointee.incoming.isStalled
         {
-            enqueue(slot, peers)
+            enqueue(slot)
         }
         oldestCredit += Double(bytes) * tuning.grantOldestShare
         markDue()
     }
 
     /// The sender is silent, or brings next to nothing: its bytes no longer hold back others.
-    mutating func stall(_ slot: UInt32, _ peers: borrowing PeerStore) {
+    mutating func stall(_ slot: UInt32) {
         guard !at(slot).pointee.incoming.isStalled else { return }
         at(slot).pointee.incoming.isStalled = true
-        leave(slot, peers)
+        leave(slot)
         unlinkByAge(slot)
-        recount(slot, peers)
+        recount(slot)
         markDue()
     }
 
     /// The message is complete or its RPC ends.
-    mutating func end(_ slot: UInt32, _ peers: borrowing PeerStore) {
-        leave(slot, peers)
+    mutating func end(_ slot: UInt32) {
+        leave(slot)
         unlinkByAge(slot)
-        count(slot, 0, peers)
+        count(slot, 0)
         markDue()
     }
 
@@ -173,66 +175,66 @@ struct Granter: ~Copyable {
     }
 
     /// Brings the message's share of the total up to date.
-    mutating func recount(_ slot: UInt32, _ peers: borrowing PeerStore) {
+    mutating func recount(_ slot: UInt32) {
         let message = at(slot)
         let counts = tuning.countsUnscheduled || message.pointee.incoming.isScheduled
         let limit = message.pointee.incoming.isGranted ? countLimit : claimLimit
         let now = message.pointee.incoming.isStalled || !counts ? 0 : min(message.pointee.incoming.outstanding, limit)
-        count(slot, now, peers)
+        count(slot, now)
     }
 
-    private mutating func count(_ slot: UInt32, _ now: UInt32, _ peers: borrowing PeerStore) {
+    private mutating func count(_ slot: UInt32, _ now: UInt32) {
         let message = at(slot)
         let before = message.pointee.incoming.counted
         guard now != before else { return }
         totalIncoming += Int(now) - Int(before)
-        peers.at(message.pointee.peer).pointee.incoming &+= now &- before
+        peers[message.pointee.peer].pointee.incoming &+= now &- before
         message.pointee.incoming.counted = now
     }
 
     // MARK: Who is active
 
-    mutating func enqueue(_ slot: UInt32, _ peers: borrowing PeerStore) {
-        let peer = peers.at(at(slot).pointee.peer)
+    mutating func enqueue(_ slot: UInt32) {
+        let peer = peers[at(slot).pointee.peer]
         if activeCount < tuning.overcommitment && peer.pointee.activeGrants < tuning.activePerPeer {
-            return activate(slot, peers)
+            return activate(slot)
         }
-        if let victim = victim(for: slot, peers) {
-            deactivate(victim, peers)
-            wait(victim, peers)
-            return activate(slot, peers)
+        if let victim = victim(for: slot) {
+            deactivate(victim)
+            wait(victim)
+            return activate(slot)
         }
-        wait(slot, peers)
+        wait(slot)
     }
 
-    private mutating func wait(_ slot: UInt32, _ peers: borrowing PeerStore) {
+    private mutating func wait(_ slot: UInt32) {
         let index = at(slot).pointee.peer
         at(slot).pointee.incoming.grantState = .queued
-        queue.insert(slot, root: &peers.at(index).pointee.queuedGrants)
-        rekey(index, peers)
+        queue.insert(slot, root: &peers[index].pointee.queuedGrants)
+        rekey(index)
     }
 
-    private mutating func dequeue(_ slot: UInt32, _ peers: borrowing PeerStore) {
+    private mutating func dequeue(_ slot: UInt32) {
         let index = at(slot).pointee.peer
         at(slot).pointee.incoming.grantState = .none
-        queue.remove(slot, root: &peers.at(index).pointee.queuedGrants)
-        rekey(index, peers)
+        queue.remove(slot, root: &peers[index].pointee.queuedGrants)
+        rekey(index)
     }
 
-    private mutating func activate(_ slot: UInt32, _ peers: borrowing PeerStore) {
+    private mutating func activate(_ slot: UInt32) {
         let index = at(slot).pointee.peer
         at(slot).pointee.incoming.grantState = .active
-        peers.at(index).pointee.activeGrants += 1
+        peers[index].pointee.activeGrants += 1
         active[activeCount] = slot
         activeCount += 1
-        reviseLimits(peers)
-        rekey(index, peers)
+        reviseLimits()
+        rekey(index)
     }
 
-    private mutating func deactivate(_ slot: UInt32, _ peers: borrowing PeerStore) {
+    private mutating func deactivate(_ slot: UInt32) {
         let index = at(slot).pointee.peer
         at(slot).pointee.incoming.grantState = .none
-        peers.at(index).pointee.activeGrants -= 1
+        peers[index].pointee.activeGrants -= 1
         var position = 0
         while active[position] != slot { position += 1 }
         activeCount -= 1
@@ -240,33 +242,33 @@ struct Granter: ~Copyable {
             active[position] = active[position + 1]
             position += 1
         }
-        reviseLimits(peers)
-        rekey(index, peers)
+        reviseLimits()
+        rekey(index)
     }
 
     /// Takes the message out, active or queued, and lets others take its place.
-    mutating func leave(_ slot: UInt32, _ peers: borrowing PeerStore) {
+    mutating func leave(_ slot: UInt32) {
         switch at(slot).pointee.incoming.grantState {
         case .none: return
-        case .queued: dequeue(slot, peers)
+        case .queued: dequeue(slot)
         case .active:
-            deactivate(slot, peers)
-            refill(peers)
+            deactivate(slot)
+            refill()
         }
     }
 
-    private mutating func refill(_ peers: borrowing PeerStore) {
+    private mutating func refill() {
         while activeCount < tuning.overcommitment, let index = peersQueued.first {
-            let peer = peers.at(index)
+            let peer = peers[index]
             guard peer.pointee.activeGrants < tuning.activePerPeer else { return }
             let best = peer.pointee.queuedGrants
-            dequeue(best, peers)
-            activate(best, peers)
+            dequeue(best)
+            activate(best)
         }
     }
 
-    private mutating func rekey(_ index: UInt32, _ peers: borrowing PeerStore) {
-        let peer = peers.at(index)
+    private mutating func rekey(_ index: UInt32) {
+        let peer = peers[index]
         let best = peer.pointee.queuedGrants
         guard best != RPCStore.none else { return peersQueued.remove(index) }
         let key = UInt64(peer.pointee.activeGrants) << 32 | UInt64(at(best).pointee.incoming.remaining)
@@ -275,17 +277,17 @@ struct Granter: ~Copyable {
 
     /// The active message that the candidate displaces, if any: of the peer with most active
     /// messages, the one with most bytes left.
-    private mutating func victim(for slot: UInt32, _ peers: borrowing PeerStore) -> UInt32? {
+    private mutating func victim(for slot: UInt32) -> UInt32? {
         let ownPeer = at(slot).pointee.peer
-        let ownCount = peers.at(ownPeer).pointee.activeGrants + 1
-        let onlyOwn = peers.at(ownPeer).pointee.activeGrants >= tuning.activePerPeer
+        let ownCount = peers[ownPeer].pointee.activeGrants + 1
+        let onlyOwn = peers[ownPeer].pointee.activeGrants >= tuning.activePerPeer
         var worst = RPCStore.none
         var worstCount: UInt32 = 0
         for position in 0..<activeCount {
             let other = active[position]
             let samePeer = at(other).pointee.peer == ownPeer
             if onlyOwn && !samePeer { continue }
-            let count = samePeer ? ownCount : peers.at(at(other).pointee.peer).pointee.activeGrants
+            let count = samePeer ? ownCount : peers[at(other).pointee.peer].pointee.activeGrants
             if worst == RPCStore.none || count > worstCount || (count == worstCount && queue.outranks(worst, other)) {
                 worst = other
                 worstCount = count
@@ -297,11 +299,11 @@ struct Granter: ~Copyable {
 
     /// Active messages, or what is known of their peers, are others: the farthest peer of those decides how much may be
     /// on its way.
-    mutating func reviseLimits(_ peers: borrowing PeerStore) {
+    mutating func reviseLimits() {
         guard tuning.adaptsWindows, activeCount > 0 else { return }
         var farthest: UInt64 = 0
         for position in 0..<activeCount {
-            farthest = max(farthest, peers.at(at(active[position]).pointee.peer).pointee.knownRoundTrip ?? 0)
+            farthest = max(farthest, peers[at(active[position]).pointee.peer].pointee.knownRoundTrip ?? 0)
         }
         limits = tuning.limits(roundTrip: farthest == 0 ? nil : farthest)
     }
@@ -309,7 +311,7 @@ struct Granter: ~Copyable {
     // MARK: What to grant
 
     /// The next grant to send, or nil when none is due. The record is brought up to date.
-    mutating func nextGrant(_ peers: borrowing PeerStore) -> Grant? {
+    mutating func nextGrant() -> Grant? {
         guard isDue else { return nil }
         if cursor == 0 { sortActive() }
         while cursor < activeCount {
@@ -328,13 +330,13 @@ struct Granter: ~Copyable {
                 let priority = priority(for: slot, rank: rank)
                 let granted = at(slot).pointee.incoming.granted
                 let offset = wanted - granted > tuning.largestGrant ? granted + tuning.largestGrant : wanted
-                raise(slot, to: offset, peers)
+                raise(slot, to: offset)
                 // The rest of it comes in grants of its own.
                 if offset < wanted { cursor = rank }
                 return Grant(slot: slot, from: granted, offset: offset, priority: priority, isForOldest: false)
             }
         }
-        if let grant = oldestGrant(peers) { return grant }
+        if let grant = oldestGrant() { return grant }
         isDue = false
         cursor = 0
         return nil
@@ -376,19 +378,19 @@ struct Granter: ~Copyable {
         return UInt8(max(0, highest - rank - max(0, highest + 1 - activeCount)))
     }
 
-    private mutating func raise(_ slot: UInt32, to offset: UInt32, _ peers: borrowing PeerStore) {
+    private mutating func raise(_ slot: UInt32, to offset: UInt32) {
         at(slot).pointee.incoming.granted = offset
         at(slot).pointee.incoming.isGranted = true
-        recount(slot, peers)
+        recount(slot)
         guard !at(slot).pointee.incoming.needsGrants else { return }
-        leave(slot, peers)
+        leave(slot)
         unlinkByAge(slot)
         cursor = 0
     }
 
     // MARK: The oldest message
 
-    private mutating func oldestGrant(_ peers: borrowing PeerStore) -> Grant? {
+    private mutating func oldestGrant() -> Grant? {
         guard oldestCredit >= Double(limits.oldest) else { return nil }
         guard let slot = oldestUnserved() else {
             oldestCredit = min(oldestCredit, Double(limits.oldest))
@@ -402,7 +404,7 @@ struct Granter: ~Copyable {
                 isForOldest: true, isForLost: true)
         }
         let offset = min(message.granted + limits.oldest, message.length)
-        raise(slot, to: offset, peers)
+        raise(slot, to: offset)
         return Grant(
             slot: slot, from: message.granted, offset: offset, priority: tuning.highPriority, isForOldest: true)
     }

@@ -78,11 +78,11 @@ struct CallAdmission: BitwiseCopyable {
         return callsBelow < limits.calls && bytesBelow < limits.bytes && unscheduledBelow < limits.unscheduledTogether
     }
 
-    mutating func admit(_ length: UInt32, _ limits: Limits) {
+    mutating func admit(_ length: UInt32, oldestEarning: Double) {
         let size = Self.sizeClass(length)
         // No more than the longest message can need.
         if queuedCalls > 0 {
-            oldestCredit = min(oldestCredit + UInt32(Double(length) * limits.oldestEarning), UInt32(Int32.max))
+            oldestCredit = min(oldestCredit + UInt32(Double(length) * oldestEarning), UInt32(Int32.max))
         }
         unfinished += 1
         calls[size] += 1

@@ -45,6 +45,7 @@ struct SendQueue: ~Copyable {
     }
 
     /// The message whose turn it is.
+    @inline(__always)
     func next() -> UInt32? {
         turn > 0 ? byAge.first ?? byRemaining.first : byRemaining.first
     }

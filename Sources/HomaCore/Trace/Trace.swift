@@ -133,7 +133,27 @@ extension Endpoint {
         _ kind: TraceEvent.Kind, _ slot: UInt32, detail: UInt8 = 0, _ first: UInt32 = 0, _ second: UInt32 = 0,
         at now: Instant
     ) {
-        guard trace.isOn else { return }
+        if trace.isOn { append(kind, slot, detail: detail, first, second, at: now) }
+    }
+
+    @inline(__always)
+    mutating func record(
+        _ header: PacketHeader, as disposition: Disposition, from peer: UInt32?, at now: Instant
+    ) {
+        if trace.isOn { append(header, as: disposition, from: peer, at: now) }
+    }
+
+    @inline(__always)
+    mutating func record(sent packet: UnsafePointer<OutgoingPacket>, again: Bool, at now: Instant) {
+        if trace.isOn { append(sent: packet, again: again, at: now) }
+    }
+
+    // Calls, not part of what they record: they read whole headers, which would else be kept at hand for them.
+
+    @inline(never)
+    private mutating func append(
+        _ kind: TraceEvent.Kind, _ slot: UInt32, detail: UInt8, _ first: UInt32, _ second: UInt32, at now: Instant
+    ) {
         let rpc = rpcs.at(slot)
         trace.append(
             TraceEvent(
@@ -141,11 +161,10 @@ extension Endpoint {
                 second: second))
     }
 
-    @inline(__always)
-    mutating func record(
+    @inline(never)
+    private mutating func append(
         _ header: PacketHeader, as disposition: Disposition, from peer: UInt32?, at now: Instant
     ) {
-        guard trace.isOn else { return }
         let (first, second) = header.body.extent
         var kind = TraceEvent.Kind.received
         var detail = header.common.type.rawValue
@@ -156,9 +175,8 @@ extension Endpoint {
                 first: first, second: second))
     }
 
-    @inline(__always)
-    mutating func record(sent packet: UnsafePointer<OutgoingPacket>, again: Bool, at now: Instant) {
-        guard trace.isOn else { return }
+    @inline(never)
+    private mutating func append(sent packet: UnsafePointer<OutgoingPacket>, again: Bool, at now: Instant) {
         let header = packet.pointee.header
         let (first, second) = header.body.extent
         let peer = findPeer(packet.pointee.peer) ?? .max

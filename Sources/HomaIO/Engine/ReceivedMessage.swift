@@ -7,7 +7,8 @@ internal import HomaBuffers
 /// It lies in the region, or, with ``ReceiveMode/copyAfterComplete``, in one piece of memory of its own.
 public final class ReceivedMessage: @unchecked Sendable {  // nobody writes the bytes while this object exists
     private enum Place {
-        case region(ReceiveRegion, BufferLease)
+        /// Retained by hand: a `switch` over the reference itself would count it up and down once more.
+        case region(Unmanaged<ReceiveRegion>, BufferLease)
         /// In a block of ``BufferMemory``, as long as the message.
         case block(UnsafeMutableRawPointer)
     }
@@ -21,7 +22,7 @@ public final class ReceivedMessage: @unchecked Sendable {  // nobody writes the 
 
     /// The message where it lies, with its lease.
     init(region: ReceiveRegion, lease: BufferLease, count: Int) {
-        place = .region(region, lease)
+        place = .region(.passRetained(region), lease)
         self.count = count
         let piece = region.pool.piece(of: lease, at: 0)
         start = UnsafeRawPointer(region.memory.baseAddress + piece.regionOffset)
@@ -47,7 +48,9 @@ public final class ReceivedMessage: @unchecked Sendable {  // nobody writes the 
 
     deinit {
         switch place {
-        case .region(let region, let lease): region.release(lease)
+        case .region(let region, let lease):
+            region._withUnsafeGuaranteedRef { $0.release(lease) }
+            region.release()
         case .block(let block): BufferMemory.free(block, byteCount: count)
         }
     }
@@ -61,9 +64,11 @@ public final class ReceivedMessage: @unchecked Sendable {  // nobody writes the 
     public func piece(at offset: Int) -> UnsafeRawBufferPointer {
         switch place {
         case .region(let region, let lease):
-            let piece = region.pool.piece(of: lease, at: offset)
-            return UnsafeRawBufferPointer(
-                start: region.memory.baseAddress + piece.regionOffset, count: piece.byteCount)
+            return region._withUnsafeGuaranteedRef { region in
+                let piece = region.pool.piece(of: lease, at: offset)
+                return UnsafeRawBufferPointer(
+                    start: region.memory.baseAddress + piece.regionOffset, count: piece.byteCount)
+            }
         case .block:
             precondition(offset >= 0 && offset < count, "offset outside the message")
             return UnsafeRawBufferPointer(start: start + offset, count: count - offset)

@@ -65,6 +65,7 @@ extension UDPDriver {
     }
 
     /// Which socket the next trains leave by, and how many of them in a row.
+    @inline(__always)
     private func nextLane(_ refused: RefusedPeers) -> (trainCount: Int, isConnected: Bool) {
         let head = sendQueue.firstTrain
         let peer = connected?.peer

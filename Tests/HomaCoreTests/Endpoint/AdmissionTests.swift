@@ -189,7 +189,7 @@ struct AdmissionTests {
             let answer = admission.mayBegin(length, limits)
             #expect(answer == mayBegin)
             if answer {
-                admission.admit(length, limits)
+                admission.admit(length, oldestEarning: limits.oldestEarning)
                 begun.append(length)
             }
             if !begun.isEmpty, random.next() % 2 == 0 {
