@@ -6,7 +6,7 @@
 /// |-----------:|-----------|-----------------------------------------------------------------------------|
 /// | 8          | `version` | 0 = no extensions; 1; 2 = also takes ``PacketBundle``s                      |
 /// | 9          | `marks`   | ``Marks``: remarks on this one packet                                       |
-/// | 4–7, 14–17 | `tag`     | who a client is (``identity``); what a server gives (``token``, ``memory``); 0 = not stated |
+/// | 4–7, 14–17 | `tag`     | who a client is (``identity``); a server's ``token`` and ``memory``; 0 = not stated |
 ///
 /// Version 0 means that the others, and the extension fields of DATA, have no meaning: they are read as zero whatever
 /// the packet holds and not written, so a kernel peer never meets an extension. A version above the current one keeps
