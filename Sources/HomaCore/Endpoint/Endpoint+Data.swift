@@ -139,6 +139,8 @@ extension Endpoint {
     private mutating func deliverRequest(_ slot: UInt32, at now: Instant) {
         move(slot, to: .inService, at: now)
         noteFinished(rpcs.at(slot).pointee.peer)
+        // Nothing of it is missing any more: its turn to be asked about must not come.
+        forgetQuestion(slot)
         timers.remove(slot)
         counters.requestsDelivered += 1
         events.append(.requestArrived(arrived(slot)))
