@@ -59,6 +59,16 @@ struct EngineTests {
         #expect(engine.rpcs().isEmpty)
     }
 
+    @Test("a node's engines begin with the same identifier, so that servers' windows hold what all of them ask")
+    func firstIdentifiers() async throws {
+        var configuration = EngineConfiguration()
+        configuration.socket.binding = .address(PeerAddress(ipv4: 0x7F00_0001, port: 0))
+        let engines = try Engine.makeShards(configuration, count: 3)
+        #expect(engines.allSatisfy { $0.firstRPC == engines[0].firstRPC })
+        try Engine.start(engines)
+        for engine in engines { await engine.stopAndWait() }
+    }
+
     @Test("many engines start and stop under load")
     func manyEngines() async throws {
         for _ in 0..<20 {

@@ -17,7 +17,7 @@ extension Endpoint {
         guard fits(data) else { return .dropped(.tooLong) }
         let known = findPeer(address)
         var client = client(of: header, peer: known)
-        if client == nil, mayBeFromBefore(header, data, address, at: now) {
+        if mayBeFromBefore(header, data, client, address, at: now) {
             // One word for a request is enough.
             if data.offset == 0 {
                 replyUnknown(to: header, from: address, peer: known, isFirst: !data.isRetransmission, at: now)

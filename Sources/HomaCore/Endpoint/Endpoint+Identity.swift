@@ -32,12 +32,17 @@ extension Endpoint {
         guard !hasPlanted(.ignoresIdentity), let client = clients.find(header.extensions.identity) else { return peer }
         let former = clients.at(client).pointee.peer
         if former == peer { return peer }
-        guard former != PeerStore.none else {
+        let hasMoved = former != PeerStore.none
+        if hasMoved { counters.peersMoved += 1 }
+        // What we asked of the server at the former address goes on there: where the client is does not tell where that
+        // is now.
+        guard hasMoved, peers.at(former).pointee.rpcs == peers.at(former).pointee.serverRPCs else {
             let peer = peer ?? findOrAddPeer(address, at: now)
-            if let peer { settle(client, at: peer) }
+            guard let peer else { return nil }
+            if hasMoved { leave(former) }
+            settle(client, at: peer)
             return peer
         }
-        counters.peersMoved += 1
         recentPeer = PeerStore.none
         recentSlot = RPCStore.none
         peers.move(former, to: address)
@@ -51,18 +56,25 @@ extension Endpoint {
     }
 
     /// A request here is asked about from another peer than the one it came from: its client has moved.
-    mutating func follow(_ slot: UInt32, to peer: UInt32, at now: Instant) {
+    ///
+    /// - Returns: false if it is not known any more. What arrives stays with the peer that its grants are counted for,
+    ///   if that is where the client is; else it has to arrive anew.
+    mutating func follow(_ slot: UInt32, to peer: UInt32, at now: Instant) -> Bool {
         let rpc = rpcs.at(slot)
         let former = rpc.pointee.peer
-        peers.at(former).pointee.liveness.heard(at: now)
-        // What arrives stays with the peer that its grants are counted for, if that is where the client is.
-        guard rpc.pointee.state != .incoming, peers.at(former).pointee.address != peers.at(peer).pointee.address else {
-            return
+        if peers.at(former).pointee.address == peers.at(peer).pointee.address {
+            peers.at(former).pointee.liveness.heard(at: now)
+            return true
+        }
+        guard rpc.pointee.state != .incoming else {
+            removeRPC(slot, at: now)
+            return false
         }
         forgetQuestion(slot)
         peers.addRPC(peer, isServer: true)
         peers.removeRPC(former, isServer: true, at: now)
         rpc.pointee.peer = peer
+        return true
     }
 
     /// The peer's client is no longer there.
@@ -101,7 +113,7 @@ extension Endpoint {
     mutating func addClient(of header: CommonHeader, at peer: UInt32, now: Instant) -> UInt32? {
         let identity = Self.isNamed(header) && !hasPlanted(.ignoresIdentity) ? header.extensions.identity : 0
         var abandoned = PeerStore.none
-        let added = clients.add(identity: identity, peer: peer, at: now) { former, _ in
+        let added = clients.add(identity: identity, peer: peer, firstID: header.senderID, at: now) { former, _ in
             abandoned = former.pointee.peer
         }
         guard let added else { return nil }
@@ -147,9 +159,13 @@ extension Endpoint {
 
     /// Whether the packet may be a duplicate of something that ran before this server's memory began: it comes from an
     /// unknown client, and nothing shows that this wants its request now.
+    ///
+    /// - Parameter client: nil if unknown. One that has become known since may have sent it before, if its identifier
+    ///   is below that of its first request here.
     mutating func mayBeFromBefore(
-        _ header: CommonHeader, _ data: DataFields, _ address: PeerAddress, at now: Instant
+        _ header: CommonHeader, _ data: DataFields, _ client: UInt32?, _ address: PeerAddress, at now: Instant
     ) -> Bool {
+        if let client, header.senderID.rawValue >= clients.at(client).pointee.firstID.rawValue { return false }
         guard Self.isNamed(header), now.nanoseconds(since: clients.completeSince) < tuning.memoryProbation else {
             return false
         }
@@ -237,7 +253,7 @@ extension Endpoint {
         }
         guard rpc.pointee.state == .outgoing else { return .dropped(.wrongState) }
         if let memory = extensions.memory, rpc.pointee.outgoing.isFullySent,
-            wasAskedBeyond(memory, extensions.marks, slot), !hasPlanted(.ignoresRestart)
+            mayHaveRun(slot, memory, extensions, at: now), !hasPlanted(.ignoresRestart)
         {
             failCall(slot, .peerRestarted, at: now)
             return .consumed
@@ -252,13 +268,31 @@ extension Endpoint {
         return .consumed
     }
 
-    /// Whether the call was older than the server's memory when the question left to which that was the answer. How
-    /// long either was on its way does not matter, as no server starts anew in so short a time.
-    private mutating func wasAskedBeyond(_ memory: UInt64, _ marks: HeaderExtension.Marks, _ slot: UInt32) -> Bool {
+    /// Whether the call may have begun before the memory of its server did, which says how long that is.
+    ///
+    /// It did not if it was younger than the memory when the question left to which this is the answer. How long either
+    /// was on its way does not matter, as no server starts anew in so short a time. Of several questions it is not
+    /// known which was answered: the last counts, unless the answer says that it is to the first. What one answer tells
+    /// about the server holds for all calls to it.
+    private mutating func mayHaveRun(
+        _ slot: UInt32, _ memory: UInt64, _ extensions: HeaderExtension, at now: Instant
+    ) -> Bool {
         let rpc = rpcs.at(slot)
+        let peer = peer(of: slot)
+        let latest = Instant(nanoseconds: now.nanoseconds - min(memory, now.nanoseconds))
+        // A second more than was known, and it has begun anew: the server had to forget somebody.
+        let isSame =
+            peer.pointee.memoryToken == extensions.token
+            && latest.nanoseconds(since: min(latest, peer.pointee.memoryBegan)) < 1_000_000_000
+        peer.pointee.memoryToken = extensions.token
+        peer.pointee.memoryBegan = isSame ? min(peer.pointee.memoryBegan, latest) : latest
+        let begun = rpc.pointee.outgoing.begunAt
+        if begun >= peer.pointee.memoryBegan { return false }
         let first = rpc.pointee.lastProgress
-        let last = marks.contains(.toFirst) ? first : max(first, rpc.pointee.lastAsked)
-        return last.nanoseconds(since: rpc.pointee.outgoing.begunAt) > memory
+        let last = extensions.marks.contains(.toFirst) ? first : max(first, rpc.pointee.lastAsked)
+        if last.nanoseconds(since: begun) > memory { return true }
+        peer.pointee.memoryBegan = begun
+        return false
     }
 
     /// The client has given the call up: nobody waits for the response.

@@ -59,8 +59,8 @@ extension Endpoint {
         }
         if header.senderID.isServerSide {
             if header.extensions.token != 0 { peers.at(peer).pointee.token = header.extensions.token }
-        } else if rpc.pointee.peer != peer {
-            follow(slot, to: peer, at: now)
+        } else if rpc.pointee.peer != peer, !follow(slot, to: peer, at: now) {
+            return .failure(.unknownRPC)
         }
         return .success(slot)
     }

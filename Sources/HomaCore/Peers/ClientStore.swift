@@ -7,6 +7,8 @@ struct Client: BitwiseCopyable {
     /// What it calls itself, the same as long as it lives and wherever it is; 0: nothing, and it is known by its
     /// address.
     let identity: UInt64
+    /// The first request by which it became known here.
+    let firstID: RPCID
     /// The peer at whose address it is; none when that has been forgotten.
     var peer: UInt32
     /// Its requests that have a record here.
@@ -73,7 +75,8 @@ struct ClientStore: ~Copyable {
     /// A new client; nil when every record's client has a request here. Whose record is given up for it, if any, is
     /// told before.
     mutating func add(
-        identity: UInt64, peer: UInt32, at now: Instant, givingUp: (UnsafeMutablePointer<Client>, UInt32) -> Void
+        identity: UInt64, peer: UInt32, firstID: RPCID, at now: Instant,
+        givingUp: (UnsafeMutablePointer<Client>, UInt32) -> Void
     ) -> UInt32? {
         if records.count == records.capacity {
             guard let oldest = idle.first else { return nil }
@@ -83,7 +86,8 @@ struct ClientStore: ~Copyable {
             if client.pointee.identity != 0 { completeSince = max(completeSince, client.pointee.idleSince) }
             remove(oldest)
         }
-        guard let added = records.insert(Client(identity: identity, peer: peer, idleSince: now)) else {
+        guard let added = records.insert(Client(identity: identity, firstID: firstID, peer: peer, idleSince: now))
+        else {
             preconditionFailure("no record was left after one was given up")
         }
         if identity != 0 { index.insert(added, hash: hash(identity)) }

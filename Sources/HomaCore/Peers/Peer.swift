@@ -27,6 +27,9 @@ struct Peer: BitwiseCopyable {
     /// What we give to its address, and what it has given to ours.
     var issued: UInt32 = 0
     var token: UInt32 = 0
+    /// When the memory of the host with that token began, as far as its answers tell: not later than this.
+    var memoryBegan = Instant.distantFuture
+    var memoryToken: UInt32 = 0
     var liveness: Liveness
     /// Payload bytes that came from it, modulo 2³², but for those that were here before, and how many more are on their
     /// way, as the granter counts them: while it delivers those, a message of its that is silent may only be waiting

@@ -26,6 +26,7 @@ extension Engine {
             place.index = index
             engines.append(try Engine(configuration, shard: place))
             place.region = engines[0].region
+            place.firstRPC = engines[0].firstRPC
             // Free ports are free once only.
             configuration.socket.binding.setPort(engines[0].localAddress.port)
             configuration.core = configuration.core.map { $0 + 1 }

@@ -35,6 +35,8 @@ public final class Engine: @unchecked Sendable {
     let clock = MonotonicClock.process
     /// Sockets watched only while the engine sleeps: to be watched costs the kernel time for every packet.
     let receiveDescriptors: [Int32]
+    /// The node's first identifier.
+    let firstRPC: RPCID
     /// Keeps the first identifier from being another node's as well.
     private let identifierClaim: HostClaim?
 
@@ -57,12 +59,14 @@ public final class Engine: @unchecked Sendable {
             try shard.region ?? ReceiveRegion(configuration: configuration.pool, backing: configuration.backing)
         region.attach(signal)
         let now = MonotonicClock.process.now()
-        let (firstRPC, claim) = try Self.firstIdentifier(mustClaim: driver.sharesPorts)
+        var (firstRPC, claim) = (shard.firstRPC, HostClaim?.none)
+        if firstRPC == nil { (firstRPC, claim) = try Self.firstIdentifier(mustClaim: driver.sharesPorts) }
         var endpoint = try Endpoint(
             configuration: configuration.endpoint, pool: region.pool, shard: shard.index, of: shard.count,
-            seed: .random(in: 0 ... .max), firstRPC: firstRPC, life: shard.life, at: now)
+            seed: .random(in: 0 ... .max), firstRPC: firstRPC!, life: shard.life, at: now)
         let clientPort = try Self.allocateClientPort(&endpoint, &driver)
         localAddress = driver.localAddress
+        self.firstRPC = firstRPC!
         identifierClaim = claim
         self.signal = signal
         self.region = region

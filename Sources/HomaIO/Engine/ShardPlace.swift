@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HomaCore
+import HomaBase
 
 /// Which of a node's engines one is.
 struct ShardPlace {
@@ -10,6 +11,9 @@ struct ShardPlace {
     var group: ShardGroup?
     /// The receive region of the first engine; nil for that one itself.
     var region: ReceiveRegion?
+    /// The first engine's first identifier; nil for that one itself. Servers remember what ran by a window of a node's
+    /// identifiers, so its engines must not begin far apart.
+    var firstRPC: RPCID?
     /// Who the node is until it ends: the same for all its engines.
     var life: HostLife = {
         var random = SystemRandomNumberGenerator()

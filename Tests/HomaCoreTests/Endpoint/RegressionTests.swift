@@ -71,8 +71,8 @@ struct RegressionTests {
         _ = host.sent()
         // It is asked about after 5 ms.
         host.pass(microseconds: 6_000)
-        let younger = HeaderExtension(tag: HeaderExtension.tag(token: 77, memory: 5_900_000))
         let older = HeaderExtension(tag: HeaderExtension.tag(token: 77, memory: 5_100_000))
+        let restarted = HeaderExtension(tag: HeaderExtension.tag(token: 78, memory: 5_900_000))
         host.receive(.rpcUnknown, id: 1001, from: LoneHost.server, extensions: older)
         let again = try #require(host.sent().last)
         guard case .data(let data) = again.header.body else {
@@ -80,7 +80,11 @@ struct RegressionTests {
             return
         }
         #expect(data.proof == 77 && data.isRetransmission && again.header.common.extensions.marks == .proof)
-        host.receive(.rpcUnknown, id: 1001, from: LoneHost.server, extensions: younger)
+        // A late answer of the same life to an earlier question tells nothing new.
+        let late = HeaderExtension(tag: HeaderExtension.tag(token: 77, memory: 4_000_000))
+        host.receive(.rpcUnknown, id: 1001, from: LoneHost.server, extensions: late)
+        #expect(host.failures().isEmpty && host.said() == ["DATA 0..<100"])
+        host.receive(.rpcUnknown, id: 1001, from: LoneHost.server, extensions: restarted)
         #expect(host.failures() == [.peerRestarted])
         #expect(host.said().isEmpty)
     }
