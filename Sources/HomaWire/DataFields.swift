@@ -9,7 +9,7 @@ public import HomaBase
 /// | 0–27  | common                     | ``CommonHeader``; without extensions the sequence (4–7) repeats `offset` |
 /// | 28–31 | `messageLength`            | bytes in the whole message, 1…1 000 000                 |
 /// | 32–35 | `incoming`                 | bytes the sender will send without further grants, 0…`messageLength` |
-/// | 36–45 | `ack`, or `proof`          | ``AckRecord`` about another RPC, often empty; or a token (36–39) |
+/// | 36–45 | `ack`, or `proof`          | ``AckRecord`` of another RPC; or a token, and `unusedDistance` (40–43) |
 /// | 46–47 | `cutoffVersion`            | newest CUTOFFS the sender has from the receiver; 0 = none |
 /// | 48    | `isRetransmission`         | 1 in an answer to RESEND, else 0                        |
 /// | 49    | flags                      | 0; not read                                             |
@@ -36,6 +36,8 @@ public struct DataFields: Equatable, Sendable, BitwiseCopyable {
     /// The token that the server has given to this client's address, which shows that a request comes from there and
     /// now; 0 when none. An extension. Such a packet acknowledges nothing.
     public var proof: UInt32
+    /// With a proof: d says that the client has not yet used the identifier id + 2·d, nor any above.
+    public var unusedDistance: UInt32
     /// Version of the newest CUTOFFS the sender has had from the receiver; 0 when none.
     public var cutoffVersion: UInt16
     /// True when the segment is sent because of a RESEND.
@@ -51,13 +53,15 @@ public struct DataFields: Equatable, Sendable, BitwiseCopyable {
 
     @inlinable
     public init(
-        messageLength: UInt32, incoming: UInt32, ack: AckRecord = .none, proof: UInt32 = 0, cutoffVersion: UInt16 = 0,
-        isRetransmission: Bool = false, oldestUnfinishedDistance: UInt16 = 0, offset: UInt32, payloadLength: UInt32
+        messageLength: UInt32, incoming: UInt32, ack: AckRecord = .none, proof: UInt32 = 0, unusedDistance: UInt32 = 0,
+        cutoffVersion: UInt16 = 0, isRetransmission: Bool = false, oldestUnfinishedDistance: UInt16 = 0,
+        offset: UInt32, payloadLength: UInt32
     ) {
         self.messageLength = messageLength
         self.incoming = incoming
         self.ack = ack
         self.proof = proof
+        self.unusedDistance = unusedDistance
         self.cutoffVersion = cutoffVersion
         self.isRetransmission = isRetransmission
         self.oldestUnfinishedDistance = oldestUnfinishedDistance
@@ -107,9 +111,11 @@ extension DataFields {
         guard incoming <= messageLength else { throw .incomingBeyondMessage }
         if extensions.marks.contains(.proof) {
             proof = packet.bigEndian32(at: 36)
+            unusedDistance = packet.bigEndian32(at: 40)
             ack = .none
         } else {
             proof = 0
+            unusedDistance = 0
             ack = try AckRecord(parsing: packet, at: 36)
         }
     }
@@ -121,7 +127,7 @@ extension DataFields {
         start.put(incoming, at: 32)
         if extensions.marks.contains(.proof) {
             start.put(proof, at: 36)
-            start.put(0 as UInt32, at: 40)
+            start.put(unusedDistance, at: 40)
             start.put(0 as UInt16, at: 44)
         } else {
             ack.write(to: start, at: 36)
@@ -140,7 +146,7 @@ extension DataFields: CustomStringConvertible {
         var text = "[\(offset), \(UInt64(offset) + UInt64(payloadLength))) of \(messageLength)"
         text += " incoming \(incoming) cutoffs v\(cutoffVersion)"
         if isRetransmission { text += " retransmission" }
-        if proof != 0 { text += " proof 0x\(String(proof, radix: 16))" }
+        if proof != 0 { text += " proof 0x\(String(proof, radix: 16)) unused +\(2 * UInt64(unusedDistance))" }
         if !ack.isEmpty { text += " ack \(ack)" }
         if oldestUnfinishedDistance != 0 { text += " oldest unfinished −\(2 * (Int(oldestUnfinishedDistance) - 1))" }
         return text

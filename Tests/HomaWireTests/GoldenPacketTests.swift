@@ -70,12 +70,12 @@ struct GoldenPacket: CustomTestStringConvertible, Sendable {
                         messageLength: 4, incoming: 4, ack: AckRecord(clientID: RPCID(rawValue: 4), serverPort: 99),
                         cutoffVersion: 258, oldestUnfinishedDistance: 4, offset: 3, payloadLength: 1)))),
         GoldenPacket(
-            line: "DATA 32768→4000 id 66 [0, 1) of 1 incoming 1 cutoffs v0 retransmission proof 0xcafe0001"
+            line: "DATA 32768→4000 id 66 [0, 1) of 1 incoming 1 cutoffs v0 retransmission proof 0xcafe0001 unused +6"
                 + " extensions v2 marks proof tag 0x9",
             wire: """
                 80 00 0f a0 00 00 00 00 02 40 00 10 e0 06 00 00
                 00 09 b9 7d 00 00 00 00 00 00 00 42 00 00 00 01
-                00 00 00 01 ca fe 00 01 00 00 00 00 00 00 00 00
+                00 00 00 01 ca fe 00 01 00 00 00 03 00 00 00 00
                 01 00 00 00 00 00 00 00 21
                 """,
             header: PacketHeader(
@@ -83,8 +83,8 @@ struct GoldenPacket: CustomTestStringConvertible, Sendable {
                 extensions: HeaderExtension(marks: .proof, tag: 9),
                 body: .data(
                     DataFields(
-                        messageLength: 1, incoming: 1, proof: 0xCAFE_0001, isRetransmission: true, offset: 0,
-                        payloadLength: 1)))),
+                        messageLength: 1, incoming: 1, proof: 0xCAFE_0001, unusedDistance: 3, isRetransmission: true,
+                        offset: 0, payloadLength: 1)))),
     ]
 
     private static let control = [

@@ -26,7 +26,7 @@ extension Endpoint {
         }
         guard let peer = findOrAddPeer(address, at: now) else { return .dropped(.tooManyPeers) }
         if known == nil { peers.at(peer).pointee.extensionVersion = header.extensions.version }
-        if client == nil { client = addClient(of: header, at: peer, now: now) }
+        if client == nil { client = addClient(of: header, data, at: peer, now: now) }
         guard let client else { return refuseForRoom(header, data, from: address, as: .tooManyPeers) }
         if hasFinished(header, data, client: client, peer: peer, at: now) {
             // A probe has nothing to say about a message that is complete.

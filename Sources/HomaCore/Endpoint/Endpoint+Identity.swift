@@ -110,11 +110,18 @@ extension Endpoint {
         return peers.at(peer).pointee.unnamedClient
     }
 
-    mutating func addClient(of header: CommonHeader, at peer: UInt32, now: Instant) -> UInt32? {
+    /// - Returns: nil when there is no room.
+    mutating func addClient(
+        of header: CommonHeader, _ data: DataFields, at peer: UInt32, now: Instant
+    ) -> UInt32? {
         let identity = Self.isNamed(header) && !hasPlanted(.ignoresIdentity) ? header.extensions.identity : 0
+        let isOnProbation = isOnProbation(at: now)
+        // What it sends from now on is no duplicate of what it sent before we began.
+        let unused = header.senderID.rawValue &+ 2 * UInt64(data.unusedDistance)
         var abandoned = PeerStore.none
-        let added = clients.add(identity: identity, peer: peer, firstID: header.senderID, at: now) { former, _ in
-            abandoned = former.pointee.peer
+        let newFrom = isOnProbation ? unused : 0
+        let added = clients.add(identity: identity, peer: peer, newFrom: newFrom, at: now) {
+            abandoned = $0.pointee.peer
         }
         guard let added else { return nil }
         // The record that was given up had the number of the new one.
@@ -157,19 +164,19 @@ extension Endpoint {
 
     // MARK: At the server: what has run
 
-    /// Whether the packet may be a duplicate of something that ran before this server's memory began: it comes from an
-    /// unknown client, and nothing shows that this wants its request now.
-    ///
-    /// - Parameter client: nil if unknown. One that has become known since may have sent it before, if its identifier
-    ///   is below that of its first request here.
+    /// Whether this server's memory is so young that duplicates may come of what ran before.
+    func isOnProbation(at now: Instant) -> Bool {
+        now.nanoseconds(since: clients.completeSince) < tuning.memoryProbation
+    }
+
+    /// Whether the packet may be a duplicate of something that ran before this server's memory began: its client is
+    /// unknown, or had used the identifier before it became known, and nothing shows that it wants the request now.
     mutating func mayBeFromBefore(
         _ header: CommonHeader, _ data: DataFields, _ client: UInt32?, _ address: PeerAddress, at now: Instant
     ) -> Bool {
-        if let client, header.senderID.rawValue >= clients.at(client).pointee.firstID.rawValue { return false }
-        guard Self.isNamed(header), now.nanoseconds(since: clients.completeSince) < tuning.memoryProbation else {
-            return false
-        }
-        return data.proof == 0 || data.proof != life.token(for: address) || hasPlanted(.refusesProof)
+        if let client, header.senderID.rawValue >= clients.at(client).pointee.newFrom { return false }
+        guard Self.isNamed(header), isOnProbation(at: now) else { return false }
+        return data.proof == 0 || data.proof != token(for: address) || hasPlanted(.refusesProof)
     }
 
     /// Whether the request ran before, or must be taken to have.

@@ -26,8 +26,7 @@ extension Endpoint {
     ) {
         var tag = life.identity
         if !header.senderID.isServerSide {
-            let token = findPeer(address).map { peers.at($0).pointee.issued } ?? life.token(for: address)
-            tag = HeaderExtension.tag(token: token, memory: memory)
+            tag = HeaderExtension.tag(token: token(for: address), memory: memory)
         }
         enqueueControl(
             PacketHeader(
@@ -40,7 +39,17 @@ extension Endpoint {
     /// What an RPC's packets say about us: as a client who we are, as a server the token for whom we answer.
     @inline(__always)
     mutating func tag(of slot: UInt32) -> UInt64 {
-        rpcs.at(slot).pointee.isClient ? life.identity : HeaderExtension.tag(token: peer(of: slot).pointee.issued)
+        rpcs.at(slot).pointee.isClient ? life.identity : HeaderExtension.tag(token: token(of: peer(of: slot)))
+    }
+
+    /// What the peer, or whoever is at an address, has to show to prove that it hears us.
+    @inline(__always)
+    func token(of peer: UnsafeMutablePointer<Peer>) -> UInt32 {
+        max(1, peer.pointee.issued ^ clients.tokenMask)
+    }
+
+    mutating func token(for address: PeerAddress) -> UInt32 {
+        findPeer(address).map { token(of: peers.at($0)) } ?? max(1, life.token(for: address) ^ clients.tokenMask)
     }
 
     /// Tells a client that understands it why its request will never be answered.

@@ -105,9 +105,11 @@ extension Endpoint {
                 senderID: rpc.pointee.id, extensions: ownExtension(marks, tag: tag(of: slot))),
             DataFields(
                 messageLength: rpc.pointee.outgoing.length, incoming: max(segment.incoming, segment.range.upperBound),
-                ack: proof == 0 ? takeAck(from: peer) : .none, proof: proof, cutoffVersion: peer.pointee.cutoffVersion,
-                isRetransmission: segment.isAgain, oldestUnfinishedDistance: oldestUnfinishedDistance(rpc, peer),
-                offset: segment.range.lowerBound, payloadLength: UInt32(segment.range.count)))
+                ack: proof == 0 ? takeAck(from: peer) : .none, proof: proof,
+                unusedDistance: UInt32(clamping: (nextID.rawValue &- rpc.pointee.id.rawValue) / 2),
+                cutoffVersion: peer.pointee.cutoffVersion, isRetransmission: segment.isAgain,
+                oldestUnfinishedDistance: oldestUnfinishedDistance(rpc, peer), offset: segment.range.lowerBound,
+                payloadLength: UInt32(segment.range.count)))
         packet.pointee.peer = peer.pointee.address
         packet.pointee.priority = segment.priority
         packet.pointee.payload = rpc.pointee.outgoing.payload

@@ -113,7 +113,7 @@ public struct Endpoint: ~Copyable {
         unscheduled = UnscheduledLimiter(
             tuning, isOn: configuration.adaptsUnscheduled && shard == 0, of: shards, at: now)
         clients = ClientStore(
-            capacity: configuration.maximumPeers, seed: seed &* 0xD6E8_FEB8_6659_FD93, at: now)
+            capacity: configuration.maximumPeers, seed: seed &* 0xD6E8_FEB8_6659_FD93, life: life, at: now)
         // One for every message that may have to be sent again, and as many and more for gaps.
         ranges = RangePool(
             capacity: configuration.maximumRPCs + max(1024, configuration.maximumRPCs),

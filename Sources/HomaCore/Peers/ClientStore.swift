@@ -7,8 +7,9 @@ struct Client: BitwiseCopyable {
     /// What it calls itself, the same as long as it lives and wherever it is; 0: nothing, and it is known by its
     /// address.
     let identity: UInt64
-    /// The first request by which it became known here.
-    let firstID: RPCID
+    /// It had not used this identifier, nor any above, when it became known here; 0 if what it used before does not
+    /// matter.
+    let newFrom: UInt64
     /// The peer at whose address it is; none when that has been forgotten.
     var peer: UInt32
     /// Its requests that have a record here.
@@ -30,21 +31,31 @@ struct Client: BitwiseCopyable {
 ///
 /// What ran, ran: as long as a client's record exists, none of its requests runs a second time. When a record is given
 /// up, so is the certainty about what its client asked for until then; ``completeSince`` says from when on the store
-/// knows of every request that ran.
+/// knows of every request that ran. Tokens that were given out before are worth nothing then (``tokenMask``), and that
+/// happens once in a second at most, so that a client's token lasts until it has shown it: rather is a new client
+/// refused.
 struct ClientStore: ~Copyable {
     static var none: UInt32 { .max }
 
     private var records: Slab<Client>
     private var index: FlatIndex
     private let key: UInt64
+    private let life: HostLife
     private var idle = SlabList<Client.Idle>()
     /// Every request that ran here later than this is remembered.
     private(set) var completeSince: Instant
+    /// How often that has changed.
+    private var epoch: UInt32 = 0
+    /// What tells the tokens that hold now from those that were given out before ``completeSince``.
+    private(set) var tokenMask: UInt32 = 0
 
-    init(capacity: Int, seed: UInt64, at now: Instant) {
+    private static var leastEpoch: UInt64 { 1_000_000_000 }
+
+    init(capacity: Int, seed: UInt64, life: HostLife, at now: Instant) {
         records = Slab(capacity: capacity)
         index = FlatIndex(capacity: capacity)
         key = seed
+        self.life = life
         completeSince = now
     }
 
@@ -72,27 +83,38 @@ struct ClientStore: ~Copyable {
         return index.find(hash(identity)) { records[$0].pointee.identity == identity }
     }
 
-    /// A new client; nil when every record's client has a request here. Whose record is given up for it, if any, is
-    /// told before.
+    /// A new client; nil when no record can be given up for it now. Whose record is, if any, is told before.
     mutating func add(
-        identity: UInt64, peer: UInt32, firstID: RPCID, at now: Instant,
-        givingUp: (UnsafeMutablePointer<Client>, UInt32) -> Void
+        identity: UInt64, peer: UInt32, newFrom: UInt64, at now: Instant,
+        givingUp: (UnsafeMutablePointer<Client>) -> Void
     ) -> UInt32? {
         if records.count == records.capacity {
             guard let oldest = idle.first else { return nil }
             let client = at(oldest)
-            givingUp(client, oldest)
             // Of one without an identity nothing is known anyway after a while.
-            if client.pointee.identity != 0 { completeSince = max(completeSince, client.pointee.idleSince) }
+            if client.pointee.identity != 0, client.pointee.idleSince > completeSince {
+                guard beginEpoch(forgetting: client.pointee.idleSince, at: now) else { return nil }
+            }
+            givingUp(client)
             remove(oldest)
         }
-        guard let added = records.insert(Client(identity: identity, firstID: firstID, peer: peer, idleSince: now))
+        guard let added = records.insert(Client(identity: identity, newFrom: newFrom, peer: peer, idleSince: now))
         else {
             preconditionFailure("no record was left after one was given up")
         }
         if identity != 0 { index.insert(added, hash: hash(identity)) }
         idle.append(added, SlabView(records))
         return added
+    }
+
+    /// The memory begins a second ago, if it is older and what is to be forgotten as well.
+    private mutating func beginEpoch(forgetting end: Instant, at now: Instant) -> Bool {
+        let begin = Instant(nanoseconds: now.nanoseconds - min(now.nanoseconds, Self.leastEpoch))
+        guard end <= begin, begin.nanoseconds(since: min(begin, completeSince)) >= Self.leastEpoch else { return false }
+        completeSince = begin
+        epoch += 1
+        tokenMask = life.tokenMask(epoch: epoch)
+        return true
     }
 
     /// Forgets a client that has no request here.

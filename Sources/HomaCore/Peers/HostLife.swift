@@ -21,12 +21,20 @@ public struct HostLife: Sendable, BitwiseCopyable {
     }
 
     /// What it gives to an address as a server, so that who gives it back shows that it can hear there, and in this
-    /// life; not 0.
+    /// life.
     func token(for address: PeerAddress) -> UInt32 {
         var hash = SipHash(key: key)
         hash.take(address.high)
         hash.take(address.low)
         hash.take(UInt64(address.port) << 32 | UInt64(address.scope))
-        return max(1, UInt32(truncatingIfNeeded: hash.finish()))
+        return UInt32(truncatingIfNeeded: hash.finish())
+    }
+
+    /// What changes all tokens at once; 0 in the first epoch.
+    func tokenMask(epoch: UInt32) -> UInt32 {
+        guard epoch > 0 else { return 0 }
+        var hash = SipHash(key: key)
+        hash.take(UInt64(epoch))
+        return UInt32(truncatingIfNeeded: hash.finish())
     }
 }

@@ -16,11 +16,12 @@ struct IdentityTests {
     @discardableResult
     static func request(
         _ host: LoneHost, id: UInt64 = 2, from address: PeerAddress = LoneHost.client,
-        as extensions: HeaderExtension = named, proof: UInt32 = 0
+        as extensions: HeaderExtension = named, proof: UInt32 = 0, unused: UInt32 = 1
     ) -> Disposition {
         var extensions = extensions
         if proof != 0 { extensions.marks.insert(.proof) }
-        let data = DataFields(messageLength: 100, incoming: 100, proof: proof, offset: 0, payloadLength: 100)
+        let data = DataFields(
+            messageLength: 100, incoming: 100, proof: proof, unusedDistance: unused, offset: 0, payloadLength: 100)
         return host.receive(.data(data), id: id, from: address, extensions: extensions)
     }
 
@@ -133,7 +134,17 @@ struct IdentityTests {
         #expect(Self.request(host, proof: token) == .dropped(.finishedBefore))
         Self.request(host, id: 4)
         #expect(try host.requests().count == 1, "a known client shows nothing more")
+        #expect(
+            Self.request(host, id: 20, from: Self.elsewhere, as: Self.other) == .dropped(.unprovenClient))
         #expect(host.endpoint.peerCount == 1, "nothing is kept of who shows nothing")
+        let own = try #require(host.sent().last?.header.common.extensions.token)
+        Self.request(host, id: 20, from: Self.elsewhere, as: Self.other, proof: own, unused: 5)
+        #expect(try host.requests().count == 1)
+        #expect(
+            Self.request(host, id: 28, from: Self.elsewhere, as: Self.other) == .dropped(.unprovenClient),
+            "it had used this when it became known, so it may have sent it before")
+        Self.request(host, id: 30, from: Self.elsewhere, as: Self.other)
+        #expect(try host.requests().count == 1)
         host.pass(microseconds: 30_000_000)
         Self.request(host, from: Self.elsewhere, as: Self.other)
         #expect(try host.requests().count == 1)
@@ -147,8 +158,11 @@ struct IdentityTests {
         configuration.peerIdleLimit = .zero
         configuration.memoryProbation = .seconds(30)
         let host = try LoneHost(configuration)
+        let first = PeerAddress(ipv4: 0x0A00_0101, port: 4000)
+        #expect(Self.request(host, from: first, as: HeaderExtension(tag: 1)) == .dropped(.unprovenClient))
+        let token = try #require(host.sent().first?.header.common.extensions.token)
         host.pass(microseconds: 40_000_000)
-        for number in 1...17 as ClosedRange<UInt64> {
+        for number in 1...16 as ClosedRange<UInt64> {
             host.pass(microseconds: 1000)
             let address = PeerAddress(ipv4: 0x0A00_0100 + UInt32(number), port: 4000)
             Self.request(host, from: address, as: HeaderExtension(tag: number))
@@ -156,10 +170,21 @@ struct IdentityTests {
             host.receive(.ack(AckFields()), id: 2, from: address, extensions: HeaderExtension(tag: number))
         }
         _ = host.sent()
-        let first = PeerAddress(ipv4: 0x0A00_0101, port: 4000)
-        #expect(Self.request(host, from: first, as: HeaderExtension(tag: 1)) == .dropped(.unprovenClient))
-        let memory = try #require(host.sent().first?.header.common.extensions.memory)
-        #expect(memory <= 16_000_000, "of what the first client asked for until its end nothing is certain")
+        #expect(
+            Self.request(host, as: HeaderExtension(tag: 17)) == .dropped(.tooManyPeers),
+            "no record is given up within a second")
+        #expect(host.said().first == "BUSY")
+        host.pass(microseconds: 1_000_000)
+        Self.request(host, as: HeaderExtension(tag: 17))
+        #expect(try host.requests().count == 1)
+        #expect(
+            Self.request(host, from: first, as: HeaderExtension(tag: 1), proof: token) == .dropped(.unprovenClient),
+            "what was proved before counts no more")
+        let unknown = try #require(host.sent().first { $0.summary == "RPC_UNKNOWN" })
+        let answer = unknown.header.common.extensions
+        #expect(
+            answer.memory == 1_000_000_000, "of what the first client asked for until its end nothing is certain")
+        #expect(answer.token != token)
         host.endpoint.checkInvariants()
     }
 }
