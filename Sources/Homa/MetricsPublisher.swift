@@ -62,7 +62,7 @@ struct MetricsPublisher {
         ("requests_declined_total", { $0.endpoint.requestsDeclined }),
         ("bytes_sent_total", { $0.endpoint.bytesSent }),
         ("bytes_received_total", { $0.endpoint.bytesReceived }),
-        ("bytes_resent_total", { $0.endpoint.bytesResent }),
+        ("bytes_retransmitted_total", { $0.endpoint.bytesRetransmitted }),
         ("buffer_stalls_total", { $0.endpoint.bufferStalls }),
         ("packets_sent_total", { $0.network.sentPackets }),
         ("packets_received_total", { $0.network.receivedPackets }),

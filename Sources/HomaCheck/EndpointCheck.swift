@@ -130,7 +130,7 @@ private final class Subject {
         case 4...6: respond()
         case 7: endpoint.decline(anyHandle(), at: now)
         case 8: ports()
-        case 9: _ = endpoint.introduce(peer(), at: now)
+        case 9: _ = endpoint.register(peer(), at: now)
         case 10:
             endpoint.setMaximumPacket(bytes: [0, 128, 600, 1_472, 100_000].randomElement(using: &random)!, for: peer())
         case 11:
@@ -141,7 +141,7 @@ private final class Subject {
             endpoint.unreachable(peer(), failure: .hostUnreachable, offending: anyID(), at: now)
         case 13...16: returnBuffers()
         case 17...24: advance()
-        case 25: meet()
+        case 25: applySummaries()
         case 26: look()
         case 27: if random.nextUnit() < 0.02 { endpoint.releaseEverything(at: now) }
         case 28: endpoint.sendStoredAcks()
@@ -213,19 +213,19 @@ private final class Subject {
         endpoint.expireTimers(at: now)
     }
 
-    private func meet() {
-        var neighbours = Neighbours()
-        neighbours.add(
-            ShardStanding(
+    private func applySummaries() {
+        var summaries = ShardSummaries()
+        summaries.add(
+            ShardSummary(
                 activeMessages: Int.random(in: 0...64, using: &random), isSending: random.nextUnit() < 0.5,
                 nextID: RPCID(rawValue: UInt64.random(in: 1...2_000, using: &random) * 2)))
-        endpoint.meet(neighbours)
+        endpoint.apply(summaries)
         // One for another shard comes to this one only by mistake, and is passed on again.
-        var strayed: ForeignAck?
-        while let ack = endpoint.nextForeignAck() { strayed = ack }
+        var strayed: CrossShardAck?
+        while let ack = endpoint.nextCrossShardAck() { strayed = ack }
         if let strayed { endpoint.receive(strayed, at: now) }
         if random.nextUnit() < 0.1 { endpoint.adopt(endpoint.unscheduledCutoffs) }
-        _ = endpoint.standing
+        _ = endpoint.summary
     }
 
     private func look() {

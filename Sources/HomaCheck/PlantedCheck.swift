@@ -38,10 +38,11 @@ public enum PlantedCheck {
         guard let fault = PlantedFault(rawValue: name) else { return nil }
         var outcome = Outcome(fault: name, rule: rule(of: fault), seed: nil, tried: 0)
         let (plain, planted) = (settings(nil), settings(fault))
+        let limits = limits(for: outcome.rule)
         for seed in first..<first + UInt64(most) {
             outcome.tried += 1
-            guard Swarm.run(seed: seed, settings: planted).violation?.rule == outcome.rule,
-                Swarm.run(seed: seed, settings: plain).violation == nil
+            guard Swarm.run(seed: seed, limits: limits, settings: planted).violation?.rule == outcome.rule,
+                Swarm.run(seed: seed, limits: limits, settings: plain).violation == nil
             else { continue }
             outcome.seed = seed
             return outcome
@@ -53,6 +54,13 @@ public enum PlantedCheck {
     public static func shrunk(_ name: String, seed: UInt64) -> SwarmOutcome? {
         guard let fault = PlantedFault(rawValue: name) else { return nil }
         return Swarm.shrink(Swarm.run(seed: seed, settings: settings(fault)), settings: settings(fault))
+    }
+
+    /// Where the rule is judged: the other seeds cannot show anything.
+    private static func limits(for rule: Rule) -> SwarmLimits {
+        var limits = SwarmLimits()
+        if rule == .boundedPackets { limits.faults = FaultSet([]) }
+        return limits
     }
 
     private static func settings(_ fault: PlantedFault?) -> SwarmSettings {

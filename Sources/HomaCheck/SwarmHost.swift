@@ -37,11 +37,11 @@ struct Flight {
 final class SwarmShard {
     var endpoint: Endpoint
     var forecast: Forecast?
-    var toldCutoffs: UInt16 = 0
+    var sentCutoffVersion: UInt16 = 0
     /// Requests that the application has and has not answered.
     var inService: Set<RPCHandle> = []
     /// What it last said of itself, as the others hear it a round later.
-    var published: ShardStanding?
+    var published: ShardSummary?
 
     init(_ endpoint: consuming Endpoint) { self.endpoint = endpoint }
 }
@@ -153,12 +153,12 @@ final class SwarmHost {
     func meetShards(at now: Instant) {
         guard shards.count > 1 else { return }
         for (number, shard) in shards.enumerated() {
-            var neighbours = Neighbours()
-            for (other, standing) in shards.enumerated() where other != number {
-                if let known = standing.published { neighbours.add(known) }
+            var summaries = ShardSummaries()
+            for (other, summary) in shards.enumerated() where other != number {
+                if let known = summary.published { summaries.add(known) }
             }
-            shard.endpoint.meet(neighbours)
-            while let ack = shard.endpoint.nextForeignAck() {
+            shard.endpoint.apply(summaries)
+            while let ack = shard.endpoint.nextCrossShardAck() {
                 shards[ack.record.clientID.shard(of: shards.count)].endpoint.receive(ack, at: now)
             }
         }
@@ -166,10 +166,10 @@ final class SwarmHost {
 
     func publishStandings() {
         guard shards.count > 1 else { return }
-        for shard in shards { shard.published = shard.endpoint.standing }
+        for shard in shards { shard.published = shard.endpoint.summary }
         let cutoffs = shards[0].endpoint.unscheduledCutoffs
-        guard cutoffs.version != shards[0].toldCutoffs else { return }
-        shards[0].toldCutoffs = cutoffs.version
+        guard cutoffs.version != shards[0].sentCutoffVersion else { return }
+        shards[0].sentCutoffVersion = cutoffs.version
         for shard in shards.dropFirst() { shard.endpoint.adopt(cutoffs) }
     }
 

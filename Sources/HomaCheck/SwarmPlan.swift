@@ -153,6 +153,10 @@ struct SwarmPlan {
         drawOperations(limits)
         drawPacketFaults()
         drawIncidents()
+        // What takes as long as ten round trips is no silence.
+        for index in hosts.indices where delay > 5 * Self.milliseconds {
+            hosts[index].configuration.timeout = max(hosts[index].configuration.timeout, .seconds(1))
+        }
         let timeout = hosts.map { $0.configuration.timeout.wholeNanoseconds }.max()!
         let progress = hosts.map { $0.configuration.progressTimeout.wholeNanoseconds }.max()!
         // Whoever waits to begin may have to wait for everybody before to be given up.
@@ -233,7 +237,7 @@ struct SwarmPlan {
         if now() { drawn.grantIncrement = [1, 3_000, 20_000].randomElement(using: &random)! }
         if now() { drawn.window = [20_000, 100_000].randomElement(using: &random)! }
         if now() { drawn.largestGrant = max(drawn.grantIncrement, 10_000) }
-        if now() { drawn.oldestGrantBytes = [1_500, 200_000].randomElement(using: &random)! }
+        if now() { drawn.fifoGrantIncrement = [1_500, 200_000].randomElement(using: &random)! }
         if now() { drawn.boostedTailBytes = 5_000 }
         if now() { drawn.roundsUnscheduledToPackets.toggle() }
         if now() { drawn.countsUnscheduledIncoming.toggle() }
@@ -259,7 +263,7 @@ struct SwarmPlan {
         func now() -> Bool { random.nextUnit() < 0.3 }
         if now() { drawn.overcommitment = [1, 2, 16, 64].randomElement(using: &random)! }
         if now() { drawn.activeMessagesPerPeer = [1, 2].randomElement(using: &random)! }
-        if now() { drawn.questionsPerPeer = [0, 1, 4].randomElement(using: &random)! }
+        if now() { drawn.probesPerPeer = [0, 1, 4].randomElement(using: &random)! }
         if now() { drawn.maximumCallsPerPeer = [1, 8].randomElement(using: &random)! }
         if now() { drawn.callsUnderWayPerPeer = [1, 4].randomElement(using: &random)! }
         if now() { drawn.bytesUnderWayPerPeer = [1, 50_000].randomElement(using: &random)! }
@@ -267,8 +271,8 @@ struct SwarmPlan {
         if now() { drawn.brokenRequestLimit = [1, 2].randomElement(using: &random)! }
         if now() { drawn.maximumGapsPerMessage = [1, 4].randomElement(using: &random)! }
         if now() { drawn.priorityLevels = [1, 2, 6].randomElement(using: &random)! }
-        if now() { drawn.senderOldestShare = [0, 0.5].randomElement(using: &random)! }
-        if now() { drawn.grantOldestShare = [0, 0.5].randomElement(using: &random)! }
+        if now() { drawn.fifoSendFraction = [0, 0.5].randomElement(using: &random)! }
+        if now() { drawn.fifoGrantFraction = [0, 0.5].randomElement(using: &random)! }
     }
 
     // MARK: Work

@@ -490,7 +490,7 @@ extension SwarmRun {
             let statistics = host.statistics
             guard statistics.bufferStalls == 0 else { return nil }
             sent += statistics.packetsSent[0]
-            again += statistics.packetsResent
+            again += statistics.packetsRetransmitted
         }
         return sent > again ? Double(sent) / Double(sent - again) : nil
     }

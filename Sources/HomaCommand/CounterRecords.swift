@@ -21,7 +21,7 @@ func counterRecords(_ statistics: HomaStatistics) -> [ResultRecord] {
         ("acks_passed_on", Double(statistics.acksPassedOn), "acks"),
         ("buffer_stalls", Double(endpoint.bufferStalls), "messages"),
         ("requests_evicted", Double(endpoint.requestsEvicted), "rpc"),
-        ("packets_resent", Double(endpoint.packetsResent), "packets"),
+        ("packets_retransmitted", Double(endpoint.packetsRetransmitted), "packets"),
         ("requests_delivered", Double(endpoint.requestsDelivered), "rpc"),
         ("calls_completed", Double(endpoint.callsCompleted), "rpc"),
         ("calls_failed", Double(endpoint.callsFailed), "rpc"),

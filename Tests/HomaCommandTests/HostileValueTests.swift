@@ -114,7 +114,7 @@ struct HostileValueTests {
             ]
         case "set":
             let keys = ["load", "seed", "length.messages", "length.duration_ms", "topology.host_gbps"]
-            let settings = ["unscheduledBytes", "timeout", "grantOldestShare", "cutoffs"]
+            let settings = ["unscheduledBytes", "timeout", "fifoGrantFraction", "cutoffs"]
             return (keys + settings).flatMap { key in numbers.dropFirst(4).map { "\(key)=\($0)" } }
         case "seeds":
             return numbers + [

@@ -26,7 +26,7 @@ struct NetTests {
         try net.call(from: 0, to: 1, length: length, cookie: 7)
         try net.run()
         #expect(net.hosts[0].responses == [7: 1])
-        #expect(net.hosts[0].endpoint.statistics.packetsResent == 0)
+        #expect(net.hosts[0].endpoint.statistics.packetsRetransmitted == 0)
         checkAtRest(net, calls: 1)
     }
 

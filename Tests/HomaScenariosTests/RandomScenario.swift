@@ -109,7 +109,7 @@ enum RandomScenario {
             scheduledLevels: maybe(&random) { whole(1...7, &$0) })
         homa.endpoint.unscheduledBytes = whole(1...1_000_000, &random)
         homa.endpoint.window = maybe(&random) { whole(1...1_000_000, &$0) }
-        homa.endpoint.senderOldestShare = random.nextUnit() / 2
+        homa.endpoint.fifoSendFraction = random.nextUnit() / 2
         homa.endpoint.linkRate = maybe(&random) { rate(&$0) }
         homa.endpoint.grantIncrement = 1
         homa.endpoint.countsUnscheduledIncoming.toggle()

@@ -38,7 +38,7 @@ extension LoopbackTests {
                         #expect(node.statistics.network.bundledPackets > 200)
                         #expect(node.statistics.malformedTotal == 0)
                     }
-                    #expect(client.statistics.endpoint.packetsResent == 0)
+                    #expect(client.statistics.endpoint.packetsRetransmitted == 0)
                 }
             }
         }

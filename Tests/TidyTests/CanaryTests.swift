@@ -27,6 +27,30 @@ struct CanaryTests {
         #expect(ImportLaws.findings(in: file(text)).isEmpty)
     }
 
+    @Test("a concept in four files, or in one that is gone, is found")
+    func places() {
+        let document = file(
+            "| what | where |\n|--|--|\n| a | `A/One`, `Two+Three` |\n| b | `A/Gone.swift`, `One` |\n", path: "A.md")
+        let table = Documents.places(in: document)
+        #expect(table.map(\.line) == [3, 4])
+        let files = ["Sources/A/One.swift", "Sources/B/Two+Three.swift"]
+        #expect(Documents.misplaced(table, files: files) { _ in false }.map(\.line) == [4])
+        let many = [(line: 1, row: Substring("| c | `A/One`, `B/Two+Three`, `Two+Three`, `A/One.swift` |"))]
+        #expect(Documents.misplaced(many, files: files) { _ in false }.count == 1)
+    }
+
+    @Test("a circle of files is found, and one of folders that no file is in")
+    func circles() {
+        let one = file("struct One { var two: Two? }\n", path: "Sources/HomaCore/A/One.swift")
+        let two = file("struct Two {}\n// One\n", path: "Sources/HomaCore/B/Two.swift")
+        #expect(CircleLaw.findings(in: [one, two]).isEmpty)
+        let back = file("struct Two { func one(_: One) {} }\n", path: "Sources/HomaCore/B/Two.swift")
+        #expect(CircleLaw.findings(in: [one, back]).count == 2)
+        let three = file("extension Three { static let one = One() }\n", path: "Sources/HomaCore/B/Four.swift")
+        let four = file("enum Three {}\n", path: "Sources/HomaCore/B/Three.swift")
+        #expect(CircleLaw.findings(in: [one, two, three, four]).count == 1)
+    }
+
     @Test("a manifest that differs from the table is found")
     func manifest() {
         let right = file("house(\"HomaWire\", [\"HomaBase\"]),\nhouse(\"HomaBase\"),", path: "Package.swift")

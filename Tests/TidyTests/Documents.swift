@@ -25,6 +25,41 @@ enum Documents {
         }
     }
 
+    /// The rows of the table that tells where what belongs, each with the number of its line.
+    static func places(in file: TextFile) -> [(line: Int, row: Substring)] {
+        let lines = file.lines
+        guard let start = lines.firstIndex(of: "| what | where |") else { return [] }
+        return lines[(start + 2)...].prefix { $0.hasPrefix("|") }.enumerated().map {
+            (start + 3 + $0.offset, $0.element)
+        }
+    }
+
+    /// Rows that name a file or folder of the sources that does not exist, or more than three files.
+    ///
+    /// Such a name has a slash or a plus sign; a file's may lack what comes before, and its ending.
+    static func misplaced(
+        _ table: [(line: Int, row: Substring)], files: [String], exists: (String) -> Bool
+    ) -> [Finding] {
+        table.flatMap { line, row in
+            let names = row.matches(of: /`([\w.+\/]+)`/).map { String($0.1) }.filter { $0.contains(/[\/+]/) }
+            var findings: [Finding] = []
+            var count = 0
+            for name in names where !name.hasPrefix("+") && !exists(name) && !exists("Sources/" + name) {
+                count += 1
+                let isFile = files.contains { $0.hasSuffix("/\(name)") || $0.hasSuffix("/\(name).swift") }
+                if !isFile {
+                    findings.append(
+                        Finding(file: "ARCHITECTURE.md", line: line, problem: "names \(name), which does not exist"))
+                }
+            }
+            if count > 3 {
+                findings.append(
+                    Finding(file: "ARCHITECTURE.md", line: line, problem: "one concept in \(count) files"))
+            }
+            return findings
+        }
+    }
+
     /// Test names between “ and ” that no test has.
     static func unknownTests(_ file: TextFile, tests: [TextFile]) -> [Finding] {
         file.lines.enumerated().flatMap { index, line in

@@ -39,6 +39,11 @@ struct TidyTests {
     @Test("no option or argument of the command takes a number without a range")
     func bareNumbers() { expectNothing(Repository.sources.flatMap(Rules.bareNumbers)) }
 
+    @Test("no circle among the files and folders of a target", arguments: CircleLaw.targets)
+    func circles(target: String) {
+        expectNothing(CircleLaw.findings(in: Repository.sources.filter { $0.target == target }))
+    }
+
     @Test("code is indented with spaces")
     func tabs() { expectNothing(Repository.code.flatMap(Rules.tabs)) }
 
@@ -60,6 +65,13 @@ struct DocumentTests {
     func links() {
         expectNothing(Repository.documents.flatMap(Documents.heading))
         expectNothing(Repository.documents.flatMap { Documents.brokenLinks($0, exists: Repository.exists) })
+    }
+
+    @Test("ARCHITECTURE.md tells where every concept is, in three files at most, which exist")
+    func places() {
+        let table = Documents.places(in: Repository.read("ARCHITECTURE.md"))
+        #expect(table.count > 20)
+        expectNothing(Documents.misplaced(table, files: Repository.sources.map(\.path), exists: Repository.exists))
     }
 
     @Test("the tests named in docs/conformance.md exist")

@@ -53,7 +53,7 @@ public struct HomaLoadClient: Sendable {
             for await part in group { sum.merge(part) }
             return sum
         }
-        result.packetsResent = node.statistics.endpoint.packetsResent
+        result.packetsRetransmitted = node.statistics.endpoint.packetsRetransmitted
         return result
     }
 }

@@ -12,7 +12,9 @@ extension LoadResult {
             ("verification_failures", Double(verificationFailures), "count"), ("cap_hits", Double(capHits), "count"),
             ("maximum_lag", Double(maximumLagNanoseconds), "ns"),
         ]
-        if let packetsResent { figures.append(("packets_resent", Double(packetsResent), "packets")) }
+        if let packetsRetransmitted {
+            figures.append(("packets_retransmitted", Double(packetsRetransmitted), "packets"))
+        }
         let counts = figures.map { ResultRecord(measure: $0.0, value: $0.1, unit: $0.2) }
         let latencies = Self.latencyRecords("latency", latency) + Self.latencyRecords("short_latency", shortLatency)
         let slowdowns = [("p50", 50.0), ("p99", 99.0)].compactMap { label, percent in

@@ -23,7 +23,7 @@ public struct LoadResult: Sendable {
     /// What the first of those said; nil when the protocol has no words for it.
     public internal(set) var firstError: String?
     /// Packets that the client's own node sent again; nil for protocols that do not tell.
-    public internal(set) var packetsResent: UInt64?
+    public internal(set) var packetsRetransmitted: UInt64?
     /// RPCs that were due but had no response at the end of the drain time.
     public internal(set) var unfinished: UInt64 = 0
     /// Responses with a wrong length or a wrong byte, at any time of the run.
@@ -64,7 +64,7 @@ public struct LoadResult: Sendable {
         responseBytes += other.responseBytes
         errors += other.errors
         firstError = firstError ?? other.firstError
-        if let theirs = other.packetsResent { packetsResent = (packetsResent ?? 0) + theirs }
+        if let theirs = other.packetsRetransmitted { packetsRetransmitted = (packetsRetransmitted ?? 0) + theirs }
         unfinished += other.unfinished
         verificationFailures += other.verificationFailures
         capHits += other.capHits

@@ -13,7 +13,7 @@ public struct LoadTally: Codable, Sendable, Equatable {
     var responseBytes: UInt64
     var errors: UInt64
     var firstError: String?
-    var packetsResent: UInt64?
+    var packetsRetransmitted: UInt64?
     var unfinished: UInt64
     var verificationFailures: UInt64
     var capHits: UInt64
@@ -32,7 +32,7 @@ public struct LoadTally: Codable, Sendable, Equatable {
         responseBytes = result.responseBytes
         errors = result.errors
         firstError = result.firstError
-        packetsResent = result.packetsResent
+        packetsRetransmitted = result.packetsRetransmitted
         unfinished = result.unfinished
         verificationFailures = result.verificationFailures
         capHits = result.capHits
@@ -56,7 +56,7 @@ extension LoadResult {
         responseBytes = tally.responseBytes
         errors = tally.errors
         firstError = tally.firstError
-        packetsResent = tally.packetsResent
+        packetsRetransmitted = tally.packetsRetransmitted
         unfinished = tally.unfinished
         verificationFailures = tally.verificationFailures
         capHits = tally.capHits

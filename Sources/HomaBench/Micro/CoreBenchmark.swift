@@ -54,8 +54,8 @@ public struct CoreBenchmark: ~Copyable {
             at: now)
         try server.openPort(99)
         let clientPort = try client.allocateClientPort()
-        _ = client.introduce(Self.serverAddress, at: now)
-        _ = server.introduce(Self.clientAddress, at: now)
+        _ = client.register(Self.serverAddress, at: now)
+        _ = server.register(Self.clientAddress, at: now)
         client.setMaximumPacket(bytes: Self.packetBytes, for: Self.serverAddress)
         server.setMaximumPacket(bytes: Self.packetBytes, for: Self.clientAddress)
         for _ in 0..<Self.outstanding { try Self.startCall(&client, from: clientPort, at: now) }

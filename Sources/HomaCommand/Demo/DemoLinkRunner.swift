@@ -67,7 +67,7 @@ struct DemoLinkRunner {
                 "\(carrier.name): this machine is too slow for the load: packets were lost before any protocol saw them"
             )
         }
-        carrier.packetsResent = Double(measured.resent)
+        carrier.packetsRetransmitted = Double(measured.resent)
         func most(_ counter: String) -> Double { report.hosts.map { Double($0.counters[counter] ?? 0) }.max() ?? 0 }
         carrier.memory = DemoMemory(touched: most("bpages_touched"), highWater: most("bpages_high_water"))
     }

@@ -88,7 +88,7 @@ struct DemoCarrier {
     var failures: [String] = []
     /// Requests without an answer when the run ended.
     var unanswered = 0
-    var packetsResent = 0.0
+    var packetsRetransmitted = 0.0
     var memory = DemoMemory()
     var disturbance: Disturbance?
 }

@@ -39,7 +39,7 @@ extension DemoReport {
             ratio("short_p99_best_tcp_over_homa", link.rival(\.high)?.high.shortP99 ?? .nan, mine),
             ResultRecord(measure: "mixed_achieved_rate", value: homa.high.answeredPerSecond, unit: "rpc/s")
                 .against("tcp", tcp.high.answeredPerSecond),
-            ResultRecord(measure: "packets_resent", value: homa.packetsResent, unit: "packets"),
+            ResultRecord(measure: "packets_resent", value: homa.packetsRetransmitted, unit: "packets"),
         ].map { $0.with("load_fraction", 0.8) }
         for carrier in link.carriers {
             for phase in [carrier.half, carrier.high, carrier.overload] {

@@ -43,7 +43,7 @@ struct DemoSimulatedLink {
                 guard let (result, _) = try ScenarioRun.run(scenario, RunMonitor(stop: StopFlag())) else { continue }
                 carrier[keyPath: path] = Self.phase(result, load: carrier[keyPath: path].load)
                 carrier.failures += Self.failures(name, result)
-                carrier.packetsResent += Double(result.homa?.packetsResent ?? 0)
+                carrier.packetsRetransmitted += Double(result.homa?.packetsRetransmitted ?? 0)
             } catch { carrier.failures.append("\(name), simulated: \(error)") }
         }
         return carrier

@@ -49,7 +49,7 @@ struct LabFigure: Sendable {
         LabFigure("verification_failures", "count", "responses with wrong bytes") {
             MeasuredValue(Double($0.load.verificationFailures))
         },
-        LabFigure("packets_resent", "packets", "packets sent again") { MeasuredValue(Double($0.resent)) },
+        LabFigure("packets_retransmitted", "packets", "packets sent again") { MeasuredValue(Double($0.resent)) },
         LabFigure("switch_drops", "packets", "dropped at the switch, queue full") {
             MeasuredValue(Double($0.counters.switchQueues.drops))
         },

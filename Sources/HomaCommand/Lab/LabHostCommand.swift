@@ -90,7 +90,8 @@ struct LabHostCommand: AsyncParsableCommand {
 
     private func homaCounters(_ statistics: HomaStatistics) -> [String: UInt64] {
         var counters = [
-            "packets_resent": statistics.endpoint.packetsResent, "buffer_stalls": statistics.endpoint.bufferStalls,
+            "packets_retransmitted": statistics.endpoint.packetsRetransmitted,
+            "buffer_stalls": statistics.endpoint.bufferStalls,
             "bpages_high_water": UInt64(statistics.pool.highWaterMark),
             "bpages_touched": UInt64(statistics.pool.pagesTouched),
         ]

@@ -14,7 +14,7 @@ struct LabMeasurement {
     var nodes: [String: UInt64]
 
     /// Packets sent again, by either protocol.
-    var resent: UInt64 { load.protocolName == "tcp" ? segmentsResent : load.packetsResent ?? 0 }
+    var resent: UInt64 { load.protocolName == "tcp" ? segmentsResent : load.packetsRetransmitted ?? 0 }
 }
 
 /// Carries out one run: a process in each host that serves and calls the others.

@@ -25,14 +25,14 @@ struct LabSettings: Codable, Equatable, Sendable {
         [
             ("unscheduledBytes", \.unscheduledBytes), ("overcommitment", \.overcommitment),
             ("maximumIncoming", \.maximumIncoming), ("grantIncrement", \.grantIncrement),
-            ("oldestGrantBytes", \.oldestGrantBytes), ("pacerBypassBytes", \.pacerBypassBytes),
+            ("fifoGrantIncrement", \.fifoGrantIncrement), ("pacerBypassBytes", \.pacerBypassBytes),
             ("priorityLevels", \.priorityLevels), ("boostedTailBytes", \.boostedTailBytes),
             ("cutoffSample", \.cutoffSample),
         ]
     }
 
     private static var shares: [(name: String, path: Path<Double>)] {
-        [("senderOldestShare", \.senderOldestShare), ("grantOldestShare", \.grantOldestShare)]
+        [("fifoSendFraction", \.fifoSendFraction), ("fifoGrantFraction", \.fifoGrantFraction)]
     }
 
     private static var times: [(name: String, path: Path<Duration>)] {

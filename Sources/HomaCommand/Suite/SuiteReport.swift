@@ -13,11 +13,11 @@ struct SuiteReport {
         /// Packets dropped between a device and the protocols, on the whole machine.
         var softnetDrops: UInt64
         /// Packets that Homa's client sent again in the goodput runs.
-        var packetsResent: UInt64
+        var packetsRetransmitted: UInt64
 
         var description: String {
             "RcvbufErrors \(receiveBufferErrors), softnet drops \(softnetDrops) (whole machine), "
-                + "packets sent again by Homa's client in the goodput runs \(packetsResent), "
+                + "packets sent again by Homa's client in the goodput runs \(packetsRetransmitted), "
                 + "TCP segments sent again \(segmentsResent)"
         }
     }

@@ -17,7 +17,7 @@ struct SuiteRounds {
     /// What else there is to say of a step.
     private(set) var remarks: [SuiteStep: String] = [:]
     /// Packets that Homa's clients sent again in the goodput runs.
-    private(set) var packetsResent = 0.0
+    private(set) var packetsRetransmitted = 0.0
 
     init(path: SuitePath, times: SuiteStep.Times, seed: UInt64) {
         self.path = path
@@ -80,7 +80,7 @@ struct SuiteRounds {
             through: path.launcher(isServer: false, sharesCores: exchange.sharesCores))
         let said = ChildRecords(try client.finish())
         let told = ChildRecords(try server.stop())
-        if step == .goodputHoma { packetsResent += said.value("packets_resent") ?? 0 }
+        if step == .goodputHoma { packetsRetransmitted += said.value("packets_retransmitted") ?? 0 }
         for measure in ["errors", "unfinished", "verification_failures"] {
             if let count = said.value(measure), count > 0 {
                 throw ChildError(description: "\(fixed(count, 0)) \(measure)")

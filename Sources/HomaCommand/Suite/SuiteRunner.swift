@@ -40,7 +40,8 @@ struct SuiteRunner {
             health: .init(
                 receiveBufferErrors: after.receiveBufferErrors - before.0.receiveBufferErrors,
                 segmentsResent: after.segmentsResent - before.0.segmentsResent,
-                softnetDrops: SoftnetCounters.drops() - before.1, packetsResent: UInt64(rounds.packetsResent)))
+                softnetDrops: SoftnetCounters.drops() - before.1,
+                packetsRetransmitted: UInt64(rounds.packetsRetransmitted)))
         if json { for line in report.jsonLines { try say(line) } } else { try say(report.render()) }
         if let folder = options.write { note("written: \(try SuiteEntry(report).write(into: folder))") }
         try judge(figures)

@@ -44,7 +44,7 @@ public struct EndpointConfiguration: Equatable, Sendable {
     /// Avoids a short packet at the unscheduled limit, which would break up segmentation offload.
     public var roundsUnscheduledToPackets = true
     /// Share of output given to the oldest message instead of the shortest, 0 … 0.5 (kernel: 0.05).
-    public var senderOldestShare = 0.05
+    public var fifoSendFraction = 0.05
     /// Rate of the host's link. Nil: unknown, and the pacer is off.
     public var linkRate: BitRate?
     /// Longest queue the pacer lets build up at the link (kernel: 5 µs).
@@ -85,7 +85,7 @@ public struct EndpointConfiguration: Equatable, Sendable {
     /// Sizes follow what the link carries in the round-trip time measured for each peer. For far peers
     /// `maximumIncoming` is up to four times as much (the link is taken for 10 Gb/s where `linkRate` is not known);
     /// where `linkRate` is known, and less is enough, `unscheduledBytes`, `maximumIncoming`, `grantIncrement` and
-    /// `oldestGrantBytes` are less. Not with a fixed `window`.
+    /// `fifoGrantIncrement` are less. Not with a fixed `window`.
     public var adaptsWindows = true
     /// A grant is sent when it raises the limit by this much, or to the end of the message. About what
     /// one train of packets carries: smaller steps make small trains, and those cost throughput.
@@ -94,9 +94,9 @@ public struct EndpointConfiguration: Equatable, Sendable {
     /// `grantIncrement`. The published simulations grant one packet at a time.
     public var largestGrant: Int?
     /// Share of the link given to the oldest message by FIFO grants, 0 … 0.5 (kernel: 0.05).
-    public var grantOldestShare = 0.05
+    public var fifoGrantFraction = 0.05
     /// Bytes of one FIFO grant (kernel: 50 000).
-    public var oldestGrantBytes = 50_000
+    public var fifoGrantIncrement = 50_000
     /// At most this many active messages of one peer; nil: no limit, but every peer gets one before any gets two.
     public var activeMessagesPerPeer: Int?
     /// Count the unscheduled bytes of every message, not just of those that need grants.
@@ -130,12 +130,12 @@ public struct EndpointConfiguration: Equatable, Sendable {
     public var resendAfter: Duration = .milliseconds(5)
     /// The interval between such requests doubles up to this.
     public var resendIntervalLimit: Duration = .milliseconds(20)
-    /// A question waits longer than `resendAfter` when the peer usually takes longer, as measured from requests to
+    /// A probe waits longer than `resendAfter` when the peer usually takes longer, as measured from requests to
     /// responses and from grants to data: up to a quarter of `timeout`, and three quarters for arriving messages.
     public var adaptsTimers = true
     /// Most RPCs of one peer about which it was asked and has not answered; the others wait for their turn. Halved when
     /// answers fail to come, down to 4. 0: no limit.
-    public var questionsPerPeer = 64
+    public var probesPerPeer = 64
     /// Silence after which a peer is taken for dead and its RPCs end.
     public var timeout: Duration = .milliseconds(400)
     /// An RPC ends when no byte of it advances for so long, whatever its peer says; `timeout` if that is more. Not a
@@ -167,7 +167,7 @@ public struct EndpointConfiguration: Equatable, Sendable {
     public var distrustedRequests = 4
     /// Silence after which an incomplete request ends when memory or RPC records are short, or its peer is
     /// distrusted; `timeout` otherwise.
-    public var patienceUnderPressure: Duration = .milliseconds(20)
+    public var incompleteRequestTimeout: Duration = .milliseconds(20)
     /// Most peers known at once.
     public var maximumPeers = 4_096
     /// A peer without RPCs may be forgotten after this.
@@ -190,4 +190,23 @@ public struct EndpointConfiguration: Equatable, Sendable {
     #endif
 
     public init() {}
+}
+
+@_spi(Testing)
+extension EndpointConfiguration {
+    /// Whether faults can be planted in this build.
+    public static var takesPlantedFaults: Bool {
+        #if HOMA_PLANTED_FAULTS
+            true
+        #else
+            false
+        #endif
+    }
+
+    /// Puts a fault into every endpoint that is made with this.
+    public mutating func plant(_ fault: PlantedFault?) {
+        #if HOMA_PLANTED_FAULTS
+            plantedFault = fault
+        #endif
+    }
 }

@@ -25,7 +25,7 @@ extension EndpointConfiguration {
         result.maximumIncoming = min(max(8 * inFlight, 20 * mtu), result.maximumIncoming)
         result.grantIncrement = min(result.maximumIncoming / 10, result.grantIncrement)
         // These go at a high priority, before most short messages.
-        result.oldestGrantBytes = min(max(inFlight, 2 * mtu), result.oldestGrantBytes)
+        result.fifoGrantIncrement = min(max(inFlight, 2 * mtu), result.fifoGrantIncrement)
         // A thread that sleeps between packets wakes up late; with less in the link's queue the link would idle.
         result.linkQueueLimit = max(.nanoseconds(Int64(rate.nanoseconds(forBytes: 2 * frame))), result.linkQueueLimit)
         // A message of the lowest priority is silent for as long as a longest message above it takes.

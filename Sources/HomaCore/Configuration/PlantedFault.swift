@@ -39,33 +39,3 @@ public enum PlantedFault: String, CaseIterable, Sendable, BitwiseCopyable {
     /// Nobody can show that a request is wanted now.
     case refusesProof
 }
-
-@_spi(Testing)
-extension EndpointConfiguration {
-    /// Whether faults can be planted in this build.
-    public static var takesPlantedFaults: Bool {
-        #if HOMA_PLANTED_FAULTS
-            true
-        #else
-            false
-        #endif
-    }
-
-    /// Puts a fault into every endpoint that is made with this.
-    public mutating func plant(_ fault: PlantedFault?) {
-        #if HOMA_PLANTED_FAULTS
-            plantedFault = fault
-        #endif
-    }
-}
-
-extension Endpoint {
-    @inline(__always)
-    func hasPlanted(_ fault: PlantedFault) -> Bool {
-        #if HOMA_PLANTED_FAULTS
-            tuning.plantedFault == fault
-        #else
-            false
-        #endif
-    }
-}

@@ -19,7 +19,7 @@ extension EndpointConfiguration {
         configuration.learnsCutoffs = false
         configuration.adaptsTimers = false
         configuration.adaptsWindows = false
-        configuration.questionsPerPeer = 0
+        configuration.probesPerPeer = 0
         configuration.resendIntervalLimit = .milliseconds(5)
         configuration.timeout = .milliseconds(100)
         configuration.maximumPeers = 10_000
@@ -61,7 +61,7 @@ extension EndpointConfiguration {
         configuration.unscheduledBytes = 9_328
         configuration.roundsUnscheduledToPackets = false
         configuration.linkRate = .gigabitsPerSecond(10)
-        configuration.senderOldestShare = 0
+        configuration.fifoSendFraction = 0
         configuration.acknowledgesMessages = false
         configuration.assumesPeersAlike = true
         configuration.overcommitment = scheduledLevels
@@ -70,13 +70,13 @@ extension EndpointConfiguration {
         configuration.maximumIncoming = 1 << 30
         configuration.grantIncrement = 1
         configuration.largestGrant = 1_442
-        configuration.grantOldestShare = 0
+        configuration.fifoGrantFraction = 0
         configuration.activeMessagesPerPeer = 1
         configuration.countsUnscheduledIncoming = false
         configuration.learnsCutoffs = false
         configuration.adaptsTimers = false
         configuration.adaptsWindows = false
-        configuration.questionsPerPeer = 0
+        configuration.probesPerPeer = 0
         configuration.maximumCallsPerPeer = 1 << 20
         configuration.callsUnderWayPerPeer = 65_535
         configuration.bytesUnderWayPerPeer = 1 << 30

@@ -13,7 +13,7 @@ struct Tuning: BitwiseCopyable {
     let maximumMessage: UInt32
     let unscheduledBytes: UInt32
     let roundsUnscheduled: Bool
-    let senderOldestShare: Double
+    let fifoSendFraction: Double
     let linkRate: BitRate?
     let linkQueueLimit: UInt64
     let pacerBypass: UInt32
@@ -30,8 +30,8 @@ struct Tuning: BitwiseCopyable {
     let grantIncrement: UInt32
     let largestGrant: UInt32
     let boostedTail: UInt32
-    let grantOldestShare: Double
-    let oldestGrantBytes: UInt32
+    let fifoGrantFraction: Double
+    let fifoGrantIncrement: UInt32
     let activePerPeer: UInt32
     let countsUnscheduled: Bool
 
@@ -50,21 +50,21 @@ struct Tuning: BitwiseCopyable {
     let timeout: UInt64
     let progressTimeout: UInt64
     let adaptsTimers: Bool
-    /// No question waits longer than this for what is usual.
-    let longestPatience: UInt64
+    /// No probe waits longer than this for what is usual.
+    let longestResendTimeout: UInt64
     /// Nor longer than this for what was measured: time remains to ask before the timeout.
-    let measuredPatience: UInt64
-    let questionsPerPeer: UInt32
+    let longestMeasuredTimeout: UInt64
+    let probesPerPeer: UInt32
     let acknowledgementDelay: UInt64
 
     let serverRPCsPerPeer: UInt32
     /// So many messages' unscheduled bytes may be under way to a peer: 4 MB by default, of the 8 MB that a socket holds
     /// with what the system adds to each packet.
     private static var messagesInSocket: Int { 64 }
-    let admission: CallAdmission.Limits
+    let admission: AdmissionLimits
     let brokenLimit: UInt32
     let distrustedRequests: UInt32
-    let shortPatience: UInt64
+    let incompleteRequestTimeout: UInt64
     let peerIdleLimit: UInt64
     let maximumGaps: Int32
     let finishedMemory: Int
@@ -87,7 +87,7 @@ struct Tuning: BitwiseCopyable {
         maximumMessage = UInt32(configuration.maximumMessageBytes)
         unscheduledBytes = UInt32(configuration.unscheduledBytes)
         roundsUnscheduled = configuration.roundsUnscheduledToPackets
-        senderOldestShare = configuration.senderOldestShare
+        fifoSendFraction = configuration.fifoSendFraction
         linkRate = configuration.linkRate
         linkQueueLimit = configuration.linkQueueLimit.wholeNanoseconds
         pacerBypass = UInt32(configuration.pacerBypassBytes)
@@ -102,8 +102,8 @@ struct Tuning: BitwiseCopyable {
         grantIncrement = UInt32(configuration.grantIncrement)
         largestGrant = UInt32(clamping: configuration.largestGrant ?? .max)
         boostedTail = UInt32(configuration.boostedTailBytes)
-        grantOldestShare = configuration.grantOldestShare
-        oldestGrantBytes = UInt32(configuration.oldestGrantBytes)
+        fifoGrantFraction = configuration.fifoGrantFraction
+        fifoGrantIncrement = UInt32(configuration.fifoGrantIncrement)
         activePerPeer = UInt32(configuration.activeMessagesPerPeer ?? Int(UInt32.max))
         countsUnscheduled = configuration.countsUnscheduledIncoming
 
@@ -128,21 +128,21 @@ struct Tuning: BitwiseCopyable {
         timeout = configuration.timeout.wholeNanoseconds
         progressTimeout = max(configuration.progressTimeout, configuration.timeout).wholeNanoseconds
         adaptsTimers = configuration.adaptsTimers
-        longestPatience = max(resendAfter, timeout / 4)
-        measuredPatience = max(resendAfter, timeout / 4 * 3)
-        questionsPerPeer = UInt32(configuration.questionsPerPeer)
+        longestResendTimeout = max(resendAfter, timeout / 4)
+        longestMeasuredTimeout = max(resendAfter, timeout / 4 * 3)
+        probesPerPeer = UInt32(configuration.probesPerPeer)
         acknowledgementDelay = configuration.acknowledgementDelay.wholeNanoseconds
         serverRPCsPerPeer = UInt32(configuration.maximumServerRPCsPerPeer)
-        admission = CallAdmission.Limits(
+        admission = AdmissionLimits(
             unfinished: UInt32(configuration.maximumCallsPerPeer),
             calls: UInt32(configuration.callsUnderWayPerPeer), bytes: UInt32(configuration.bytesUnderWayPerPeer),
             unscheduled: unscheduledBytes,
             unscheduledTogether: UInt32(
                 clamping: max(configuration.bytesUnderWayPerPeer, Self.messagesInSocket * Int(unscheduledBytes))),
-            oldestEarning: configuration.senderOldestShare / (1 - configuration.senderOldestShare))
+            oldestEarning: configuration.fifoSendFraction / (1 - configuration.fifoSendFraction))
         brokenLimit = UInt32(configuration.brokenRequestLimit)
         distrustedRequests = UInt32(configuration.distrustedRequests)
-        shortPatience = min(configuration.patienceUnderPressure, configuration.timeout).wholeNanoseconds
+        incompleteRequestTimeout = min(configuration.incompleteRequestTimeout, configuration.timeout).wholeNanoseconds
         peerIdleLimit = configuration.peerIdleLimit.wholeNanoseconds
         maximumGaps = Int32(configuration.maximumGapsPerMessage)
         finishedMemory = configuration.finishedMemory
@@ -166,7 +166,7 @@ struct Tuning: BitwiseCopyable {
     func slowTime(of bytes: UInt32) -> UInt64 {
         guard adaptsTimers, bytes > defaultSegment else { return 0 }
         let rate = linkRate ?? .megabitsPerSecond(40)
-        return min(longestPatience, UInt64(overcommitment) * rate.nanoseconds(forBytes: Int(bytes)))
+        return min(longestResendTimeout, UInt64(overcommitment) * rate.nanoseconds(forBytes: Int(bytes)))
     }
 
     /// How much of a message of `length` goes out without a grant, in packets of `segment` bytes, to a peer that gets

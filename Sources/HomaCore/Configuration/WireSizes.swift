@@ -31,12 +31,6 @@ public struct WireSizes: Equatable, Sendable, BitwiseCopyable {
     public func control(_ type: PacketType) -> Int {
         max(control > 0 ? control : type.headerByteCount + frameOverhead, minimum)
     }
-
-    /// Bytes on the wire of a packet that ``Endpoint/nextPacket(at:)`` returned.
-    @inlinable
-    public func bytes(of packet: OutgoingPacket) -> Int {
-        packet.payloadLength > 0 ? data(payload: packet.payloadLength) : control(packet.header.common.type)
-    }
 }
 
 extension EndpointConfiguration {

@@ -25,7 +25,7 @@ public enum DropReason: UInt8, Sendable, CaseIterable {
     case tooManyRPCs
     /// The peer table is full of peers in use, or that of clients.
     case tooManyPeers
-    /// From an address we have no dealings with: CUTOFFS, an acknowledgement, or a question about a call of ours.
+    /// From an address we have no dealings with: CUTOFFS, an acknowledgement, or a probe about a call of ours.
     case unknownPeer
     /// The message is longer than the whole receive buffer region, or the packet longer than a bpage.
     case tooLong

@@ -68,33 +68,54 @@ extension Endpoint {
         return peer.pointee.acks[peer.pointee.ackCount]
     }
 
-    /// The peer has the response to one of its calls.
-    mutating func acknowledged(_ ack: AckRecord, by peer: UInt32, at now: Instant) {
-        guard let slot = find(ack.clientID.peer, at: peer) else {
-            if shardCount > 1, ack.clientID.shard(of: shardCount) != shard { forward(ack, from: peer) }
-            return
+    /// Whoever sent the packet has the response to one of its calls.
+    mutating func acknowledged(
+        _ ack: AckRecord, by header: CommonHeader, from address: PeerAddress, peer: UInt32?, at now: Instant
+    ) {
+        let identity = Self.isNamed(header) ? header.extensions.identity : 0
+        let foreign = CrossShardAck(peer: address, identity: identity, record: ack)
+        if let slot = find(foreign, at: peer) {
+            acknowledged(slot, ack, at: now)
+        } else if shardCount > 1, ack.clientID.shard(of: shardCount) != shard {
+            forward(foreign)
         }
+    }
+
+    /// The RPC that is acknowledged. A packet of a server acknowledges what it has called itself, and says nothing of
+    /// who it is then: it is sought by its address.
+    mutating func find(_ ack: CrossShardAck, at peer: UInt32?) -> UInt32? {
+        let id = ack.record.clientID.peer
+        if ack.identity != 0, !hasPlanted(.ignoresIdentity) {
+            return clients.find(ack.identity).flatMap { rpcs.find(id, owner: RPC.owner(client: $0)) }
+        }
+        return peer.flatMap { find(id, at: $0) }
+    }
+
+    mutating func acknowledged(_ slot: UInt32, _ ack: AckRecord, at now: Instant) {
         let rpc = rpcs.at(slot)
         guard rpc.pointee.localPort == ack.serverPort else { return }
         // An acknowledgement of something not answered yet is a mistake or an attack.
         guard rpc.pointee.state == .outgoing || rpc.pointee.state == .declined else { return }
-        if rpc.pointee.isAsked { noteAnswer(slot, at: now) }
+        if rpc.pointee.isProbed { noteAnswer(slot, at: now) }
         finishServerRPC(slot, at: now)
     }
 
     mutating func acceptAcks(
-        _ header: CommonHeader, _ fields: AckFields, peer: UInt32?, at now: Instant
+        _ header: CommonHeader, _ fields: AckFields, from address: PeerAddress, peer: UInt32?, at now: Instant
     ) -> Disposition {
-        guard let peer else { return .dropped(.unknownPeer) }
+        guard peer != nil || Self.isNamed(header) && clients.find(header.extensions.identity) != nil else {
+            return .dropped(.unknownPeer)
+        }
         if header.senderID.isServerSide {
-            messageAcknowledged(header, by: peer, at: now)
+            messageAcknowledged(header, by: peer!, at: now)
             return .consumed
         }
         acknowledged(
-            AckRecord(clientID: header.senderID, serverPort: header.destinationPort), by: peer, at: now)
+            AckRecord(clientID: header.senderID, serverPort: header.destinationPort), by: header, from: address,
+            peer: peer, at: now)
         for position in 0..<min(Int(fields.count), HomaLimits.maximumAcksPerPacket) {
             let record = fields.records[position]
-            if !record.isEmpty { acknowledged(record, by: peer, at: now) }
+            if !record.isEmpty { acknowledged(record, by: header, from: address, peer: peer, at: now) }
         }
         return .consumed
     }
@@ -106,7 +127,7 @@ extension Endpoint {
         // What is missing may be on its way still: the server knows what it handed to its network, not what arrived.
         let rpc = rpcs.at(slot)
         let isArriving =
-            rpc.pointee.state == .incoming && now.nanoseconds(since: rpc.pointee.lastHeard) < patience(slot)
+            rpc.pointee.state == .incoming && now.nanoseconds(since: rpc.pointee.lastHeard) < resendTimeout(slot)
         if isArriving || mayBeBehindOthers(slot, at: now) || !requestMissing(slot) {
             sendControl(.busy, for: slot)
         } else {

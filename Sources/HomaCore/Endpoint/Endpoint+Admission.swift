@@ -25,7 +25,7 @@ extension Endpoint {
         peer.pointee.admission.enqueue(slot, length: length, rpcs.view)
     }
 
-    private mutating func limits(for peer: UnsafeMutablePointer<Peer>) -> CallAdmission.Limits {
+    private mutating func limits(for peer: UnsafeMutablePointer<Peer>) -> AdmissionLimits {
         var limits = admissionLimits
         limits.bytes = peer.pointee.bytesUnderWay
         return limits

@@ -31,7 +31,7 @@ extension Endpoint {
 
     /// Makes a peer known before the first call to it, so that its path MTU can be set in time.
     /// True when it was not known; false also when there is no room for it, which `call` will report.
-    public mutating func introduce(_ address: PeerAddress, at now: Instant) -> Bool {
+    public mutating func register(_ address: PeerAddress, at now: Instant) -> Bool {
         findPeer(address) == nil && findOrAddPeer(address, at: now) != nil
     }
 
@@ -76,7 +76,7 @@ extension Endpoint {
         move(slot, to: .outgoing, at: now)
         noteProgress(slot, at: now)
         startSending(slot, length: UInt32(length), payload: payload, at: now)
-        // Questions about the request, and their back-off, are over.
+        // Probes about the request, and their back-off, are over.
         rpc.pointee.nextProbe = now
         rpc.pointee.probeInterval = tuning.acknowledgementDelay
         armTimer(slot, at: now.advanced(byNanoseconds: tuning.acknowledgementDelay))

@@ -28,12 +28,13 @@ extension Endpoint {
         if known == nil { peers.at(peer).pointee.extensionVersion = header.extensions.version }
         if client == nil { client = addClient(of: header, data, at: peer, now: now) }
         guard let client else { return refuseForRoom(header, data, from: address, as: .tooManyPeers) }
+        settle(client, at: peer)
         if hasFinished(header, data, client: client, peer: peer, at: now) {
             // A probe has nothing to say about a message that is complete.
             return data.payloadLength == 0 ? .consumed : .dropped(.finishedBefore)
         }
         // What comes in one packet holds nothing up.
-        if data.payloadLength < data.messageLength, hasItsFill(peer) { return .dropped(.distrustedPeer) }
+        if data.payloadLength < data.messageLength, exceedsQuota(peer) { return .dropped(.distrustedPeer) }
         guard peers.at(peer).pointee.serverRPCs < tuning.serverRPCsPerPeer,
             let slot = addRPC(
                 id: header.senderID.peer, peer: peer, client: client, localPort: header.destinationPort,
@@ -84,7 +85,7 @@ extension Endpoint {
             noteWithoutRoom(slot, data, at: now)
             return .dropped(.noBuffers)
         }
-        if data.payloadLength == 0 { return acceptProbe(slot, data, at: now) }
+        if data.payloadLength == 0 { return acceptLossProbe(slot, data, at: now) }
         granter.willReceive(slot)
         let range = data.offset..<data.offset + data.payloadLength
         let arrival = ranges.arrive(range, in: &rpc.pointee.incoming, maximumGaps: tuning.maximumGaps)
@@ -97,7 +98,7 @@ extension Endpoint {
         noteProgress(slot, at: now)
         noteArrival(slot, bytes: bytes)
         noteData(slot, data, at: now)
-        putOffQuestion(slot, at: now)
+        postponeProbe(slot, at: now)
         if rpc.pointee.incoming.missing > 0 { recountLost(slot) }
         noteUnscheduledData(slot)
         let place = placement(rpc.pointee.incoming.lease, offset: data.offset, length: data.payloadLength)
@@ -109,9 +110,9 @@ extension Endpoint {
         return .store(place)
     }
 
-    /// The next question about the message is due when nothing more has come for long.
+    /// The next probe about the message is due when nothing more has come for long.
     @inline(__always)
-    mutating func putOffQuestion(_ slot: UInt32, at now: Instant) {
+    mutating func postponeProbe(_ slot: UInt32, at now: Instant) {
         let rpc = rpcs.at(slot)
         rpc.pointee.nextProbe = now.advanced(byNanoseconds: tuning.resendAfter)
         if rpc.pointee.probeInterval != tuning.resendAfter {
@@ -140,7 +141,7 @@ extension Endpoint {
         move(slot, to: .inService, at: now)
         noteFinished(rpcs.at(slot).pointee.peer)
         // Nothing of it is missing any more: its turn to be asked about must not come.
-        forgetQuestion(slot)
+        forgetProbe(slot)
         timers.remove(slot)
         counters.requestsDelivered += 1
         events.append(.requestArrived(arrived(slot)))

@@ -25,55 +25,24 @@ extension Endpoint {
         !header.senderID.isServerSide && header.extensions.version > 0 && header.extensions.identity != 0
     }
 
-    /// The peer that a request's client is, which may have come from another address before.
-    mutating func recognize(
-        _ header: CommonHeader, at address: PeerAddress, peer: UInt32?, now: Instant
-    ) -> UInt32? {
-        guard !hasPlanted(.ignoresIdentity), let client = clients.find(header.extensions.identity) else { return peer }
-        let former = clients.at(client).pointee.peer
-        if former == peer { return peer }
-        let hasMoved = former != PeerStore.none
-        if hasMoved { counters.peersMoved += 1 }
-        // What we asked of the server at the former address goes on there: where the client is does not tell where that
-        // is now.
-        guard hasMoved, peers.at(former).pointee.rpcs == peers.at(former).pointee.serverRPCs else {
-            let peer = peer ?? findOrAddPeer(address, at: now)
-            guard let peer else { return nil }
-            if hasMoved { leave(former) }
-            settle(client, at: peer)
-            return peer
-        }
-        recentPeer = PeerStore.none
-        recentSlot = RPCStore.none
-        peers.move(former, to: address)
-        peers.at(former).pointee.issued = life.token(for: address)
-        guard let peer else { return former }
-        // We know the host at its new address already, as we called it there. What the client has here goes on under
-        // its former record, at the new address as well; what it begins belongs to the new one.
-        leave(former)
-        settle(client, at: peer)
-        return peer
-    }
-
-    /// A request here is asked about from another peer than the one it came from: its client has moved.
+    /// A packet about a request here comes from another peer than the request: the client has another address, and is
+    /// answered there from now on. That holds for this request only, as a client may have several addresses at a time.
     ///
-    /// - Returns: false if it is not known any more. What arrives stays with the peer that its grants are counted for,
-    ///   if that is where the client is; else it has to arrive anew.
-    mutating func follow(_ slot: UInt32, to peer: UInt32, at now: Instant) -> Bool {
-        let rpc = rpcs.at(slot)
-        let former = rpc.pointee.peer
-        if peers.at(former).pointee.address == peers.at(peer).pointee.address {
-            peers.at(former).pointee.liveness.heard(at: now)
-            return true
-        }
-        guard rpc.pointee.state != .incoming else {
+    /// - Returns: false if the request is not known any more. What arrives is counted with the peer that it is granted
+    ///   to: from another it has to arrive anew.
+    mutating func follow(_ slot: UInt32, to address: PeerAddress, at now: Instant) -> Bool {
+        guard rpcs.at(slot).pointee.state != .incoming else {
             removeRPC(slot, at: now)
             return false
         }
-        forgetQuestion(slot)
+        guard let peer = findOrAddPeer(address, at: now) else { return false }
+        let rpc = rpcs.at(slot)
+        forgetProbe(slot)
         peers.addRPC(peer, isServer: true)
-        peers.removeRPC(former, isServer: true, at: now)
+        peers.removeRPC(rpc.pointee.peer, isServer: true, at: now)
         rpc.pointee.peer = peer
+        counters.requestsMoved += 1
+        settle(rpc.pointee.client, at: peer)
         return true
     }
 
@@ -83,8 +52,11 @@ extension Endpoint {
         peers.at(peer).pointee.identity = 0
     }
 
-    /// The client is at the peer's address from now on.
-    private mutating func settle(_ client: UInt32, at peer: UInt32) {
+    /// The client is sought first at the peer's address from now on.
+    mutating func settle(_ client: UInt32, at peer: UInt32) {
+        let last = clients.at(client).pointee.peer
+        if last == peer { return }
+        if last != PeerStore.none, peers.at(last).pointee.client == client { leave(last) }
         clients.at(client).pointee.peer = peer
         let record = peers.at(peer)
         guard clients.at(client).pointee.identity != 0 else {
@@ -120,7 +92,7 @@ extension Endpoint {
         let unused = header.senderID.rawValue &+ 2 * UInt64(data.unusedDistance)
         var abandoned = PeerStore.none
         let newFrom = isOnProbation ? unused : 0
-        let added = clients.add(identity: identity, peer: peer, newFrom: newFrom, at: now) {
+        let added = clients.add(identity: identity, newFrom: newFrom, at: now) {
             abandoned = $0.pointee.peer
         }
         guard let added else { return nil }
@@ -145,12 +117,13 @@ extension Endpoint {
 
     /// Under whom a packet's RPC is found, of which we are the server.
     @inline(__always)
-    mutating func owner(of header: CommonHeader, at peer: UInt32) -> UInt32 {
-        let record = peers.at(peer)
+    mutating func owner(of header: CommonHeader, at peer: UInt32?) -> UInt32 {
         guard Self.isNamed(header), !hasPlanted(.ignoresIdentity) else {
-            return RPC.owner(client: record.pointee.unnamedClient)
+            return RPC.owner(client: peer.map { peers.at($0).pointee.unnamedClient } ?? ClientStore.none)
         }
-        if record.pointee.identity == header.extensions.identity { return RPC.owner(client: record.pointee.client) }
+        if let peer, peers.at(peer).pointee.identity == header.extensions.identity {
+            return RPC.owner(client: peers.at(peer).pointee.client)
+        }
         return RPC.owner(client: clients.find(header.extensions.identity) ?? ClientStore.none)
     }
 
@@ -234,8 +207,8 @@ extension Endpoint {
             // If it sent the request again, there would still be no room.
             return reply(.busy, to: header, address: address, marks: [])
         }
-        let isAsked = !header.senderID.isServerSide && tuning.memoryProbation > 0
-        let memory = isAsked ? now.nanoseconds(since: clients.completeSince) : nil
+        let isProbed = !header.senderID.isServerSide && tuning.memoryProbation > 0
+        let memory = isProbed ? now.nanoseconds(since: clients.completeSince) : nil
         reply(.rpcUnknown, to: header, address: address, marks: marks, memory: memory)
     }
 
@@ -267,9 +240,15 @@ extension Endpoint {
         }
         noteLacking(slot)
         let sent = rpc.pointee.outgoing.next
-        if sent > 0 {
+        // Of several packets that were on their way each is answered so. What is sent again now is not known to the
+        // server before a round trip has passed: that takes no less than this answer, if it is to the last of them.
+        if sent > 0, now >= rpc.pointee.outgoing.knownUnknownUntil {
+            let (first, last) = (rpc.pointee.lastProgress, rpc.pointee.lastAsked)
+            let since = extensions.marks.contains(.toFirst) ? first : max(first, last)
+            let roundTrip = min(now.nanoseconds(since: since), tuning.longestResendTimeout)
+            rpc.pointee.outgoing.knownUnknownUntil = now.advanced(byNanoseconds: roundTrip / 4 * 3)
             noteAsked(slot, from: 0, at: now)
-            sendAgain(slot, 0..<sent, priority: rpc.pointee.outgoing.unscheduledPriority)
+            retransmit(slot, 0..<sent, priority: rpc.pointee.outgoing.unscheduledPriority)
             requeue(slot)
         }
         return .consumed
@@ -277,8 +256,8 @@ extension Endpoint {
 
     /// Whether the call may have begun before the memory of its server did, which says how long that is.
     ///
-    /// It did not if it was younger than the memory when the question left to which this is the answer. How long either
-    /// was on its way does not matter, as no server starts anew in so short a time. Of several questions it is not
+    /// It did not if it was younger than the memory when the probe left to which this is the answer. How long either
+    /// was on its way does not matter, as no server starts anew in so short a time. Of several probes it is not
     /// known which was answered: the last counts, unless the answer says that it is to the first. What one answer tells
     /// about the server holds for all calls to it.
     private mutating func mayHaveRun(

@@ -118,7 +118,7 @@ private struct PeerSums {
     var serverRPCs: UInt32 = 0
     var unfinishedRequests: UInt32 = 0
     var incoming: UInt32 = 0
-    var questions: UInt32 = 0
+    var probes: UInt32 = 0
     var activeGrants: UInt32 = 0
     var calls = 0
     var probesDue = 0
@@ -130,7 +130,7 @@ private struct PeerSums {
         if !rpc.isClient { serverRPCs += 1 }
         if !rpc.isClient, rpc.state == .incoming { unfinishedRequests += 1 }
         incoming += rpc.incoming.counted
-        if rpc.isAsked { questions += 1 }
+        if rpc.isProbed { probes += 1 }
         if rpc.incoming.grantState == .active { activeGrants += 1 }
         if rpc.isClient, rpc.id.rawValue != 0 { calls += 1 }
         if rpc.probeLinks.isLinked { probesDue += 1 }
@@ -146,7 +146,7 @@ private struct PeerSums {
         precondition(peer.pointee.serverRPCs == serverRPCs, "a peer's requests here are miscounted")
         precondition(peer.pointee.unfinishedRequests == unfinishedRequests, "a peer's unfinished requests")
         precondition(peer.pointee.incoming == incoming, "bytes on their way from a peer")
-        precondition(peer.pointee.questions == questions, "a peer's probes are miscounted")
+        precondition(peer.pointee.outstandingProbes == probes, "a peer's probes are miscounted")
         precondition(peer.pointee.activeGrants == activeGrants, "a peer's active messages are miscounted")
         precondition(peer.pointee.calls.count == calls, "a call is not among its peer's")
         precondition(peer.pointee.probesDue.count == probesDue, "an RPC waits for a probe in no list")

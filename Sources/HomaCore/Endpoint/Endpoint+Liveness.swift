@@ -3,70 +3,22 @@
 public import HomaBase
 import HomaWire
 
-/// Whether a host lives: what was last heard of it, and how often it was asked since.
-///
-/// A host is dead when it has been silent for the timeout *and* has left a dozen probes unanswered, sent one after the
-/// other. Silence alone proves nothing: on a way that loses a fifth of all packets each way a probe or its answer is
-/// lost in 36 % of all cases, so that four probes remain without an answer once in 60 times, and twelve once in 200
-/// 000.
-struct Liveness: BitwiseCopyable {
-    /// When anything came from it.
-    private(set) var lastHeard: Instant
-    /// Probes sent since, as far as they were sent some time apart: those sent together are lost together.
-    private(set) var probes: UInt8 = 0
-    private var lastProbe = Instant.zero
-    private var lastForgiven = Instant.zero
-
-    static var tellingProbes: UInt8 { 12 }
-
-    init(at now: Instant) { lastHeard = now }
-
-    @inline(__always)
-    mutating func heard(at now: Instant) {
-        lastHeard = now
-        probes = 0
-    }
-
-    /// A packet has left that it will answer if it lives.
-    mutating func probed(at now: Instant, apart: UInt64) {
-        guard probes == 0 || now.nanoseconds(since: lastProbe) >= apart else { return }
-        lastProbe = now
-        if probes < Self.tellingProbes { probes += 1 }
-    }
-
-    /// Time in which this process did not run is no silence. Many RPCs report the same time at once.
-    mutating func forgive(_ absence: UInt64, at now: Instant) {
-        guard lastForgiven != now else { return }
-        lastForgiven = now
-        lastHeard = min(now, lastHeard.advanced(byNanoseconds: absence))
-    }
-
-    func isDead(at now: Instant, timeout: UInt64) -> Bool {
-        probes >= Self.tellingProbes && now.nanoseconds(since: lastHeard) >= timeout
-    }
-
-    /// Silent for so long that it is time to make sure.
-    func isSuspect(at now: Instant, timeout: UInt64) -> Bool {
-        probes > 0 && now.nanoseconds(since: lastHeard) >= timeout / 4
-    }
-}
-
 /// Who is dead, and why: the one place where RPCs end for the silence of the other side.
 ///
 /// Liveness is the host's: as long as anything comes from it, its RPCs go on. Progress is the RPC's: one about which
 /// the host says nothing though it was asked again and again is lost there, and one of which no byte advances ends,
 /// whatever is said about it (`standsStill`).
 extension Endpoint {
-    /// Questions about one RPC that a living host may leave unanswered: with a fifth of all packets lost each way, so
+    /// Probes about one RPC that a living host may leave unanswered: with a fifth of all packets lost each way, so
     /// many are once in 10¹⁴ cases.
     private static var mostUnanswered: UInt8 { 32 }
 
     /// Whether the silence about the RPC means that its peer has gone, or has forgotten it without a word.
     mutating func isLost(_ slot: UInt32, at now: Instant) -> Bool {
-        // Without a limit on questions, as in the published simulations, an RPC's silence is its host's.
-        guard tuning.questionsPerPeer > 0 else { return true }
+        // Without a limit on probes, as in the published simulations, an RPC's silence is its host's.
+        guard tuning.probesPerPeer > 0 else { return true }
         let rpc = rpcs.at(slot)
-        if rpc.pointee.questionsSince == rpc.pointee.lastHeard, rpc.pointee.questions >= Self.mostUnanswered {
+        if rpc.pointee.probesSince == rpc.pointee.lastHeard, rpc.pointee.unansweredProbes >= Self.mostUnanswered {
             return true
         }
         return peer(of: slot).pointee.liveness.isDead(at: now, timeout: tuning.timeout)
@@ -130,6 +82,73 @@ extension Endpoint {
             let rpc = rpcs.at(slot)
             if rpc.pointee.isClient, rpc.pointee.peer == peer { failCall(slot, failure, at: now) }
             next = rpcs.live(from: slot + 1)
+        }
+    }
+
+    // MARK: Progress
+    //
+    // Words keep a peer from being taken for dead, but they are no progress. What a message keeps from others, a share
+    // of the bytes on their way and a place among those granted to, it keeps only while its bytes come; and an RPC of
+    // which no byte advances ends, whatever is said about it.
+
+    /// Bytes of the RPC's messages have arrived for the first time, or left.
+    @inline(__always)
+    mutating func noteProgress(_ slot: UInt32, at now: Instant) {
+        rpcs.at(slot).pointee.lastHeard = now
+        rpcs.at(slot).pointee.lastProgress = now
+    }
+
+    // MARK: Messages that arrive
+
+    /// A grant leaves: if nothing was on its way before, the sender has until the next look to bring something.
+    mutating func notePace(_ slot: UInt32, from limit: UInt32, at now: Instant) {
+        let rpc = rpcs.at(slot)
+        guard rpc.pointee.incoming.received >= limit else { return }
+        rpc.pointee.incoming.paceSince = now
+        rpc.pointee.incoming.paceReceived = rpc.pointee.incoming.received
+        noteAhead(slot)
+    }
+
+    /// Looks whether a sender that is not silent brings enough to keep its share.
+    mutating func checkPace(_ slot: UInt32, at now: Instant) {
+        let rpc = rpcs.at(slot)
+        guard rpc.pointee.state == .incoming, rpc.pointee.incoming.buffers == .held,
+            now.nanoseconds(since: rpc.pointee.incoming.paceSince) >= resendTimeout(slot)
+        else { return }
+        if !rpc.pointee.incoming.keepsPace {
+            granter.stall(slot)
+            endUnscheduled(slot)
+        }
+        rpc.pointee.incoming.paceSince = now
+        rpc.pointee.incoming.paceReceived = rpc.pointee.incoming.received
+    }
+
+    // MARK: Without end
+
+    /// True when no byte of the RPC has advanced for longer than anything takes. What waits in our own queue waits for
+    /// the local link, which is no peer's doing.
+    mutating func standsStill(_ slot: UInt32, at now: Instant) -> Bool {
+        let rpc = rpcs.at(slot)
+        guard rpc.pointee.state == .incoming || rpc.pointee.state == .outgoing else { return false }
+        // But what has left and is to leave again waits for a peer that does not take it.
+        if sendQueue.contains(slot), !rpc.pointee.outgoing.isFullySent { rpc.pointee.lastProgress = now }
+        return now.nanoseconds(since: rpc.pointee.lastProgress) >= tuning.progressTimeout
+    }
+
+    /// The server asks for parts of a request, or for all of it: it has not got it.
+    mutating func noteLacking(_ slot: UInt32) { rpcs.at(slot).pointee.busyInARow = 0 }
+
+    /// A server says that it is alive. That it works on the request, one with extensions says as well; of another it is
+    /// taken for granted when it says BUSY again and again, and does not ask for any of the request.
+    mutating func noteBusy(_ slot: UInt32, _ extensions: HeaderExtension, at now: Instant) {
+        let rpc = rpcs.at(slot)
+        guard rpc.pointee.outgoing.isFullySent else { return }
+        if extensions.version > 0 {
+            if extensions.marks.contains(.inService) { rpc.pointee.lastProgress = now }
+        } else if rpc.pointee.busyInARow == 8 {
+            rpc.pointee.lastProgress = now
+        } else {
+            rpc.pointee.busyInARow += 1
         }
     }
 }

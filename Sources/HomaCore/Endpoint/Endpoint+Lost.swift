@@ -15,7 +15,7 @@ extension Endpoint {
     // MARK: At the sender
 
     /// The last unscheduled packet of a message has just been given out.
-    mutating func sendProbe(_ slot: UInt32) {
+    mutating func sendLossProbe(_ slot: UInt32) {
         guard controlPackets.count < Self.maximumControlPackets else { return }
         let rpc = rpcs.at(slot)
         let peer = peer(of: slot)
@@ -34,7 +34,7 @@ extension Endpoint {
     // MARK: At the receiver
 
     /// Everything before the probe's offset has been sent.
-    mutating func acceptProbe(_ slot: UInt32, _ data: DataFields, at now: Instant) -> Disposition {
+    mutating func acceptLossProbe(_ slot: UInt32, _ data: DataFields, at now: Instant) -> Disposition {
         let rpc = rpcs.at(slot)
         rpc.pointee.lastHeard = now
         granter.willReceive(slot)
@@ -43,7 +43,7 @@ extension Endpoint {
         let arrival = ranges.arrive(
             data.offset..<data.offset, in: &rpc.pointee.incoming, maximumGaps: tuning.maximumGaps)
         if case .tooManyGaps = arrival { return .dropped(.tooManyGaps) }
-        putOffQuestion(slot, at: now)
+        postponeProbe(slot, at: now)
         rpc.pointee.incoming.lostEnd = max(rpc.pointee.incoming.lostEnd, data.offset)
         recountLost(slot)
         counters.bytesFoundLost += UInt64(rpc.pointee.incoming.lost)

@@ -50,7 +50,7 @@ extension Endpoint {
         }
     }
 
-    /// Marks of a message's packets, and of the questions about it.
+    /// Marks of a message's packets, and of the probes about it.
     mutating func marks(of slot: UInt32) -> HeaderExtension.Marks {
         rpcs.at(slot).pointee.kind == .markedMessage ? .oneWay : []
     }
@@ -95,7 +95,7 @@ extension Endpoint {
         guard rpc.pointee.kind == .markedMessage, rpc.pointee.outgoing.isFullySent,
             rpc.pointee.peerPort == header.sourcePort, rpc.pointee.localPort == header.destinationPort
         else { return }
-        if rpc.pointee.isAsked { noteAnswer(slot, at: now) }
+        if rpc.pointee.isProbed { noteAnswer(slot, at: now) }
         noteResponse(slot, at: now)
         completeMessage(slot, at: now)
     }

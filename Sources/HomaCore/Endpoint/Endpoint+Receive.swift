@@ -9,12 +9,7 @@ extension Endpoint {
     ///
     /// The payload must be stored before events are drained, since the packet may complete a message.
     public mutating func receive(_ header: PacketHeader, from address: PeerAddress, at now: Instant) -> Disposition {
-        var peer = findPeer(address)
-        if Self.isNamed(header.common),
-            peer == nil || peers.at(peer!).pointee.identity != header.common.extensions.identity
-        {
-            peer = recognize(header.common, at: address, peer: peer, now: now)
-        }
+        let peer = findPeer(address)
         if let peer { note(header.common, from: peer, at: now) }
         let disposition: Disposition
         if case .data(let data) = header.body {
@@ -38,9 +33,10 @@ extension Endpoint {
     }
 
     /// The RPC a packet belongs to, if it comes from the right peer and ports.
-    mutating func findRPC(_ header: CommonHeader, peer: UInt32?, at now: Instant) -> Result<UInt32, DropReason> {
-        guard let peer else { return .failure(.unknownRPC) }
-        let owner = header.senderID.isServerSide ? peer : owner(of: header, at: peer)
+    mutating func findRPC(
+        _ header: CommonHeader, from address: PeerAddress, peer: UInt32?, at now: Instant
+    ) -> Result<UInt32, DropReason> {
+        let owner = header.senderID.isServerSide ? peer ?? PeerStore.none : owner(of: header, at: peer)
         let id = header.senderID.peer
         let slot: UInt32
         if id == recentID || hasPlanted(.mixesCalls), recentSlot != RPCStore.none,
@@ -58,8 +54,8 @@ extension Endpoint {
             return .failure(.wrongPeer)
         }
         if header.senderID.isServerSide {
-            if header.extensions.token != 0 { peers.at(peer).pointee.token = header.extensions.token }
-        } else if rpc.pointee.peer != peer, !follow(slot, to: peer, at: now) {
+            if header.extensions.token != 0 { peers.at(owner).pointee.token = header.extensions.token }
+        } else if rpc.pointee.peer != peer, !follow(slot, to: address, at: now) {
             return .failure(.unknownRPC)
         }
         return .success(slot)
@@ -69,9 +65,9 @@ extension Endpoint {
         _ header: CommonHeader, _ data: DataFields, from address: PeerAddress, peer: UInt32?, at now: Instant
     ) -> Disposition {
         let disposition: Disposition
-        switch findRPC(header, peer: peer, at: now) {
+        switch findRPC(header, from: address, peer: peer, at: now) {
         case .success(let slot):
-            if rpcs.at(slot).pointee.isAsked { noteAnswer(slot, at: now) }
+            if rpcs.at(slot).pointee.isProbed { noteAnswer(slot, at: now) }
             disposition = acceptData(slot, data, at: now)
         case .failure(.unknownRPC) where !header.senderID.isServerSide:
             disposition = acceptRequest(header, data, from: address, at: now)
@@ -81,7 +77,7 @@ extension Endpoint {
         // Last, so that a packet cannot end the RPC it belongs to before its data counts.
         let isStale = data.cutoffVersion != cutoffs.current.version
         if !data.ack.isEmpty || isStale, let peer = findPeer(address) {
-            if !data.ack.isEmpty { acknowledged(data.ack, by: peer, at: now) }
+            if !data.ack.isEmpty { acknowledged(data.ack, by: header, from: address, peer: peer, at: now) }
             if isStale { sendCutoffs(header, to: peer, at: now) }
         }
         return disposition
@@ -96,12 +92,12 @@ extension Endpoint {
         case .cutoffs(let fields):
             return acceptCutoffs(fields, peer: peer)
         case .ack(let fields):
-            return acceptAcks(header.common, fields, peer: peer, at: now)
+            return acceptAcks(header.common, fields, from: address, peer: peer, at: now)
         default: break
         }
-        switch findRPC(header.common, peer: peer, at: now) {
+        switch findRPC(header.common, from: address, peer: peer, at: now) {
         case .success(let slot):
-            if rpcs.at(slot).pointee.isAsked { noteAnswer(slot, at: now) }
+            if rpcs.at(slot).pointee.isProbed { noteAnswer(slot, at: now) }
             return acceptControl(header, slot, at: now)
         case .failure(.unknownRPC):
             return answerUnknown(header, from: address, peer: peer, at: now)
@@ -134,6 +130,8 @@ extension Endpoint {
             replyUnknown(to: header.common, from: address, peer: peer, at: now)
             return .consumed
         case .needAck:
+            // A server that answers from another address than it was called at: its response is not known to be here.
+            if peer == nil, isOfThisLife(header.common.senderID) { return .dropped(.unknownPeer) }
             // The response arrived long ago, or the call was given up: the server may forget it.
             replyAck(to: header.common, from: address, peer: peer)
             return .consumed

@@ -17,7 +17,7 @@ extension Endpoint {
         if let found = findPeer(address) { return found }
         guard
             let added = peers.add(
-                address, segment: tuning.defaultSegment, questionLimit: tuning.questionsPerPeer,
+                address, segment: tuning.defaultSegment, probeLimit: tuning.probesPerPeer,
                 idleLimit: tuning.peerIdleLimit, at: now)
         else { return nil }
         let peer = peers.at(added.index)
@@ -69,7 +69,7 @@ extension Endpoint {
     mutating func removeRPC(_ slot: UInt32, at now: Instant) {
         let rpc = rpcs.at(slot)
         record(.ended, slot, detail: rpc.pointee.state.rawValue, at: now)
-        forgetQuestion(slot)
+        forgetProbe(slot)
         releaseOutgoing(slot)
         if rpc.pointee.state == .incoming || rpc.pointee.isClient { dropIncoming(slot, at: now) }
         if rpc.pointee.isClient {

@@ -86,10 +86,10 @@ extension Endpoint {
     mutating func sendCutoffs(_ header: CommonHeader, to peer: UInt32, at now: Instant) {
         let record = peers.at(peer)
         // News is for those who send now; the same again can wait.
-        let isNews = record.pointee.toldCutoffs != cutoffs.current.version
+        let isNews = record.pointee.sentCutoffVersion != cutoffs.current.version
         guard isNews || now >= record.pointee.nextCutoffs else { return }
         record.pointee.nextCutoffs = now.advanced(byNanoseconds: 1_000_000)
-        record.pointee.toldCutoffs = cutoffs.current.version
+        record.pointee.sentCutoffVersion = cutoffs.current.version
         reply(.cutoffs(announcedCutoffs), to: header, address: record.pointee.address, marks: [])
     }
 

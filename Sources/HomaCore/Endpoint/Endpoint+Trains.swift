@@ -57,7 +57,8 @@ extension Endpoint {
         of header: PacketHeader, count: Int, from address: PeerAddress, at now: Instant
     ) -> Followers {
         guard case .data(let first) = header.body, pool != nil,
-            case .success(let slot) = findRPC(header.common, peer: findPeer(address), at: now), isInOrder(slot)
+            case .success(let slot) = findRPC(header.common, from: address, peer: findPeer(address), at: now),
+            isInOrder(slot)
         else { return .none }
         let rpc = rpcs.at(slot)
         let end = rpc.pointee.incoming.end

@@ -43,30 +43,6 @@ extension Endpoint {
         rpcs.at(slot).pointee.outgoing.length < tuning.pacerBypass
     }
 
-    /// Sets the Homa packet bytes (header and payload) that the path to a peer carries. Less holds at once, also for
-    /// what goes again; more for messages begun from now on. Values outside 128 … the configured cap are brought
-    /// inside.
-    public mutating func setMaximumPacket(bytes: Int, for address: PeerAddress) {
-        guard let peer = findPeer(address) else { return }
-        let payload = max(bytes, 128) - DataFields.byteCount
-        setSegment(min(UInt32(clamping: payload), tuning.maximumSegment), of: peers.at(peer))
-    }
-
-    /// A packet of ours that began at `offset` of its message is too long for its way, says our own host or a router on
-    /// it, after ``setMaximumPacket(bytes:for:)``. It goes again at once, in pieces, and so does what followed it,
-    /// which was no shorter. Each message heeds one such report for each size, since a report comes for many a packet.
-    public mutating func packetRefused(by address: PeerAddress, id: RPCID, offset: UInt32, at now: Instant) {
-        guard let peer = findPeer(address), let slot = find(id, at: peer) else { return }
-        let rpc = rpcs.at(slot)
-        guard rpc.pointee.outgoing.length > 0, offset < rpc.pointee.outgoing.next,
-            mostPayload(slot) < rpc.pointee.outgoing.refused
-        else { return }
-        rpc.pointee.outgoing.refused = mostPayload(slot)
-        sendAgain(
-            slot, offset..<rpc.pointee.outgoing.next, priority: rpc.pointee.outgoing.priority(at: offset))
-        requeue(slot)
-    }
-
     private mutating func issueGrants(at now: Instant) {
         while let grant = granter.nextGrant() {
             if grant.isForLost {
@@ -94,9 +70,9 @@ extension Endpoint {
         let segment = takeSegment(slot, at: now)
         account(slot, packets: 1, bytes: segment.range.count, at: now)
         requeue(slot)
-        if !segment.isAgain { recentSender = slot }
+        if !segment.isRetransmission { recentSender = slot }
         // What goes again may be unknown to a server that wants to see that it is wanted now.
-        let proof = segment.isAgain && rpc.pointee.isClient ? peer.pointee.token : 0
+        let proof = segment.isRetransmission && rpc.pointee.isClient ? peer.pointee.token : 0
         var marks = marks(of: slot)
         if proof != 0 { marks.insert(.proof) }
         packet.pointee.header.writeData(
@@ -107,7 +83,7 @@ extension Endpoint {
                 messageLength: rpc.pointee.outgoing.length, incoming: max(segment.incoming, segment.range.upperBound),
                 ack: proof == 0 ? takeAck(from: peer) : .none, proof: proof,
                 unusedDistance: UInt32(clamping: (nextID.rawValue &- rpc.pointee.id.rawValue) / 2),
-                cutoffVersion: peer.pointee.cutoffVersion, isRetransmission: segment.isAgain,
+                cutoffVersion: peer.pointee.cutoffVersion, isRetransmission: segment.isRetransmission,
                 oldestUnfinishedDistance: oldestUnfinishedDistance(rpc, peer), offset: segment.range.lowerBound,
                 payloadLength: UInt32(segment.range.count)))
         packet.pointee.peer = peer.pointee.address
@@ -116,13 +92,15 @@ extension Endpoint {
         packet.pointee.payloadOffset = Int(segment.range.lowerBound)
         packet.pointee.payloadLength = segment.range.count
         // Sent again because the way may be too narrow for the datagram it was in, it goes alone.
-        packet.pointee.bundleBytes = segment.isAgain ? 0 : peer.pointee.bundleBytes
-        record(sent: packet, again: segment.isAgain, at: now)
-        if tuning.probesUnscheduled, !segment.isAgain, segment.range.upperBound == rpc.pointee.outgoing.unscheduled {
-            sendProbe(slot)
+        packet.pointee.bundleBytes = segment.isRetransmission ? 0 : peer.pointee.bundleBytes
+        record(sent: packet, again: segment.isRetransmission, at: now)
+        if tuning.probesUnscheduled, !segment.isRetransmission,
+            segment.range.upperBound == rpc.pointee.outgoing.unscheduled
+        {
+            sendLossProbe(slot)
         }
         // Last: the record may go with it.
-        if !segment.isAgain, rpc.pointee.kind != .call, rpc.pointee.outgoing.isFullySent {
+        if !segment.isRetransmission, rpc.pointee.kind != .call, rpc.pointee.outgoing.isFullySent {
             messageHasLeft(slot, at: now)
         }
     }
@@ -132,7 +110,7 @@ extension Endpoint {
         var range: Range<UInt32>
         var incoming: UInt32
         var priority: UInt8
-        var isAgain: Bool
+        var isRetransmission: Bool
     }
 
     private mutating func takeSegment(_ slot: UInt32, at now: Instant) -> Segment {
@@ -146,21 +124,18 @@ extension Endpoint {
             if range.upperBound == rpc.pointee.outgoing.length, tuning.adaptsTimers { rpc.pointee.sentAt = now }
             return Segment(
                 range: range, incoming: rpc.pointee.outgoing.granted,
-                priority: rpc.pointee.outgoing.priority(at: range.lowerBound), isAgain: false)
+                priority: rpc.pointee.outgoing.priority(at: range.lowerBound), isRetransmission: false)
         }
         let whole = rpc.pointee.outgoing.packet(startingAt: again.lowerBound, atMost: mostPayload(slot))
         let range = whole.lowerBound..<min(whole.upperBound, again.upperBound)
         ranges.consumeFirst(UInt32(range.count), of: &rpc.pointee.outgoing.resends)
         rpc.pointee.lastAsked = now
-        counters.packetsResent += 1
-        counters.bytesResent += UInt64(range.count)
+        counters.packetsRetransmitted += 1
+        counters.bytesRetransmitted += UInt64(range.count)
         return Segment(
             range: range, incoming: max(again.upperBound, rpc.pointee.outgoing.granted),
-            priority: rpc.pointee.outgoing.resendPriority, isAgain: true)
+            priority: rpc.pointee.outgoing.resendPriority, isRetransmission: true)
     }
-
-    /// Most payload bytes that the path to the RPC's peer carries at present.
-    mutating func mostPayload(_ slot: UInt32) -> UInt32 { peer(of: slot).pointee.segment }
 
     mutating func account(_ slot: UInt32, packets: Int, bytes: Int, at now: Instant) {
         counters.packetsSent[0] += UInt64(packets)

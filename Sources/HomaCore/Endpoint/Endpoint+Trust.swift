@@ -21,7 +21,7 @@ extension Endpoint {
     }
 
     /// True when a distrusted peer may begin nothing more now.
-    mutating func hasItsFill(_ peer: UInt32) -> Bool {
+    mutating func exceedsQuota(_ peer: UInt32) -> Bool {
         isDistrusted(peer) && peers.at(peer).pointee.unfinishedRequests >= tuning.distrustedRequests
     }
 
@@ -37,7 +37,7 @@ extension Endpoint {
     }
 
     /// True for a request that waits for buffers, when its peer was found out since and has more than its share.
-    mutating func mustYield(_ slot: UInt32) -> Bool {
+    mutating func isEvictionCandidate(_ slot: UInt32) -> Bool {
         let rpc = rpcs.at(slot)
         return !rpc.pointee.isClient && rpc.pointee.incoming.buffers == .waiting
             && isDistrusted(rpc.pointee.peer)
@@ -52,16 +52,18 @@ extension Endpoint {
     mutating func mayEvict(_ slot: UInt32, at now: Instant) -> Bool {
         let rpc = rpcs.at(slot)
         guard !rpc.pointee.isClient, rpc.pointee.state == .incoming else { return false }
-        if let last = peer(of: slot).pointee.lastWithoutRoom, now.nanoseconds(since: last) < tuning.shortPatience {
+        if let last = peer(of: slot).pointee.lastWithoutRoom,
+            now.nanoseconds(since: last) < tuning.incompleteRequestTimeout
+        {
             return false
         }
-        return isDistrusted(rpc.pointee.peer) || isRoomShort(for: rpc.pointee.peer) && wasAskedInVain(slot)
+        return isDistrusted(rpc.pointee.peer) || isRoomShort(for: rpc.pointee.peer) && leftProbesUnanswered(slot)
     }
 
-    private mutating func wasAskedInVain(_ slot: UInt32) -> Bool {
+    private mutating func leftProbesUnanswered(_ slot: UInt32) -> Bool {
         let rpc = rpcs.at(slot)
-        guard tuning.questionsPerPeer > 0 else { return true }
-        return rpc.pointee.questions > 0 && rpc.pointee.questionsSince == rpc.pointee.lastHeard
+        guard tuning.probesPerPeer > 0 else { return true }
+        return rpc.pointee.unansweredProbes > 0 && rpc.pointee.probesSince == rpc.pointee.lastHeard
     }
 
     /// Messages wait for buffers, or three quarters of the RPC records or of the peer's share of them are taken.

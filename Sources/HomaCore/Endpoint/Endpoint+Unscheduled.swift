@@ -9,7 +9,7 @@ extension Endpoint {
     var announcedCutoffs: CutoffsFields {
         mutating get {
             var fields = cutoffs.current
-            fields.cutoffs[0] = unscheduledWish
+            fields.cutoffs[0] = advertisedUnscheduled
             return fields
         }
     }
@@ -24,7 +24,7 @@ extension Endpoint {
         guard data.payloadLength < end else { return }
         rpcs.at(slot).pointee.incoming.unscheduledEnd = end
         guard unscheduled.begin(length: data.messageLength, at: now) else { return }
-        unscheduledWish = unscheduled.wish
+        advertisedUnscheduled = unscheduled.wish
         // A sender notices a table with another version, and so does this host that a sender has an older one.
         cutoffs.renew()
         counters.unscheduledChanges += 1
@@ -51,6 +51,6 @@ extension Endpoint {
     mutating func unscheduledBytes(to peer: UnsafeMutablePointer<Peer>) -> UInt32 {
         min(
             tuning.unscheduledBytes(roundTrip: peer.pointee.knownRoundTrip),
-            max(peer.pointee.unscheduledWish, peer.pointee.segment))
+            max(peer.pointee.advertisedUnscheduled, peer.pointee.segment))
     }
 }

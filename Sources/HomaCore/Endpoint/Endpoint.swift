@@ -27,7 +27,7 @@ public struct Endpoint: ~Copyable {
     /// Shards of the host; identifiers say which one an RPC belongs to.
     let shardCount: Int
     /// This shard's part of what may be under way to each peer.
-    let admissionLimits: CallAdmission.Limits
+    let admissionLimits: AdmissionLimits
     let life: HostLife
     let maximumRPCs: Int
     /// Longest message that is taken.
@@ -43,7 +43,7 @@ public struct Endpoint: ~Copyable {
     var cutoffs: CutoffLearner
     var unscheduled: UnscheduledLimiter
     /// Most bytes of a message that senders are asked to send without a grant; 0: as they like.
-    var unscheduledWish: UInt32 = 0
+    var advertisedUnscheduled: UInt32 = 0
     var sendQueue: SendQueue
     var pacer: Pacer
     /// One entry for each RPC that something may have to be done for; the key is when.
@@ -51,7 +51,7 @@ public struct Endpoint: ~Copyable {
     var waiting: WaitingQueue
     var controlPackets: RingBuffer<OutgoingPacket>
     var events: RingBuffer<EndpointEvent>
-    var foreignAcks: RingBuffer<ForeignAck>
+    var crossShardAcks: RingBuffer<CrossShardAck>
 
     var ports = PortTable()
     let firstID: RPCID
@@ -73,7 +73,7 @@ public struct Endpoint: ~Copyable {
     ///   - pool: receive buffers; this endpoint is the owner of `shard` in it. Nil: an ideal host for simulations,
     ///     which has room for every message at once. Placements then say only how many bytes there are, and leases
     ///     in events mean nothing and are not returned.
-    ///   - shards: endpoints of this host, which are `shard` 0 and up; see ``meet(_:)``.
+    ///   - shards: endpoints of this host, which are `shard` 0 and up; see ``apply(_:)``.
     ///   - seed: keys the hash tables, so that a remote host cannot aim at collisions.
     ///   - firstRPC: the first call's identifier; even, not 0, and above every identifier this
     ///     host has used before, else servers take calls for late duplicates.
@@ -118,13 +118,13 @@ public struct Endpoint: ~Copyable {
         ranges = RangePool(
             capacity: configuration.maximumRPCs + max(1024, configuration.maximumRPCs),
             reserve: configuration.maximumRPCs)
-        sendQueue = SendQueue(capacity: configuration.maximumRPCs, oldestShare: configuration.senderOldestShare)
+        sendQueue = SendQueue(capacity: configuration.maximumRPCs, oldestShare: configuration.fifoSendFraction)
         pacer = Pacer(tuning)
         timers = IndexedHeap(capacity: configuration.maximumRPCs)
         waiting = WaitingQueue(capacity: pool == nil ? 1 : configuration.maximumRPCs)
         controlPackets = RingBuffer(capacity: 256)
         events = RingBuffer(capacity: 256)
-        foreignAcks = RingBuffer(capacity: 16)
+        crossShardAcks = RingBuffer(capacity: 16)
         firstID = firstRPC
         nextID = firstRPC.rounded(toShard: shard, of: shards)
     }
@@ -149,4 +149,15 @@ public struct Endpoint: ~Copyable {
     /// Mutating, like every helper on the hot paths: the compiler copies the whole endpoint (1.5 KB)
     /// to the stack before it calls a method that only borrows it.
     mutating func peer(of slot: UInt32) -> UnsafeMutablePointer<Peer> { peers.at(rpcs.at(slot).pointee.peer) }
+}
+
+extension Endpoint {
+    @inline(__always)
+    func hasPlanted(_ fault: PlantedFault) -> Bool {
+        #if HOMA_PLANTED_FAULTS
+            tuning.plantedFault == fault
+        #else
+            false
+        #endif
+    }
 }

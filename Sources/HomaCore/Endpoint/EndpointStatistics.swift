@@ -11,9 +11,9 @@ public struct EndpointStatistics: Sendable {
     public var bytesSent: UInt64 = 0
     public var bytesReceived: UInt64 = 0
     /// Payload bytes sent again.
-    public var bytesResent: UInt64 = 0
+    public var bytesRetransmitted: UInt64 = 0
     /// DATA packets sent again.
-    public var packetsResent: UInt64 = 0
+    public var packetsRetransmitted: UInt64 = 0
     public var callsStarted: UInt64 = 0
     public var callsCompleted: UInt64 = 0
     public var callsFailed: UInt64 = 0
@@ -33,16 +33,16 @@ public struct EndpointStatistics: Sendable {
     public var bufferStalls: UInt64 = 0
     /// Peers whose path was found to swallow long packets.
     public var blackHolesFound: UInt64 = 0
-    /// Peers whose client was known again at another address.
-    public var peersMoved: UInt64 = 0
+    /// Requests whose client was heard of at another address than it asked from, and is answered there.
+    public var requestsMoved: UInt64 = 0
     /// Peers forgotten to make room.
     public var peersEvicted: UInt64 = 0
     /// New tables of cutoffs that were learned.
     public var cutoffChanges: UInt64 = 0
     /// Times that senders were asked for another number of unscheduled bytes.
     public var unscheduledChanges: UInt64 = 0
-    /// Questions to silent peers put off since the peer had enough to answer.
-    public var questionsDeferred: UInt64 = 0
+    /// Probes to silent peers put off since the peer had enough to answer.
+    public var probesDeferred: UInt64 = 0
     /// Calls and one-way messages that had to wait before they began, since their peer had enough of ours.
     public var callsQueued: UInt64 = 0
     /// Grants given to the oldest message out of turn.
@@ -67,10 +67,11 @@ public struct EndpointStatistics: Sendable {
 
     private static var counters: [WritableKeyPath<EndpointStatistics, UInt64>] {
         [
-            \.bytesSent, \.bytesReceived, \.bytesResent, \.packetsResent, \.callsStarted, \.callsCompleted,
+            \.bytesSent, \.bytesReceived, \.bytesRetransmitted, \.packetsRetransmitted, \.callsStarted,
+            \.callsCompleted,
             \.callsFailed, \.requestsDelivered, \.responsesStarted, \.messagesStarted, \.messagesSent,
             \.messagesDelivered, \.requestsDeclined, \.clientsLost, \.requestsEvicted, \.bufferStalls,
-            \.peersMoved, \.peersEvicted, \.cutoffChanges, \.questionsDeferred, \.callsQueued, \.oldestGrants,
+            \.requestsMoved, \.peersEvicted, \.cutoffChanges, \.probesDeferred, \.callsQueued, \.oldestGrants,
             \.probesSent,
             \.bytesFoundLost, \.unscheduledChanges, \.blackHolesFound,
         ]

@@ -34,3 +34,11 @@ public struct OutgoingPacket: Sendable, BitwiseCopyable {
         self.bundleBytes = bundleBytes
     }
 }
+
+extension WireSizes {
+    /// Bytes on the wire of a packet that ``Endpoint/nextPacket(at:)`` returned.
+    @inlinable
+    public func bytes(of packet: OutgoingPacket) -> Int {
+        packet.payloadLength > 0 ? data(payload: packet.payloadLength) : control(packet.header.common.type)
+    }
+}

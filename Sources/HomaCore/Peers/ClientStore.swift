@@ -10,8 +10,8 @@ struct Client: BitwiseCopyable {
     /// It had not used this identifier, nor any above, when it became known here; 0 if what it used before does not
     /// matter.
     let newFrom: UInt64
-    /// The peer at whose address it is; none when that has been forgotten.
-    var peer: UInt32
+    /// The peer at whose address it was last; `UInt32.max` when that has been forgotten, or somebody else is there.
+    var peer = UInt32.max
     /// Its requests that have a record here.
     var rpcs: UInt32 = 0
     var finished = FinishedMemory()
@@ -85,7 +85,7 @@ struct ClientStore: ~Copyable {
 
     /// A new client; nil when no record can be given up for it now. Whose record is, if any, is told before.
     mutating func add(
-        identity: UInt64, peer: UInt32, newFrom: UInt64, at now: Instant,
+        identity: UInt64, newFrom: UInt64, at now: Instant,
         givingUp: (UnsafeMutablePointer<Client>) -> Void
     ) -> UInt32? {
         if records.count == records.capacity {
@@ -98,7 +98,7 @@ struct ClientStore: ~Copyable {
             givingUp(client)
             remove(oldest)
         }
-        guard let added = records.insert(Client(identity: identity, newFrom: newFrom, peer: peer, idleSince: now))
+        guard let added = records.insert(Client(identity: identity, newFrom: newFrom, idleSince: now))
         else {
             preconditionFailure("no record was left after one was given up")
         }

@@ -5,9 +5,7 @@ import HomaWire
 
 /// What an endpoint knows about one other host. Shared by all RPCs with it, and by nobody else.
 struct Peer: BitwiseCopyable {
-    var address: PeerAddress
-    /// Found by its address. One whose client has moved to where we know another has nothing but what was under way.
-    var isIndexed = true
+    let address: PeerAddress
     /// RPCs in the table that belong to this peer, and how many of them it started.
     var rpcs: UInt32 = 0
     var serverRPCs: UInt32 = 0
@@ -46,8 +44,8 @@ struct Peer: BitwiseCopyable {
     /// The shortest round trip of late, in nanoseconds.
     var roundTrip = RecentMinimum()
     /// RPCs that it was asked about and has not answered, how many there may be, and when that may be halved again.
-    var questions: UInt32 = 0
-    var questionLimit: UInt32
+    var outstandingProbes: UInt32 = 0
+    var probeLimit: UInt32
     var nextHalving = Instant.zero
     /// RPCs that wait for their turn to be asked about.
     var probesDue = SlabList<RPC.Probes>()
@@ -65,15 +63,15 @@ struct Peer: BitwiseCopyable {
     /// CUTOFFS are sent to it at most once a millisecond.
     var nextCutoffs = Instant.zero
     /// The version that it was sent last, 0 = none.
-    var toldCutoffs: UInt16 = 0
+    var sentCutoffVersion: UInt16 = 0
     /// Most bytes of a message that it wants unscheduled; `max`: as we like.
-    var unscheduledWish = UInt32.max
+    var advertisedUnscheduled = UInt32.max
     /// Responses received and not yet acknowledged.
     var acks = InlineArray<5, AckRecord>(repeating: .none)
     var ackCount = 0
     /// Our calls and one-way messages to it.
     var admission = CallAdmission()
-    /// ``CallAdmission/Limits/bytes`` for it: more for a peer that is far away.
+    /// ``AdmissionLimits/bytes`` for it: more for a peer that is far away.
     var bytesUnderWay: UInt32 = 0
     /// Our calls to it, by age: ids rise from the oldest on.
     var calls = SlabList<RPC.Calls>()
@@ -84,10 +82,10 @@ struct Peer: BitwiseCopyable {
     var idleLinks = SlabLinks()
     var idleSince = Instant.zero
 
-    init(address: PeerAddress, segment: UInt32, questionLimit: UInt32 = 0, now: Instant) {
+    init(address: PeerAddress, segment: UInt32, probeLimit: UInt32 = 0, now: Instant) {
         self.address = address
         self.segment = segment
-        self.questionLimit = questionLimit
+        self.probeLimit = probeLimit
         lastServed = now
         liveness = Liveness(at: now)
         // Until it tells, everything goes at the second highest level, as kernel peers do.

@@ -46,26 +46,18 @@ struct PeerStore: ~Copyable {
     /// A new peer, still without RPCs, and the record of the one that was forgotten for it; nil when the table is full
     /// of peers that may not be forgotten yet.
     mutating func add(
-        _ address: PeerAddress, segment: UInt32, questionLimit: UInt32 = 0, idleLimit: UInt64, at now: Instant
+        _ address: PeerAddress, segment: UInt32, probeLimit: UInt32 = 0, idleLimit: UInt64, at now: Instant
     ) -> (index: UInt32, evicted: Peer?)? {
         var evicted: Peer?
         if records.count == records.capacity {
             guard let oldest = evictOne(idleLimit: idleLimit, at: now) else { return nil }
             evicted = oldest
         }
-        let peer = Peer(address: address, segment: segment, questionLimit: questionLimit, now: now)
+        let peer = Peer(address: address, segment: segment, probeLimit: probeLimit, now: now)
         guard let added = records.insert(peer) else { preconditionFailure("no record was left after an eviction") }
         index.insert(added, hash: hash(address))
         linkIdle(added, at: now)
         return (added, evicted)
-    }
-
-    /// The peer is at another address from now on. If another is known there, the peer is found by no address.
-    mutating func move(_ peer: UInt32, to address: PeerAddress) {
-        if at(peer).pointee.isIndexed { index.remove(peer, hash: hash(at(peer).pointee.address)) }
-        at(peer).pointee.isIndexed = find(address) == nil
-        at(peer).pointee.address = address
-        if at(peer).pointee.isIndexed { index.insert(peer, hash: hash(address)) }
     }
 
     /// One more RPC with the peer.
@@ -95,7 +87,7 @@ struct PeerStore: ~Copyable {
         }
         let evicted = peer.pointee
         idle.remove(oldest, SlabView(records))
-        if evicted.isIndexed { index.remove(oldest, hash: hash(evicted.address)) }
+        index.remove(oldest, hash: hash(evicted.address))
         records.release(oldest)
         return evicted
     }
@@ -119,10 +111,8 @@ struct PeerStore: ~Copyable {
         var next = records.live(from: 0)
         while let peer = next {
             let record = records[peer]
-            if record.pointee.isIndexed {
-                indexed += 1
-                precondition(find(record.pointee.address) == peer, "a peer is not found")
-            }
+            indexed += 1
+            precondition(find(record.pointee.address) == peer, "a peer is not found")
             precondition(
                 record.pointee.idleLinks.isLinked == (record.pointee.rpcs == 0), "a peer with RPCs is among the idle")
             precondition(record.pointee.serverRPCs <= record.pointee.rpcs, "a peer has more requests here than RPCs")

@@ -47,11 +47,23 @@ struct RPC: BitwiseCopyable {
         case markedMessage
     }
 
+    /// Where a call stands with the admission of its peer.
+    enum AdmissionStage: UInt8 {
+        /// No call of ours.
+        case none
+        /// Waits in its peer's queue; no packet of it has left.
+        case queued
+        /// Counts against the limits.
+        case admitted
+        /// The peer's application has had it for a while. It only counts as unfinished.
+        case handedOver
+    }
+
     /// This side's identifier: even at the client, odd at the server. 0 at a client that has not transmitted anything.
     var id: RPCID
     var peer: UInt32
-    /// At a server: whose request it is.
-    var client = ClientStore.none
+    /// At a server: the record of the client whose request it is; else `UInt32.max`.
+    var client = UInt32.max
     var localPort: UInt16
     var peerPort: UInt16
     var state: State
@@ -73,16 +85,16 @@ struct RPC: BitwiseCopyable {
     /// Interval between such requests, in nanoseconds; doubles.
     var probeInterval: UInt64
     /// The peer was asked about it and has not answered.
-    var isAsked = false
+    var isProbed = false
     /// How often it was asked about, up to 8, since it was heard of at that time.
-    var questions: UInt8 = 0
-    var questionsSince = Instant.distantFuture
+    var unansweredProbes: UInt8 = 0
+    var probesSince = Instant.distantFuture
     /// Among its peer's RPCs that wait for their turn to be asked about.
     var probeLinks = SlabLinks()
     /// When the last byte of a request left, if it left once only: the response will tell how long the peer takes.
     var sentAt: Instant?
-    /// Where a call stands with its peer's ``CallAdmission``, and with how many bytes it counts there.
-    var admission = CallAdmission.Stage.none
+    /// Where a call stands, and with how many bytes it counts there.
+    var admission = AdmissionStage.none
     var admissionBytes: UInt32 = 0
     /// Among its peer's calls, in order of id; before it has one, among those that may not begin yet.
     var callLinks = SlabLinks()
@@ -93,7 +105,7 @@ struct RPC: BitwiseCopyable {
 
     /// Under whom it is found by its identifier: at a client under its peer, at a server under its client, who may
     /// move.
-    var owner: UInt32 { client == ClientStore.none ? peer : Self.owner(client: client) }
+    var owner: UInt32 { client == .max ? peer : Self.owner(client: client) }
     static func owner(client: UInt32) -> UInt32 { client | 1 << 31 }
 
     // MARK: Lists that an RPC can be in

@@ -8,44 +8,6 @@ import HomaBase
 /// below are few enough and short enough together. So a short call never waits for longer ones, those that wait leave
 /// shortest first, and what is under way to the peer is a small multiple of one limit.
 struct CallAdmission: BitwiseCopyable {
-    /// What is allowed to be under way to each peer.
-    struct Limits: BitwiseCopyable {
-        /// Calls that are not over.
-        var unfinished: UInt32
-        /// Of those, such as have not been left to the peer's application.
-        var calls: UInt32
-        /// Length of those together, in bytes, from which on no more begins.
-        var bytes: UInt32
-        /// Bytes that leave of each without a grant, at most, and of all together: what the peer's socket holds.
-        /// Nothing else keeps those from overflowing it.
-        var unscheduled: UInt32
-        var unscheduledTogether: UInt32
-        /// What the oldest of the queue earns for each byte admitted from it.
-        var oldestEarning: Double
-
-        /// What each of `shards` endpoints may have of it. The calls that are not over are the peer's business, who
-        /// counts them by shard as well.
-        func part(of shards: Int) -> Limits {
-            var part = self
-            part.calls = max(1, calls / UInt32(shards))
-            part.bytes = max(1, bytes / UInt32(shards))
-            part.unscheduledTogether = max(1, unscheduledTogether / UInt32(shards))
-            return part
-        }
-    }
-
-    /// Where a call stands.
-    enum Stage: UInt8 {
-        /// No call of ours.
-        case none
-        /// Waits in its peer's queue; no packet of it has left.
-        case queued
-        /// Counts against the limits.
-        case admitted
-        /// The peer's application has had it for a while. It only counts as unfinished.
-        case handedOver
-    }
-
     static let classes = 11
 
     private(set) var unfinished: UInt32 = 0
@@ -67,7 +29,7 @@ struct CallAdmission: BitwiseCopyable {
     var isEmpty: Bool { unfinished == 0 && queuedCalls == 0 }
 
     /// Whether a call of this length may begin now. Mutating, or the compiler copies the record before it asks.
-    mutating func mayBegin(_ length: UInt32, _ limits: Limits) -> Bool {
+    mutating func mayBegin(_ length: UInt32, _ limits: AdmissionLimits) -> Bool {
         guard unfinished < limits.unfinished else { return false }
         var (callsBelow, bytesBelow, unscheduledBelow) = (UInt32(0), UInt32(0), UInt32(0))
         for size in 0...Self.sizeClass(length) {
@@ -115,7 +77,7 @@ struct CallAdmission: BitwiseCopyable {
     }
 
     /// The call in the queue that may begin now: the first of the shortest class, or the oldest if it has earned that.
-    mutating func next(_ limits: Limits, _ rpcs: SlabView<RPC>) -> UInt32? {
+    mutating func next(_ limits: AdmissionLimits, _ rpcs: SlabView<RPC>) -> UInt32? {
         guard queuedCalls > 0, unfinished < limits.unfinished else { return nil }
         if oldestCredit > 0, let oldest = oldest(rpcs), oldestCredit >= rpcs[oldest].pointee.admissionBytes {
             oldestCredit -= rpcs[oldest].pointee.admissionBytes

@@ -11,7 +11,7 @@ struct Outcome: Sendable {
     /// There are figures.
     var isReady: Bool { result != nil }
 
-    /// The figure at a path such as `slowdown_mean` or `homa.packets_resent`.
+    /// The figure at a path such as `slowdown_mean` or `homa.packets_retransmitted`.
     func callAsFunction(_ path: String) -> Double {
         path.split(separator: ".").reduce(result) { $0?[String($1)] }?.number ?? .nan
     }

@@ -67,7 +67,7 @@ extension Engine {
         var destination = call.destination
         if state.pointee.driver.sharesPorts { destination.port = call.serverPort }
         // The first packet should be as long as the path allows already.
-        if state.pointee.endpoint.introduce(destination, at: now) { learnMaximumPacket(for: destination) }
+        if state.pointee.endpoint.register(destination, at: now) { learnMaximumPacket(for: destination) }
         let payload = state.pointee.sends.insert(SendRecord(call))
         let cookie = state.pointee.calls.insert(call)
         let request = CallRequest(

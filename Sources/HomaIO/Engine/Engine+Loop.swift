@@ -19,7 +19,7 @@ extension Engine {
             advanceClock()
             if state.pointee.isQuiet && nothingIsDue { return idle() }
         }
-        meetNeighbours()
+        applySummaries()
         if signal.takeReturns() {
             state.pointee.endpoint.buffersReturned(at: state.pointee.now)
             didWork = true
@@ -38,7 +38,7 @@ extension Engine {
         // of long messages can wait for it.
         if hasRun || !hasSent, transmit() { didWork = true }
         region.pool.surrenderIfAsked(shard: shard.index, at: state.pointee.now)
-        tellNeighbours()
+        publishSummary()
         if didWork {
             noteWork()
         } else {

@@ -75,10 +75,10 @@ extension Engine {
 
     /// Hears how the other engines stand, before anything is sent.
     @inline(__always)
-    func meetNeighbours() {
+    func applySummaries() {
         guard let group = shard.group else { return }
-        state.pointee.endpoint.meet(group.neighbours(of: shard.index))
-        while let ack = state.pointee.endpoint.nextForeignAck() {
+        state.pointee.endpoint.apply(group.summaries(of: shard.index))
+        while let ack = state.pointee.endpoint.nextCrossShardAck() {
             state.pointee.counters.acksPassedOn &+= 1
             _ = group[ack.record.clientID.shard(of: shard.count)].post(.acknowledge(ack))
         }
@@ -86,13 +86,13 @@ extension Engine {
 
     /// Lets the other engines know how this one stands.
     @inline(__always)
-    func tellNeighbours() {
+    func publishSummary() {
         guard let group = shard.group else { return }
-        group.publish(state.pointee.endpoint.standing, of: shard.index)
+        group.publish(state.pointee.endpoint.summary, of: shard.index)
         guard shard.index == 0 else { return }
         let cutoffs = state.pointee.endpoint.unscheduledCutoffs
-        guard cutoffs.version != state.pointee.toldCutoffs else { return }
-        state.pointee.toldCutoffs = cutoffs.version
+        guard cutoffs.version != state.pointee.sentCutoffVersion else { return }
+        state.pointee.sentCutoffVersion = cutoffs.version
         for other in 1..<shard.count {
             let engine = group[other]
             engine.perform { engine.state.pointee.endpoint.adopt(cutoffs) }

@@ -16,7 +16,7 @@ enum EngineCommand: Sendable {
     /// A packet that arrived at another shard.
     case take([UInt8], PeerAddress)
     /// An acknowledgement that arrived at another shard.
-    case acknowledge(ForeignAck)
+    case acknowledge(CrossShardAck)
     /// Anything rare.
     case perform(@Sendable () -> Void)
 }

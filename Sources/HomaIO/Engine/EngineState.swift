@@ -75,6 +75,6 @@ struct EngineState: ~Copyable {
     var lastForecast: Forecast?
     var forecastConfidence = Engine.confidenceToPlan
     /// Version of the cutoffs that the other shards were told of.
-    var toldCutoffs: UInt16 = 0
+    var sentCutoffVersion: UInt16 = 0
     let clientPort: UInt16
 }

@@ -43,23 +43,23 @@ final class ShardGroup: @unchecked Sendable {
     }
 
     /// Makes known how one engine stands. By its own thread.
-    func publish(_ standing: ShardStanding, of shard: Int) {
+    func publish(_ summary: ShardSummary, of shard: Int) {
         let line = lines + shard * Self.stride
-        let load = UInt64(standing.activeMessages) << 1 | (standing.isSending ? 1 : 0)
+        let load = UInt64(summary.activeMessages) << 1 | (summary.isSending ? 1 : 0)
         // Others' caches lose the line only when something has changed.
         if line[Self.load].load(ordering: .relaxed) != load { line[Self.load].store(load, ordering: .relaxed) }
-        let id = standing.nextID.rawValue
+        let id = summary.nextID.rawValue
         if line[Self.nextID].load(ordering: .relaxed) != id { line[Self.nextID].store(id, ordering: .relaxed) }
     }
 
     /// How the others stood a moment ago.
-    func neighbours(of shard: Int) -> Neighbours {
-        var result = Neighbours()
+    func summaries(of shard: Int) -> ShardSummaries {
+        var result = ShardSummaries()
         for other in 0..<count where other != shard {
             let line = lines + other * Self.stride
             let load = line[Self.load].load(ordering: .relaxed)
             let id = RPCID(rawValue: line[Self.nextID].load(ordering: .relaxed))
-            result.add(ShardStanding(activeMessages: Int(load >> 1), isSending: load & 1 == 1, nextID: id))
+            result.add(ShardSummary(activeMessages: Int(load >> 1), isSending: load & 1 == 1, nextID: id))
         }
         return result
     }

@@ -227,8 +227,8 @@ public struct Conservation: Equatable, Sendable {
 public struct HomaHostStatistics: Equatable, Sendable {
     public var grantsSent: UInt64 = 0
     public var resendRequestsSent: UInt64 = 0
-    public var packetsResent: UInt64 = 0
-    public var bytesResent: UInt64 = 0
+    public var packetsRetransmitted: UInt64 = 0
+    public var bytesRetransmitted: UInt64 = 0
     public var busySent: UInt64 = 0
     public var acksSent: UInt64 = 0
     public var cutoffsSent: UInt64 = 0

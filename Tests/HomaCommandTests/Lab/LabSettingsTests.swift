@@ -50,11 +50,11 @@ struct LabSettingsTests {
     @Test("changes act, in any order of kinds")
     func changes() throws {
         let configuration = try settings([
-            "unscheduledBytes=20K", "grantOldestShare=0.1", "linkQueueLimit=1ms", "learnsCutoffs=false", "window=9000",
+            "unscheduledBytes=20K", "fifoGrantFraction=0.1", "linkQueueLimit=1ms", "learnsCutoffs=false", "window=9000",
             "grantIncrement=4000",
             "cutoffs=0/0/0/0/1000000/9000/800/100",
         ]).configuration()
-        #expect(configuration.unscheduledBytes == 20_000 && configuration.grantOldestShare == 0.1)
+        #expect(configuration.unscheduledBytes == 20_000 && configuration.fifoGrantFraction == 0.1)
         #expect(configuration.linkQueueLimit == .milliseconds(1) && !configuration.learnsCutoffs)
         #expect(configuration.window == 9000 && configuration.unscheduledCutoffs[5] == 9000)
     }
@@ -63,7 +63,7 @@ struct LabSettingsTests {
         "changes that mean nothing are refused by name",
         arguments: [
             "unscheduledBytes", "unscheduledBytes=many", "unscheduledBytes=0", "nonsense=1", "window=-1", "cutoffs=1/2",
-            "grantOldestShare=2", "linkQueueLimit=soon", "learnsCutoffs=yes",
+            "fifoGrantFraction=2", "linkQueueLimit=soon", "learnsCutoffs=yes",
         ])
     func refused(change: String) throws {
         let name = String(change.split(separator: "=")[0])

@@ -24,7 +24,7 @@ struct SuiteEntryTests {
             environment: RunEnvironment(
                 build: build, processor: "a processor", cores: 2, kernel: "Linux 6", mtu: 1500),
             path: path.description, isVeth: path.isVeth, options: options, seed: 7,
-            health: .init(receiveBufferErrors: 3, segmentsResent: 0, softnetDrops: 0, packetsResent: 0))
+            health: .init(receiveBufferErrors: 3, segmentsResent: 0, softnetDrops: 0, packetsRetransmitted: 0))
     }
 
     @Test("an entry says everything that docs/measurements asks of one")

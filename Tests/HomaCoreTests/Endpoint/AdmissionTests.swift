@@ -150,7 +150,7 @@ struct AdmissionTests {
     @Test("of calls that wait the shortest begin first, and the oldest has its share all the same")
     func order() throws {
         var settings = underWay(100_000)
-        settings.senderOldestShare = 0.2
+        settings.fifoSendFraction = 0.2
         let net = TestNet(hosts: try NetTests.hosts(2, configuration: settings), seed: 4)
         net.responseLength = { _ in 100 }
         net.serviceTime = 0
@@ -173,7 +173,7 @@ struct AdmissionTests {
         "what is under way is the limit at most for each class, whatever begins and ends",
         arguments: 0..<8 as Range<UInt64>)
     func conservation(seed: UInt64) throws {
-        let limits = CallAdmission.Limits(
+        let limits = AdmissionLimits(
             unfinished: 40, calls: 12, bytes: 300_000, unscheduled: 10_000, unscheduledTogether: 100_000,
             oldestEarning: 0)
         var random = SeededRandom(seed: seed)

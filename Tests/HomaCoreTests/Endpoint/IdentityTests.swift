@@ -25,9 +25,12 @@ struct IdentityTests {
         return host.receive(.data(data), id: id, from: address, extensions: extensions)
     }
 
-    static func answer(_ host: LoneHost, id: UInt64 = 2, from address: PeerAddress = LoneHost.client) throws {
+    static func answer(
+        _ host: LoneHost, id: UInt64 = 2, from address: PeerAddress = LoneHost.client,
+        as client: HeaderExtension = named
+    ) throws {
         try host.respond(try #require(try host.requests().first).rpc, length: 100)
-        host.receive(.ack(AckFields()), id: id, from: address, extensions: Self.named)
+        host.receive(.ack(AckFields()), id: id, from: address, extensions: client)
         _ = host.sent()
     }
 
@@ -37,7 +40,6 @@ struct IdentityTests {
         Self.request(host)
         try Self.answer(host)
         #expect(Self.request(host, from: Self.elsewhere) == .dropped(.finishedBefore))
-        #expect(host.endpoint.statistics.peersMoved == 1 && host.endpoint.peerCount == 1)
         #expect(Self.request(host, id: 4, from: Self.elsewhere) != .dropped(.finishedBefore))
         host.endpoint.checkInvariants()
     }
@@ -50,6 +52,52 @@ struct IdentityTests {
         #expect(Self.request(host, from: Self.elsewhere) == .dropped(.duplicate))
         try host.respond(request.rpc, length: 100)
         #expect(host.sent().last?.peer == Self.elsewhere)
+        #expect(host.endpoint.statistics.requestsMoved == 1)
+    }
+
+    @Test("a client with two addresses is answered where it asked, whatever else it says from where")
+    func twoAddresses() throws {
+        let host = try LoneHost()
+        Self.request(host)
+        Self.request(host, id: 4, from: Self.elsewhere)
+        // The server's former clients at that address are asked for acknowledgements, and it answers for them.
+        host.receive(.ack(AckFields()), id: 8, from: Self.elsewhere, extensions: Self.named)
+        host.endpoint.checkInvariants()
+        for request in try host.requests() { try host.respond(request.rpc, length: 100) }
+        let answers = host.sent().filter { $0.header.common.type == .data }
+        #expect(answers.count == 2)
+        for answer in answers {
+            let isFirst = answer.header.common.senderID.clientSide.rawValue == 2
+            #expect(answer.peer == (isFirst ? LoneHost.client : Self.elsewhere))
+        }
+        // From either it may say that it has them.
+        host.receive(.ack(AckFields()), id: 4, from: LoneHost.client, extensions: Self.named)
+        host.receive(.ack(AckFields()), id: 2, from: Self.elsewhere, extensions: Self.named)
+        #expect(host.endpoint.rpcCount == 0)
+    }
+
+    @Test("a long request whose client moves before all of it has come arrives anew")
+    func movedWhileItArrives() throws {
+        let host = try LoneHost()
+        let first = DataFields(messageLength: 200, incoming: 200, offset: 0, payloadLength: 100)
+        let second = DataFields(messageLength: 200, incoming: 200, offset: 100, payloadLength: 100)
+        host.receive(.data(first), id: 2, extensions: Self.named)
+        host.receive(.data(second), id: 2, from: Self.elsewhere, extensions: Self.named)
+        #expect(try host.requests().isEmpty && host.endpoint.rpcCount == 1)
+        host.receive(.data(first), id: 2, from: Self.elsewhere, extensions: Self.named)
+        let request = try #require(try host.requests().first)
+        #expect(request.client == Self.elsewhere)
+        host.endpoint.checkInvariants()
+    }
+
+    @Test("a call whose server asks from another address whether its answer is there is not taken to have it")
+    func serverElsewhere() throws {
+        let host = try LoneHost()
+        try host.call(length: 100)
+        _ = host.sent()
+        host.receive(.needAck, id: 1001, from: Self.elsewhere)
+        #expect(host.said().isEmpty)
+        #expect(host.dropped(.unknownPeer) == 1)
     }
 
     @Test("a client that moves to where we already call it as a server keeps its request, and our call goes on")
@@ -97,7 +145,7 @@ struct IdentityTests {
         // Finished requests of others at the same address are not its own.
         for id in stride(from: UInt64(1 << 40), to: 1 << 40 + 20, by: 2) {
             Self.request(host, id: id, as: Self.other)
-            try Self.answer(host, id: id)
+            try Self.answer(host, id: id, as: Self.other)
         }
         host.receive(.data(second), id: 2, extensions: Self.named)
         #expect(try host.requests().map(\.id.clientSide.rawValue) == [2])
@@ -109,7 +157,7 @@ struct IdentityTests {
     func formerLife() throws {
         let host = try LoneHost()
         Self.request(host, id: 1 << 30, as: Self.other)
-        try Self.answer(host, id: 1 << 30)
+        try Self.answer(host, id: 1 << 30, as: Self.other)
         for id in stride(from: UInt64(2), through: 20, by: 2) {
             #expect(Self.request(host, id: id) != .dropped(.finishedBefore))
             #expect(Self.request(host, id: 1 << 30, as: Self.other) == .dropped(.finishedBefore))

@@ -33,7 +33,7 @@ struct NumbersTests {
     func firstPacket() throws {
         var configuration = EndpointConfiguration.small
         configuration.linkRate = .megabitsPerSecond(1)
-        configuration.senderOldestShare = 0
+        configuration.fifoSendFraction = 0
         let client = try LoneHost(configuration)
         let server = try LoneHost()
         try client.call(length: 1416)

@@ -14,7 +14,7 @@ struct RoundTripTests {
         var configuration = EndpointConfiguration.small
         configuration.maximumIncoming = 120_000
         configuration.grantIncrement = 1
-        configuration.grantOldestShare = 0
+        configuration.fifoGrantFraction = 0
         configuration.adaptsWindows = true
         return configuration
     }

@@ -102,7 +102,7 @@ struct CutoffLearnerTests {
     }
 
     @Test("neither few messages nor a short time changes anything, nor does the switch when it is off")
-    func patience() {
+    func resendTimeout() {
         let sizes = Self.table(Self.workloads[0])
         var random = SeededRandom(seed: 3)
         var clock: UInt64 = 0

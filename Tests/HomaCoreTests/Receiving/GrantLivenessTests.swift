@@ -35,9 +35,9 @@ struct GrantLivenessTests {
         configuration.grantIncrement = share.increment
         configuration.window = share.window
         let host = try LoneHost(configuration, shard: 0, of: 2)
-        var neighbours = Neighbours()
-        neighbours.add(ShardStanding(activeMessages: share.elsewhere, isSending: false, nextID: RPCID(rawValue: 2)))
-        host.endpoint.meet(neighbours)
+        var summaries = ShardSummaries()
+        summaries.add(ShardSummary(activeMessages: share.elsewhere, isSending: false, nextID: RPCID(rawValue: 2)))
+        host.endpoint.apply(summaries)
         // Identifiers of shard 0, each a message whose unscheduled bytes are here.
         var arrived: [UInt64: Int] = [:]
         for number in 1...UInt64(share.overcommitment) {

@@ -16,7 +16,7 @@ struct GranterTests {
         var configuration = EndpointConfiguration.small
         configuration.window = 10_000
         configuration.grantIncrement = 1
-        configuration.grantOldestShare = 0
+        configuration.fifoGrantFraction = 0
         return configuration
     }
 
@@ -263,8 +263,8 @@ struct GranterTests {
     func oldest() throws {
         var configuration = Self.configuration()
         configuration.overcommitment = 1
-        configuration.grantOldestShare = 0.1
-        configuration.oldestGrantBytes = 5000
+        configuration.fifoGrantFraction = 0.1
+        configuration.fifoGrantIncrement = 5000
         let host = try LoneHost(configuration)
         Self.begin(host, 2, length: 900_000, peer: 1)
         _ = host.sent()
@@ -313,7 +313,7 @@ struct GranterTests {
         configuration.maximumIncoming = [20_000, 100_000, 1_000_000].randomElement(using: &random)!
         configuration.window = [nil, 5000, 50_000].randomElement(using: &random)!
         configuration.grantIncrement = 1
-        configuration.oldestGrantBytes = 5000
+        configuration.fifoGrantIncrement = 5000
         configuration.activeMessagesPerPeer = [nil, 1, 2].randomElement(using: &random)!
         let host = try LoneHost(configuration, regionLength: seed % 3 == 0 ? 1 << 20 : 16 << 20)
         var lengths: [UInt64: Int] = [:]

@@ -58,8 +58,8 @@ struct UnscheduledLimiterTests {
         for _ in 0..<60 { _ = limiter.begin(length: 3_000, at: .zero) }
         #expect(limiter.halvings == 0)
         var large = Self.limiter(Self.tuning(unscheduled: 300_000))
-        let isAsked = large.begin(length: 1_000_000, at: .zero)
-        #expect(!isAsked && large.bound == 300_000)
+        let isProbed = large.begin(length: 1_000_000, at: .zero)
+        #expect(!isProbed && large.bound == 300_000)
     }
 
     @Test("a halving is taken back when fewer would have done for ten milliseconds, one more for each ten")

@@ -38,9 +38,9 @@ struct ShardTests {
     @Test("identifiers keep up with the shard that is ahead, and never fall back")
     func keepingUp() throws {
         let host = try LoneHost(shard: 1, of: 2)
-        host.endpoint.meet(neighbours(messages: 0, nextID: 50_000))
+        host.endpoint.apply(summaries(messages: 0, nextID: 50_000))
         try host.call(length: 10, cookie: 1)
-        host.endpoint.meet(neighbours(messages: 0, nextID: 3000))
+        host.endpoint.apply(summaries(messages: 0, nextID: 3000))
         try host.call(length: 10, cookie: 2)
         let ids = host.sent().filter { $0.header.common.type == .data }.map(\.header.common.senderID.rawValue)
         #expect(ids == [50_002, 50_006])
@@ -50,7 +50,7 @@ struct ShardTests {
     func incomingLimit(elsewhere: Int) throws {
         let configuration = EndpointConfiguration.default
         let host = try LoneHost(configuration, shard: 0, of: 2)
-        host.endpoint.meet(neighbours(messages: elsewhere, nextID: 0))
+        host.endpoint.apply(summaries(messages: elsewhere, nextID: 0))
         for id in [1000, 1004] as [UInt64] { host.data(0..<1400, of: 900_000, id: id, incoming: 1400) }
         var limits: [RPCID: UInt32] = [:]
         for packet in host.sent() {
@@ -84,14 +84,14 @@ struct ShardTests {
         }
         let ack = AckRecord(clientID: RPCID(rawValue: 2002), serverPort: 99)
         hosts[0].data(0..<100, of: 100, id: 2004, ack: ack)
-        let foreign = hosts[0].endpoint.nextForeignAck()
+        let foreign = hosts[0].endpoint.nextCrossShardAck()
         let passedOn = try #require(foreign)
-        #expect(passedOn == ForeignAck(peer: LoneHost.client, record: ack))
+        #expect(passedOn == CrossShardAck(peer: LoneHost.client, identity: 0, record: ack))
         hosts[1].endpoint.receive(passedOn, at: hosts[1].now)
         #expect(hosts[1].endpoint.rpcCount == 0)
         // One of its own that is gone goes nowhere.
         hosts[0].data(0..<100, of: 100, id: 2008, ack: AckRecord(clientID: RPCID(rawValue: 1996), serverPort: 99))
-        let none = hosts[0].endpoint.nextForeignAck()
+        let none = hosts[0].endpoint.nextCrossShardAck()
         #expect(none == nil)
     }
 
@@ -108,10 +108,10 @@ struct ShardTests {
         #expect((data.oldestUnfinishedDistance > 0) == (count == 1))
     }
 
-    private func neighbours(messages: Int, nextID: UInt64) -> Neighbours {
-        var neighbours = Neighbours()
-        neighbours.add(
-            ShardStanding(activeMessages: messages, isSending: false, nextID: RPCID(rawValue: nextID)))
-        return neighbours
+    private func summaries(messages: Int, nextID: UInt64) -> ShardSummaries {
+        var summaries = ShardSummaries()
+        summaries.add(
+            ShardSummary(activeMessages: messages, isSending: false, nextID: RPCID(rawValue: nextID)))
+        return summaries
     }
 }

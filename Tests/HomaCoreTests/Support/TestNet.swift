@@ -131,7 +131,7 @@ final class TestNet {
         let incoming = max(tuning.maximumIncoming, host.incomingLimitHighWater)
         let most =
             max(tuning.window(active: 1, incoming: incoming), Int(tuning.unscheduledBytes) + Int(tuning.maximumSegment))
-            + (tuning.grantOldestShare > 0 ? 3 * Int(tuning.oldestGrantBytes) : 0)
+            + (tuning.fifoGrantFraction > 0 ? 3 * Int(tuning.fifoGrantIncrement) : 0)
         if Int(grant.offset) > Int(message.received) + most { grantViolations.append("\(name): too far ahead") }
     }
 

@@ -208,7 +208,7 @@ import Testing
         #expect(result.drops.map(\.reason) == ["buffer_full"])
         #expect(result.conservation.dropped > 0)
         #expect(result.switchBufferMaximumBytes <= 5 * 1518)
-        #expect(result.homa.map { $0.packetsResent > 0 } == true)
+        #expect(result.homa.map { $0.packetsRetransmitted > 0 } == true)
     }
 
     @Test func `a series records what the switches hold`() throws {

@@ -69,10 +69,10 @@ import Testing
         #expect(homa.probesSent == 40)
         #expect(packets("probe", result) == 40)
         // Each lost packet is asked for once, and sent again once.
-        #expect(homa.packetsResent == drops("selective", result))
-        #expect(homa.resendRequestsSent == homa.packetsResent)
-        #expect(homa.bytesFoundLost == homa.bytesResent)
-        #expect(packets("resent", result) == homa.packetsResent)
+        #expect(homa.packetsRetransmitted == drops("selective", result))
+        #expect(homa.resendRequestsSent == homa.packetsRetransmitted)
+        #expect(homa.bytesFoundLost == homa.bytesRetransmitted)
+        #expect(packets("resent", result) == homa.packetsRetransmitted)
         // Far before the first timer (5 ms) when that is possible at all, and hardly later than without any loss.
         let wire = Double(40 * FrameFormat.sigcomm2018.wireBytes(message: bytes)) * 8 / 10e3
         #expect(result.completionMicroseconds.maximum < wire * 1.1 + 20)
@@ -107,7 +107,7 @@ import Testing
         }
         let (with, without) = (try one(true), try one(false))
         #expect(with.homa?.bytesFoundLost == 0)
-        #expect(with.homa?.packetsResent == 0)
+        #expect(with.homa?.packetsRetransmitted == 0)
         #expect(with.homa?.packetsRefused == 0)
         // One for each message, apart from the last ones when the run ends.
         func ratio(_ one: UInt64, _ other: UInt64) -> Double { Double(one) / Double(other) }
@@ -124,7 +124,7 @@ import Testing
         let one = scenario(hosts: 11) { $0.traffic.mode = .rpc(responseBytes: 9_000) }
         let result = try run(one, (1...10).map { message(0, UInt16($0), 100) })
         #expect(drops("selective", result) > 20)
-        #expect(result.homa?.packetsResent == drops("selective", result))
+        #expect(result.homa?.packetsRetransmitted == drops("selective", result))
         #expect(result.completionMicroseconds.maximum < 200)
     }
 
@@ -140,7 +140,7 @@ import Testing
         #expect(drops("selective", first) > 0)
         #expect(drops("buffer_full", first) + drops("threshold", first) == 0)
         // One path: no probe overtakes anything, so what was found lost was lost. Some is on its way when the run ends.
-        let resent = Double(try #require(first.homa).packetsResent)
+        let resent = Double(try #require(first.homa).packetsRetransmitted)
         #expect(resent <= Double(drops("selective", first)))
         #expect(resent > 0.95 * Double(drops("selective", first)))
     }
@@ -155,7 +155,7 @@ import Testing
         }
         let result = try run(one)
         let homa = try #require(result.homa)
-        #expect(homa.packetsResent >= drops("selective", result))
+        #expect(homa.packetsRetransmitted >= drops("selective", result))
         #expect(homa.callsFailed == 0)
     }
 

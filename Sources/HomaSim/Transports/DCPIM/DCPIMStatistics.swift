@@ -25,7 +25,7 @@ public struct DCPIMHostStatistics: Equatable, Sendable {
     public var tokensExpired: UInt64 = 0
     /// Times that a receiver went on though the window was full.
     public var windowTimeouts: UInt64 = 0
-    public var packetsResent: UInt64 = 0
+    public var packetsRetransmitted: UInt64 = 0
     /// Data packets that arrived though they had arrived before.
     public var duplicatesReceived: UInt64 = 0
     /// Length of a matching round.

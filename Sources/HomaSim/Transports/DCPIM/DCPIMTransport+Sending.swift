@@ -138,7 +138,7 @@ extension DCPIMTransport {
             messages.sent(record.pointee.token, bytes: UInt32(payload))
         } else {
             kind = .resent
-            counters.packetsResent += 1
+            counters.packetsRetransmitted += 1
         }
         let packet = packets.take(
             Packet(

@@ -269,8 +269,8 @@ struct HomaTransport: ~Copyable {
             let one = endpoints[host].statistics
             sum.grantsSent += one.sent(.grant)
             sum.resendRequestsSent += one.sent(.resend)
-            sum.packetsResent += one.packetsResent
-            sum.bytesResent += one.bytesResent
+            sum.packetsRetransmitted += one.packetsRetransmitted
+            sum.bytesRetransmitted += one.bytesRetransmitted
             sum.busySent += one.sent(.busy)
             sum.acksSent += one.sent(.ack)
             sum.cutoffsSent += one.sent(.cutoffs)

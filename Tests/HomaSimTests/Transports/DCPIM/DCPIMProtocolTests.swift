@@ -187,7 +187,7 @@ import Testing
         let wait = bench.departures(.token)[40].time - (last + full + wire)
         // The silence began with the last packet that came, one before the last one lost.
         #expect(wait <= bench.transport.tuning.resendAfter && wait + 5 * full > bench.transport.tuning.resendAfter)
-        #expect(bench.transport.statistics().packetsResent == 3)
+        #expect(bench.transport.statistics().packetsRetransmitted == 3)
     }
 
     @Test func `what is lost of a short message is asked for like a long one`() {

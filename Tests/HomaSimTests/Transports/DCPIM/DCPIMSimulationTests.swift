@@ -106,7 +106,7 @@ import Testing
         #expect(result.conservation.dropped > 100)
         let statistics = try #require(result.dcpim)
         #expect(statistics.shortMessagesRecovered > 20)
-        #expect(statistics.packetsResent > 100)
+        #expect(statistics.packetsRetransmitted > 100)
         // 1.2 MB at 10 Gb/s take 1.0 ms; twice that for all losses and their repair.
         #expect(result.completionMicroseconds.maximum < 2500)
     }

@@ -2,16 +2,6 @@
 
 import HomaBase
 
-/// How much may be on its way to a host, and in what steps it is granted, for peers at some distance.
-struct WindowLimits: Equatable, BitwiseCopyable {
-    /// Granted or unscheduled and not yet received, over all messages.
-    var incoming: Int
-    /// Steps in which limits are raised.
-    var increment: UInt32
-    /// For the oldest message at a time.
-    var oldest: UInt32
-}
-
 /// Windows from round-trip times.
 ///
 /// What the link carries in one round trip is what a sender must have leave to send, so that the link never idles for
@@ -39,7 +29,7 @@ extension Tuning {
     @inline(__always)
     func limits(roundTrip: UInt64?) -> WindowLimits {
         guard adaptsWindows, let roundTrip else {
-            return WindowLimits(incoming: maximumIncoming, increment: grantIncrement, oldest: oldestGrantBytes)
+            return WindowLimits(incoming: maximumIncoming, increment: grantIncrement, oldest: fifoGrantIncrement)
         }
         let inFlight = bytes(in: roundTrip + Self.hostTime)
         let near = linkRate == nil ? maximumIncoming : min(Self.roundTrips * inFlight, maximumIncoming)
@@ -49,8 +39,8 @@ extension Tuning {
         return WindowLimits(
             incoming: incoming, increment: min(UInt32(incoming / (overcommitment + 2)), grantIncrement),
             oldest: linkRate == nil
-                ? oldestGrantBytes
-                : UInt32(clamping: min(max(inFlight, 2 * Int(defaultSegment)), Int(oldestGrantBytes))))
+                ? fifoGrantIncrement
+                : UInt32(clamping: min(max(inFlight, 2 * Int(defaultSegment)), Int(fifoGrantIncrement))))
     }
 
     /// Bytes of each message that go to a peer with this round trip without a grant; nil: not known.

@@ -67,9 +67,9 @@ struct IncomingMessage: BitwiseCopyable {
     var askedEnd: UInt32 = 0
     var lostEnd: UInt32 = 0
     /// Links in the heap of the peer's queued messages.
-    var child = RPCStore.none
-    var sibling = RPCStore.none
-    var previous = RPCStore.none
+    var child = UInt32.max
+    var sibling = UInt32.max
+    var previous = UInt32.max
     /// Among the messages that may be granted to, by age.
     var ageLinks = SlabLinks()
 

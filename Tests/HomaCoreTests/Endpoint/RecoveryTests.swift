@@ -8,7 +8,7 @@ import Testing
 
 /// When a silent peer is asked, and how often.
 @Suite("Questions to silent peers")
-struct QuestionTests {
+struct RecoveryTests {
     /// A call that the server answers after so long, saying BUSY when it is asked; returns when it was asked.
     static func slowCall(_ host: LoneHost, microseconds: UInt64, id: inout UInt64) throws -> [UInt64] {
         var asked: [UInt64] = []
@@ -88,7 +88,7 @@ struct QuestionTests {
 
     static func crowd(_ questions: Int, calls: Int = 200) throws -> LoneHost {
         var configuration = EndpointConfiguration.small
-        configuration.questionsPerPeer = questions
+        configuration.probesPerPeer = questions
         let host = try LoneHost(configuration)
         for cookie in 0..<calls { try host.call(length: 10, cookie: UInt64(cookie)) }
         _ = host.sent()
@@ -113,7 +113,7 @@ struct QuestionTests {
         }
         #expect(asked.count == 200, "everybody's turn comes")
         #expect(host.failures().isEmpty, "nobody gives up who could not ask")
-        #expect(host.endpoint.statistics.questionsDeferred > 0)
+        #expect(host.endpoint.statistics.probesDeferred > 0)
     }
 
     @Test("a server that does not answer is asked less and less, and all calls to it fail in time")
@@ -135,7 +135,7 @@ struct QuestionTests {
     @Test("acknowledgements are asked for within the same limit, and none is forgotten")
     func acknowledgements() throws {
         var configuration = EndpointConfiguration.small
-        configuration.questionsPerPeer = 4
+        configuration.probesPerPeer = 4
         let host = try LoneHost(configuration)
         for number in 1...50 as ClosedRange<UInt64> {
             host.data(0..<10, of: 10, id: number * 2)
@@ -186,7 +186,7 @@ struct QuestionTests {
         var configuration = EndpointConfiguration.default
         configuration.maximumServerRPCsPerPeer = 100
         configuration.adaptsTimers = adapts
-        if !adapts { configuration.questionsPerPeer = 0 }
+        if !adapts { configuration.probesPerPeer = 0 }
         let net = TestNet(hosts: try NetTests.hosts(2, configuration: configuration), seed: 4)
         net.serviceTime = 200_000_000
         for cookie in 0..<700 { try net.call(from: 0, to: 1, length: 100, cookie: UInt64(cookie)) }
@@ -201,6 +201,26 @@ struct QuestionTests {
         let fixed = try Self.overload(adapts: false)
         let questions = [ours, fixed].map { $0.hosts[0].endpoint.statistics.sent(.resend) }
         #expect(questions[0] * 3 < questions[1], "\(questions)")
+    }
+
+    @Test("several answers that a request is unknown, to as many probes, have it sent again once in a round trip")
+    func unknownOnce() throws {
+        let host = try LoneHost()
+        try host.call(length: 100)
+        _ = host.sent()
+        host.pass(microseconds: 40_000)
+        _ = host.sent()
+        let toFirst = HeaderExtension(marks: .toFirst, tag: HeaderExtension.tag(token: 7, memory: 1_000_000_000))
+        host.receive(.rpcUnknown, id: 1001, from: LoneHost.server, extensions: toFirst)
+        #expect(host.said() == ["DATA 0..<100"])
+        for _ in 1...4 {
+            host.now = host.now.advanced(byNanoseconds: 5_000_000)
+            host.receive(.rpcUnknown, id: 1001, from: LoneHost.server)
+            #expect(host.said().isEmpty, "it knows of the request by the time it hears this")
+        }
+        host.now = host.now.advanced(byNanoseconds: 20_000_000)
+        host.receive(.rpcUnknown, id: 1001, from: LoneHost.server)
+        #expect(host.said() == ["DATA 0..<100"])
     }
 
     @Test("all of a response is not sent again to a question that must have passed it on a long way")

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import HomaBase
+public import HomaWire
 
 /// What an endpoint lets the other shards of its host know.
-public struct ShardStanding: Equatable, Sendable, BitwiseCopyable {
+public struct ShardSummary: Equatable, Sendable, BitwiseCopyable {
     /// Messages that it grants to, at most ``EndpointConfiguration/overcommitment``.
     public var activeMessages: Int
     /// True while it has something to send.
@@ -19,7 +20,7 @@ public struct ShardStanding: Equatable, Sendable, BitwiseCopyable {
 }
 
 /// The other shards of a host, taken together, as an endpoint last heard of them.
-public struct Neighbours: Equatable, Sendable, BitwiseCopyable {
+public struct ShardSummaries: Equatable, Sendable, BitwiseCopyable {
     /// Messages that they grant to.
     public private(set) var activeMessages = 0
     /// How many of them have something to send.
@@ -30,11 +31,21 @@ public struct Neighbours: Equatable, Sendable, BitwiseCopyable {
     public init() {}
 
     /// Counts one more of them.
-    public mutating func add(_ standing: ShardStanding) {
-        activeMessages += standing.activeMessages
-        if standing.isSending { senders += 1 }
-        nextID = RPCID(rawValue: max(nextID.rawValue, standing.nextID.rawValue))
+    public mutating func add(_ summary: ShardSummary) {
+        activeMessages += summary.activeMessages
+        if summary.isSending { senders += 1 }
+        nextID = RPCID(rawValue: max(nextID.rawValue, summary.nextID.rawValue))
     }
+}
+
+/// An acknowledgement that came with a packet for one shard and is about an RPC of another.
+public struct CrossShardAck: Equatable, Sendable, BitwiseCopyable {
+    /// Who acknowledges.
+    public let peer: PeerAddress
+    /// Who it says to be as a client; 0: nothing.
+    public let identity: UInt64
+    /// What.
+    public let record: AckRecord
 }
 
 extension RPCID {

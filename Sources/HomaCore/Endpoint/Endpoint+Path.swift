@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HomaBase
+public import HomaWire
+
+/// The path to each peer: how long its packets may be.
+///
+/// Segments are cut when they are sent, and again when they are sent again: to what the path carries by then. Whoever
+/// refuses a packet with a report lowers the size at once. Some paths swallow long packets and tell nobody, since a
+/// filter stops the reports of routers. The peer asks, so short packets arrive both ways; and it asks for the same long
+/// packet again and again, however often that is sent. Nothing else looks so for long: of other losses and of queues
+/// the same packet is seldom the victim four times. The packets then are made as short as every path must carry, and
+/// longer ones tried later.
+extension Endpoint {
+    /// Most payload bytes that the path to the RPC's peer carries at present.
+    mutating func mostPayload(_ slot: UInt32) -> UInt32 { peer(of: slot).pointee.segment }
+
+    // MARK: What is reported
+
+    /// Sets the Homa packet bytes (header and payload) that the path to a peer carries. Less holds at once, also for
+    /// what goes again; more for messages begun from now on. Values outside 128 … the configured cap are brought
+    /// inside.
+    public mutating func setMaximumPacket(bytes: Int, for address: PeerAddress) {
+        guard let peer = findPeer(address) else { return }
+        let payload = max(bytes, 128) - DataFields.byteCount
+        setSegment(min(UInt32(clamping: payload), tuning.maximumSegment), of: peers.at(peer))
+    }
+
+    /// A packet of ours that began at `offset` of its message is too long for its way, says our own host or a router on
+    /// it, after ``setMaximumPacket(bytes:for:)``. It goes again at once, in pieces, and so does what followed it,
+    /// which was no shorter. Each message heeds one such report for each size, since a report comes for many a packet.
+    public mutating func packetRefused(by address: PeerAddress, id: RPCID, offset: UInt32, at now: Instant) {
+        guard let peer = findPeer(address), let slot = find(id, at: peer) else { return }
+        let rpc = rpcs.at(slot)
+        guard rpc.pointee.outgoing.length > 0, offset < rpc.pointee.outgoing.next,
+            mostPayload(slot) < rpc.pointee.outgoing.refused
+        else { return }
+        rpc.pointee.outgoing.refused = mostPayload(slot)
+        retransmit(
+            slot, offset..<rpc.pointee.outgoing.next, priority: rpc.pointee.outgoing.priority(at: offset))
+        requeue(slot)
+    }
+
+    // MARK: Black holes
+
+    /// Homa's part of a UDP packet over IPv6 of 1280 bytes, which every path carries (RFC 8200, section 5).
+    private static var surePacketBytes: Int { 1232 }
+    private static var surePayload: UInt32 { UInt32(surePacketBytes - DataFields.byteCount) }
+    /// The packet and three that were sent after it are lost (RFC 8899, section 5.1.2: MAX_PROBES).
+    private static var telling: UInt8 { 4 }
+    /// Then longer packets are tried once more (RFC 8899, section 5.1.1: PMTU_RAISE_TIMER).
+    private static var narrowTime: UInt64 { 600_000_000_000 }
+
+    /// The peer lacks bytes that have left, from `offset` on.
+    mutating func noteAsked(_ slot: UInt32, from offset: UInt32, at now: Instant) {
+        let rpc = rpcs.at(slot)
+        // One probe asks for several gaps, and may come before what was sent for the last.
+        let measured = min(peer(of: slot).pointee.grantTime.bound, tuning.longestMeasuredTimeout)
+        guard now.nanoseconds(since: rpc.pointee.outgoing.askedAt) >= max(2 * tuning.resendAfter, measured) else {
+            return
+        }
+        let isSame = offset == rpc.pointee.outgoing.askedFrom
+        rpc.pointee.outgoing.askedAt = now
+        rpc.pointee.outgoing.askedFrom = offset
+        rpc.pointee.outgoing.askedTimes = isSame ? rpc.pointee.outgoing.askedTimes + 1 : 1
+        guard rpc.pointee.outgoing.askedTimes == Self.telling else { return }
+        rpc.pointee.outgoing.askedTimes = 0
+        let length = min(rpc.pointee.outgoing.packet(containing: offset).count, Int(mostPayload(slot)))
+        if length > Int(Self.surePayload) { narrow(peer(of: slot), at: now) }
+    }
+
+    private mutating func narrow(_ peer: UnsafeMutablePointer<Peer>, at now: Instant) {
+        counters.blackHolesFound += 1
+        peer.pointee.wideSegment = peer.pointee.segment
+        peer.pointee.segment = Self.surePayload
+        peer.pointee.narrowUntil = now.advanced(byNanoseconds: Self.narrowTime)
+    }
+
+    /// A message to the peer begins: it may be time to try what the path carried before.
+    mutating func widenIfDue(_ peer: UnsafeMutablePointer<Peer>, at now: Instant) {
+        guard let end = peer.pointee.narrowUntil, now >= end else { return }
+        peer.pointee.narrowUntil = nil
+        peer.pointee.segment = peer.pointee.wideSegment
+    }
+
+    /// Somebody who knows of links, but not of black holes, says what the path carries.
+    mutating func setSegment(_ segment: UInt32, of peer: UnsafeMutablePointer<Peer>) {
+        peer.pointee.wideSegment = segment
+        peer.pointee.segment = peer.pointee.narrowUntil == nil ? segment : min(segment, Self.surePayload)
+    }
+}
