@@ -150,12 +150,12 @@ final class SwarmHost {
     }
 
     /// Lets the endpoints hear of each other, as far as they said anything in the round before.
-    func meetShards(at now: Instant) {
+    func applySummaries(at now: Instant) {
         guard shards.count > 1 else { return }
         for (number, shard) in shards.enumerated() {
             var summaries = ShardSummaries()
-            for (other, summary) in shards.enumerated() where other != number {
-                if let known = summary.published { summaries.add(known) }
+            for (other, neighbour) in shards.enumerated() where other != number {
+                if let known = neighbour.published { summaries.add(known) }
             }
             shard.endpoint.apply(summaries)
             while let ack = shard.endpoint.nextCrossShardAck() {
@@ -164,7 +164,7 @@ final class SwarmHost {
         }
     }
 
-    func publishStandings() {
+    func publishSummaries() {
         guard shards.count > 1 else { return }
         for shard in shards { shard.published = shard.endpoint.summary }
         let cutoffs = shards[0].endpoint.unscheduledCutoffs

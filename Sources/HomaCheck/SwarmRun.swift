@@ -214,7 +214,7 @@ final class SwarmRun {
         guard host.pausedUntil <= now else { return wake(host, at: host.pausedUntil) }
         let local = host.local(now)
         if let problem = host.takeInbox(at: local, scratch, { arrived($0) }) { breach(.storesInside, problem) }
-        host.meetShards(at: local)
+        host.applySummaries(at: local)
         for shard in host.shards {
             if let due = shard.endpoint.nextDeadline, due <= local { shard.endpoint.expireTimers(at: local) }
         }
@@ -222,7 +222,7 @@ final class SwarmRun {
         tell(host)
         if transmit(host, at: local) { hasMore = true }
         tell(host)
-        host.publishStandings()
+        host.publishSummaries()
         checkNextSteps(of: host)
         rounds += 1
         if rounds % 512 == 0 { for shard in host.shards { shard.endpoint.checkInvariants() } }

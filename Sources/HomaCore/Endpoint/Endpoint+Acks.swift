@@ -103,12 +103,13 @@ extension Endpoint {
     mutating func acceptAcks(
         _ header: CommonHeader, _ fields: AckFields, from address: PeerAddress, peer: UInt32?, at now: Instant
     ) -> Disposition {
+        if let peer, header.senderID.isServerSide {
+            messageAcknowledged(header, by: peer, at: now)
+            return .consumed
+        }
+        // A client is known by its identity, wherever it comes from; nobody else is without an address.
         guard peer != nil || Self.isNamed(header) && clients.find(header.extensions.identity) != nil else {
             return .dropped(.unknownPeer)
-        }
-        if header.senderID.isServerSide {
-            messageAcknowledged(header, by: peer!, at: now)
-            return .consumed
         }
         acknowledged(
             AckRecord(clientID: header.senderID, serverPort: header.destinationPort), by: header, from: address,

@@ -242,11 +242,11 @@ extension Endpoint {
         let sent = rpc.pointee.outgoing.next
         // Of several packets that were on their way each is answered so. What is sent again now is not known to the
         // server before a round trip has passed: that takes no less than this answer, if it is to the last of them.
-        if sent > 0, now >= rpc.pointee.outgoing.knownUnknownUntil {
+        if sent > 0, now >= rpc.pointee.outgoing.ignoresUnknownUntil {
             let (first, last) = (rpc.pointee.lastProgress, rpc.pointee.lastAsked)
             let since = extensions.marks.contains(.toFirst) ? first : max(first, last)
             let roundTrip = min(now.nanoseconds(since: since), tuning.longestResendTimeout)
-            rpc.pointee.outgoing.knownUnknownUntil = now.advanced(byNanoseconds: roundTrip / 4 * 3)
+            rpc.pointee.outgoing.ignoresUnknownUntil = now.advanced(byNanoseconds: roundTrip / 4 * 3)
             noteAsked(slot, from: 0, at: now)
             retransmit(slot, 0..<sent, priority: rpc.pointee.outgoing.unscheduledPriority)
             requeue(slot)

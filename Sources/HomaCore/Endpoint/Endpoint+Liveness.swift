@@ -47,7 +47,7 @@ extension Endpoint {
         peer(of: slot).pointee.liveness.forgive(absence, at: now)
     }
 
-    /// Not later than the end of all patience, unless that is over.
+    /// Not later than the timeout, unless that is over.
     mutating func earlier(_ due: Instant, _ slot: UInt32, at now: Instant) -> Instant {
         let end = rpcs.at(slot).pointee.lastHeard.advanced(byNanoseconds: tuning.timeout)
         return end > now ? min(due, end) : due

@@ -54,7 +54,7 @@ extension Endpoint {
             return .failure(.wrongPeer)
         }
         if header.senderID.isServerSide {
-            if header.extensions.token != 0 { peers.at(owner).pointee.token = header.extensions.token }
+            if let peer, header.extensions.token != 0 { peers.at(peer).pointee.token = header.extensions.token }
         } else if rpc.pointee.peer != peer, !follow(slot, to: address, at: now) {
             return .failure(.unknownRPC)
         }

@@ -162,7 +162,7 @@ extension Endpoint {
         sendDueProbes(index, at: now)
         guard rpcs.at(slot).pointee.probeLinks.isLinked else { return }
         counters.probesDeferred += 1
-        // Its turn comes without the timer, which only watches for the end of all patience.
+        // Its turn comes without the timer, which only watches for the timeout.
         let isRequest = rpcs.at(slot).pointee.state == .incoming && !rpcs.at(slot).pointee.isClient
         let watch = isRequest ? max(tuning.incompleteRequestTimeout, tuning.resendAfter) : tuning.longestResendTimeout
         armTimer(slot, at: now.advanced(byNanoseconds: min(watch, tuning.longestResendTimeout)))
@@ -410,8 +410,10 @@ extension Endpoint {
         peer.pointee.usualUnscheduled = usual == 0 ? sample : usual - usual / 8 + sample / 8
     }
 
-    // MARK: How far away peers are. Everything that is measured is at least a round trip, as messages also wait
-    // their turn: the least of late is the nearest to it.
+    // MARK: Round trips
+    //
+    // Everything that is measured is at least a round trip, as messages also wait their turn: the least of late is the
+    // nearest to it.
 
     /// The first grant for a message has come: its receiver grants as soon as it hears of a message, if it is one of
     /// those to be granted to.

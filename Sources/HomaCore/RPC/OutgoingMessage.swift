@@ -27,7 +27,7 @@ struct OutgoingMessage: BitwiseCopyable {
     var askedTimes: UInt8 = 0
     var askedAt = Instant.zero
     /// Until then it comes as no news that its receiver does not know of it: all of it has been sent again since.
-    var knownUnknownUntil = Instant.zero
+    var ignoresUnknownUntil = Instant.zero
     /// Level of unscheduled packets; chosen when the message is created.
     var unscheduledPriority: UInt8 = 0
     /// Level that the last grant gave.

@@ -59,15 +59,16 @@ public final class Engine: @unchecked Sendable {
             try shard.region ?? ReceiveRegion(configuration: configuration.pool, backing: configuration.backing)
         region.attach(signal)
         let now = MonotonicClock.process.now()
-        var (firstRPC, claim) = (shard.firstRPC, HostClaim?.none)
-        if firstRPC == nil { (firstRPC, claim) = try Self.firstIdentifier(mustClaim: driver.sharesPorts) }
+        if let first = shard.firstRPC {
+            (firstRPC, identifierClaim) = (first, nil)
+        } else {
+            (firstRPC, identifierClaim) = try Self.firstIdentifier(mustClaim: driver.sharesPorts)
+        }
         var endpoint = try Endpoint(
             configuration: configuration.endpoint, pool: region.pool, shard: shard.index, of: shard.count,
-            seed: .random(in: 0 ... .max), firstRPC: firstRPC!, life: shard.life, at: now)
+            seed: .random(in: 0 ... .max), firstRPC: firstRPC, life: shard.life, at: now)
         let clientPort = try Self.allocateClientPort(&endpoint, &driver)
         localAddress = driver.localAddress
-        self.firstRPC = firstRPC!
-        identifierClaim = claim
         self.signal = signal
         self.region = region
         state = .allocate(capacity: 1)

@@ -7,7 +7,7 @@ import Testing
 @testable import HomaCore
 
 /// When a silent peer is asked, and how often.
-@Suite("Questions to silent peers")
+@Suite("Probes to silent peers")
 struct RecoveryTests {
     /// A call that the server answers after so long, saying BUSY when it is asked; returns when it was asked.
     static func slowCall(_ host: LoneHost, microseconds: UInt64, id: inout UInt64) throws -> [UInt64] {
