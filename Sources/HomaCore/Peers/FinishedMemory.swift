@@ -54,7 +54,10 @@ struct FinishedMemory: BitwiseCopyable {
             strayCount += 1
             return
         }
-        move(to: number, capacity: UInt64(capacity))
+        // To the lowest of them: one that lies far above the others is none of a client that has leapt.
+        var lowest = number
+        for position in 0..<strayCount where strays[position] < lowest { swap(&strays[position], &lowest) }
+        move(to: lowest, capacity: UInt64(capacity))
     }
 
     private mutating func mark(_ number: UInt64, capacity: UInt64) {

@@ -88,6 +88,16 @@ struct FinishedMemoryTests {
         #expect(memory.isFinished(RPCID(rawValue: .max)))
     }
 
+    @Test("one far above four others does not shut the client out, whichever of them finishes last", arguments: 0..<5)
+    func outlier(place: Int) {
+        var memory = FinishedMemory()
+        defer { memory.reset() }
+        let ids = (0..<5).map { RPCID(rawValue: $0 == place ? .max - 145 : 1 << 50 + 2 * UInt64($0)) }
+        for id in ids { memory.markFinished(id, capacity: 1024) }
+        for id in ids { #expect(memory.isFinished(id)) }
+        #expect(!memory.isFinished(RPCID(rawValue: 1 << 50 + 100)))
+    }
+
     @Test("a floor alone needs no memory and refuses what lies below")
     func floorFirst() {
         var memory = FinishedMemory()
