@@ -105,9 +105,7 @@ extension Engine {
             }
         }
         state.pointee.endpoint.sendStoredAcks()
-        // What was done here is news to a loop that has come to rest.
-        state.pointee.isQuiet = false
-        runRound()
+        runWholeRound()
         while state.pointee.endpoint.awaitsAcks || state.pointee.driver.queuedPackets > 0,
             clock.now().nanoseconds(since: start) < drainNanoseconds
         {
@@ -115,6 +113,13 @@ extension Engine {
             if state.pointee.isQuiet { usleep(100) }
             runRound()
         }
+    }
+
+    /// What was done here is news to a loop that has come to rest, or that looks at the socket only.
+    private func runWholeRound() {
+        state.pointee.isQuiet = false
+        state.pointee.roundsByOldClock = 0
+        runRound()
     }
 
     /// Ends everything that waits for the engine.
