@@ -12,7 +12,7 @@ public import HomaBase
 /// | 36–45 | `ack`, or `proof`          | ``AckRecord`` of another RPC; or a token, and `unusedDistance` (40–43) |
 /// | 46–47 | `cutoffVersion`            | newest CUTOFFS the sender has from the receiver; 0 = none |
 /// | 48    | `isRetransmission`         | 1 in an answer to RESEND, else 0                        |
-/// | 49    | flags                      | 0; not read                                             |
+/// | 49, 10 | `remaining`               | extension: ``RemainingTime``, the lower half at 49, the upper at 10 |
 /// | 50–51 | `oldestUnfinishedDistance` | extension, 0 from a kernel peer                         |
 /// | 52–55 | `offset`                   | place of the segment; 0xFFFFFFFF = it is in sequence    |
 /// | 56–   | payload                    | `payloadLength` bytes, at least 1                       |
@@ -46,6 +46,10 @@ public struct DataFields: Equatable, Sendable, BitwiseCopyable {
     ///
     /// An extension: read and written as 0 when the header's extension version is 0.
     public var oldestUnfinishedDistance: UInt16
+    /// Of a request: how long its client will wait for the response from when this packet left.
+    ///
+    /// An extension: read and written as unlimited when the header's extension version is 0.
+    public var remaining: RemainingTime
     /// Position in the message of the first payload byte.
     public var offset: UInt32
     /// Bytes of the message in this packet. Not on the wire: the length of the packet less that of the header.
@@ -55,7 +59,7 @@ public struct DataFields: Equatable, Sendable, BitwiseCopyable {
     public init(
         messageLength: UInt32, incoming: UInt32, ack: AckRecord = .none, proof: UInt32 = 0, unusedDistance: UInt32 = 0,
         cutoffVersion: UInt16 = 0, isRetransmission: Bool = false, oldestUnfinishedDistance: UInt16 = 0,
-        offset: UInt32, payloadLength: UInt32
+        remaining: RemainingTime = .unlimited, offset: UInt32, payloadLength: UInt32
     ) {
         self.messageLength = messageLength
         self.incoming = incoming
@@ -65,6 +69,7 @@ public struct DataFields: Equatable, Sendable, BitwiseCopyable {
         self.cutoffVersion = cutoffVersion
         self.isRetransmission = isRetransmission
         self.oldestUnfinishedDistance = oldestUnfinishedDistance
+        self.remaining = remaining
         self.offset = offset
         self.payloadLength = payloadLength
     }
@@ -100,6 +105,9 @@ extension DataFields {
         cutoffVersion = packet.bigEndian16(at: 46)
         isRetransmission = packet.byte(at: 48) != 0
         oldestUnfinishedDistance = extensions.version == 0 ? 0 : packet.bigEndian16(at: 50)
+        remaining =
+            extensions.version == 0
+            ? .unlimited : RemainingTime(rawValue: UInt16(packet.byte(at: 10)) << 8 | UInt16(packet.byte(at: 49)))
         offset = segmentOffset == .max && extensions.version == 0 ? sequence : segmentOffset
         payloadLength = UInt32(truncatingIfNeeded: payload)
 
@@ -120,7 +128,7 @@ extension DataFields {
         }
     }
 
-    /// Writes bytes 28–55.
+    /// Writes bytes 28–55, and byte 10.
     @inlinable
     func write(to start: UnsafeMutableRawPointer, extensions: HeaderExtension) {
         start.put(messageLength, at: 28)
@@ -134,7 +142,9 @@ extension DataFields {
         }
         start.put(cutoffVersion, at: 46)
         start.put(isRetransmission ? 1 : 0 as UInt8, at: 48)
-        start.put(0 as UInt8, at: 49)
+        let time = extensions.version == 0 ? 0 : remaining.rawValue
+        start.put(UInt8(truncatingIfNeeded: time >> 8), at: 10)
+        start.put(UInt8(truncatingIfNeeded: time), at: 49)
         start.put(extensions.version == 0 ? 0 : oldestUnfinishedDistance, at: 50)
         start.put(offset, at: 52)
     }
@@ -149,6 +159,7 @@ extension DataFields: CustomStringConvertible {
         if proof != 0 { text += " proof 0x\(String(proof, radix: 16)) unused +\(2 * UInt64(unusedDistance))" }
         if !ack.isEmpty { text += " ack \(ack)" }
         if oldestUnfinishedDistance != 0 { text += " oldest unfinished −\(2 * (Int(oldestUnfinishedDistance) - 1))" }
+        if remaining != .unlimited { text += " within \(remaining)" }
         return text
     }
 }

@@ -16,7 +16,8 @@
 /// ignores window and checksum (14–17).
 @frozen
 public struct HeaderExtension: Equatable, Sendable, BitwiseCopyable {
-    /// Remarks on one packet. Bits not listed here are kept as they came and mean nothing yet.
+    /// Remarks on one packet. Bits not listed here are kept as they came and mean nothing yet. Some mean one thing with
+    /// one type of packet, or from a server, and another with another, or from a client.
     @frozen
     public struct Marks: OptionSet, Sendable, BitwiseCopyable {
         public let rawValue: UInt8
@@ -30,10 +31,20 @@ public struct HeaderExtension: Equatable, Sendable, BitwiseCopyable {
         /// With RPC_UNKNOWN from a server: it refuses to run the request, which may have run before.
         @inlinable
         public static var requestStale: Marks { Marks(rawValue: 2) }
+        /// With DATA from a server, in the place of ``requestDropped``: the application says with the response that it
+        /// failed, and not what was asked for.
+        @inlinable
+        public static var failed: Marks { Marks(rawValue: 1) }
+        /// With RPC_UNKNOWN from a client, in the place of ``requestDropped``: it had the call, and has given it up.
+        @inlinable
+        public static var cancelled: Marks { Marks(rawValue: 1) }
         /// With DATA of a request, and with RESEND about it: the message wants no response.
         @inlinable
         public static var oneWay: Marks { Marks(rawValue: 4) }
-        /// Reserved for requests that belong to an incast.
+        /// With RPC_UNKNOWN from a server: it takes no new requests, since it is about to end. The request has not run.
+        @inlinable
+        public static var draining: Marks { Marks(rawValue: 8) }
+        /// With DATA of a request, in the place of ``draining``: reserved for requests that belong to an incast.
         @inlinable
         public static var incast: Marks { Marks(rawValue: 8) }
         /// With RPC_UNKNOWN from a server: no socket is open on the request's port.
@@ -125,6 +136,7 @@ extension HeaderExtension {
         start.put(isStated ? UInt32(truncatingIfNeeded: tag >> 32) : sequence, at: 4)
         start.put(version, at: 8)
         start.put(isStated ? marks.rawValue : 0, at: 9)
+        // The first half of the remaining time of DATA, which writes it there.
         start.put(0 as UInt8, at: 10)
         start.put(isStated ? UInt32(truncatingIfNeeded: tag) : 0, at: 14)
     }
@@ -132,23 +144,32 @@ extension HeaderExtension {
 
 extension HeaderExtension: CustomStringConvertible {
     /// Such as `extensions v1 marks oneWay tag 0x7`; parts that say nothing are left out.
-    public var description: String {
+    public var description: String { description(in: .rpcUnknown, fromServer: true) }
+
+    /// The same, with the marks named as they are to be read in such a packet.
+    func description(in type: PacketType, fromServer: Bool) -> String {
         guard version != 0 else { return "no extensions" }
         var text = "extensions v\(version)"
-        if !marks.isEmpty { text += " marks \(marks)" }
+        if !marks.isEmpty { text += " marks \(marks.names(in: type, fromServer: fromServer))" }
         if tag != 0 { text += " tag 0x\(String(tag, radix: 16))" }
         return text
     }
 }
 
 extension HeaderExtension.Marks: CustomStringConvertible {
-    /// The names of the marks joined by `+`; `none` for no mark.
-    public var description: String {
+    /// The names of the marks joined by `+`, as they are in RPC_UNKNOWN from a server where that matters; `none` for no
+    /// mark.
+    public var description: String { names(in: .rpcUnknown, fromServer: true) }
+
+    /// The same in another packet.
+    func names(in type: PacketType, fromServer: Bool) -> String {
         var names: [String] = []
-        if contains(.requestDropped) { names.append("requestDropped") }
+        if contains(.requestDropped) {
+            names.append(type == .data ? "failed" : fromServer ? "requestDropped" : "cancelled")
+        }
         if contains(.requestStale) { names.append("requestStale") }
         if contains(.oneWay) { names.append("oneWay") }
-        if contains(.incast) { names.append("incast") }
+        if contains(.draining) { names.append(type == .data ? "incast" : "draining") }
         if contains(.noSuchPort) { names.append("noSuchPort") }
         if contains(.inService) { names.append("inService") }
         if contains(.proof) { names.append("proof") }

@@ -118,7 +118,10 @@ extension PacketHeader: CustomStringConvertible {
         var text = "\(body.type) \(common.sourcePort)→\(common.destinationPort) id \(common.senderID)"
         let fields = body.description
         if !fields.isEmpty { text += " " + fields }
-        if common.extensions.version != 0 { text += " \(common.extensions)" }
+        if common.extensions.version != 0 {
+            let fromServer = common.senderID.isServerSide
+            text += " \(common.extensions.description(in: body.type, fromServer: fromServer))"
+        }
         return text
     }
 }

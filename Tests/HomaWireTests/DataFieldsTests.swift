@@ -91,6 +91,14 @@ struct DataFieldsTests {
         #expect(encoded(try parsed(packet))[49..<52] == [0, 1, 2])
     }
 
+    @Test("the time that is left is bytes 10 and 49 of an extended packet")
+    func remaining() throws {
+        let packet = Sample.data.replacing(at: 8, with: [1]).replacing(at: 10, with: [1]).replacing(at: 49, with: [2])
+        #expect(try fields(packet).remaining.rawValue == 0x0102)
+        let written = encoded(try parsed(packet))
+        #expect(written[10] == 1 && written[49] == 2)
+    }
+
     @Test("a distance of d + 1 reaches back d RPCs, and never past the first identifier")
     func oldestUnfinishedID() {
         var fields = DataFields(messageLength: 5, incoming: 5, offset: 0, payloadLength: 5)

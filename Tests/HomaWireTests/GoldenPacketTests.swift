@@ -85,6 +85,32 @@ struct GoldenPacket: CustomTestStringConvertible, Sendable {
                     DataFields(
                         messageLength: 1, incoming: 1, proof: 0xCAFE_0001, unusedDistance: 3, isRetransmission: true,
                         offset: 0, payloadLength: 1)))),
+        GoldenPacket(
+            line: "DATA 32768→4000 id 66 [0, 1) of 1 incoming 1 cutoffs v0 within 20480 µs extensions v2 tag 0x9",
+            wire: """
+                80 00 0f a0 00 00 00 00 02 00 25 10 e0 06 00 00
+                00 09 b9 7d 00 00 00 00 00 00 00 42 00 00 00 01
+                00 00 00 01 00 00 00 00 00 00 00 00 00 00 00 00
+                00 00 00 00 00 00 00 00 21
+                """,
+            header: PacketHeader(
+                sourcePort: 0x8000, destinationPort: 4000, senderID: RPCID(rawValue: 66),
+                extensions: HeaderExtension(tag: 9),
+                body: .data(
+                    DataFields(
+                        messageLength: 1, incoming: 1, remaining: RemainingTime(nanoseconds: 20_480_000), offset: 0,
+                        payloadLength: 1)))),
+        GoldenPacket(
+            line: "DATA 4000→32768 id 3 [0, 1) of 1 incoming 1 cutoffs v0 extensions v2 marks failed",
+            wire: """
+                0f a0 80 00 00 00 00 00 02 01 00 10 e0 06 00 00
+                00 00 b9 7d 00 00 00 00 00 00 00 03 00 00 00 01
+                00 00 00 01 00 00 00 00 00 00 00 00 00 00 00 00
+                00 00 00 00 00 00 00 00 21
+                """,
+            header: Sample.server(
+                .data(DataFields(messageLength: 1, incoming: 1, offset: 0, payloadLength: 1)),
+                extensions: HeaderExtension(marks: .failed))),
     ]
 
     private static let control = [
@@ -112,6 +138,22 @@ struct GoldenPacket: CustomTestStringConvertible, Sendable {
                 00 00 05 90 06
                 """,
             header: Sample.server(.resend(ResendFields(offset: 1424, length: 1424, priority: 6)))),
+        GoldenPacket(
+            line: "RPC_UNKNOWN 4000→32768 id 3 extensions v2 marks draining",
+            wire: """
+                0f a0 80 00 00 00 00 00 02 08 00 13 50 06 00 00
+                00 00 b9 7d 00 00 00 00 00 00 00 03
+                """,
+            header: Sample.server(.rpcUnknown, extensions: HeaderExtension(marks: .draining))),
+        GoldenPacket(
+            line: "RPC_UNKNOWN 32768→4000 id 2 extensions v2 marks cancelled tag 0x9",
+            wire: """
+                80 00 0f a0 00 00 00 00 02 01 00 13 50 06 00 00
+                00 09 b9 7d 00 00 00 00 00 00 00 02
+                """,
+            header: PacketHeader(
+                sourcePort: 0x8000, destinationPort: 4000, senderID: RPCID(rawValue: 2),
+                extensions: HeaderExtension(marks: .cancelled, tag: 9), body: .rpcUnknown)),
         GoldenPacket(
             line: "RPC_UNKNOWN 4000→32768 id 3 extensions v2 marks requestDropped",
             wire: """

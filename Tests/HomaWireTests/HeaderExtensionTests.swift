@@ -30,13 +30,14 @@ struct HeaderExtensionTests {
     func versionZeroWritesZeros() {
         let mute = HeaderExtension(version: 0, marks: .oneWay, tag: 9 << 32 | 9)
         let fields = DataFields(
-            messageLength: 9, incoming: 9, oldestUnfinishedDistance: 77, offset: 0, payloadLength: 9)
+            messageLength: 9, incoming: 9, oldestUnfinishedDistance: 77, remaining: RemainingTime(rawValue: 0x1234),
+            offset: 0, payloadLength: 9)
         let packet = encoded(
             PacketHeader(
                 sourcePort: 1, destinationPort: 2, senderID: RPCID(rawValue: 8), extensions: mute, body: .data(fields)))
         #expect(packet[8...10] == [0, 0, 0])
         #expect(packet[4...7] == [0, 0, 0, 0] && packet[14...17] == [0, 0, 0, 0])
-        #expect(packet[49...51] == [0, 0, 0])
+        #expect(packet[49...51] == [0, 0, 0] && packet[10] == 0)
     }
 
     @Test("extension bytes of a packet with version 0 mean nothing")
@@ -54,8 +55,10 @@ struct HeaderExtensionTests {
         #expect(extensions.marks.rawValue == 0xF1)
     }
 
-    @Test("each mark has its own bit")
+    @Test("each mark has its own bit, but for those that mean another thing in another packet")
     func marks() {
+        #expect(HeaderExtension.Marks.failed == .requestDropped && HeaderExtension.Marks.cancelled == .failed)
+        #expect(HeaderExtension.Marks.draining == .incast)
         let marks: [HeaderExtension.Marks] = [
             .requestDropped, .requestStale, .oneWay, .incast, .noSuchPort, .inService, .proof, .toFirst,
         ]
@@ -67,8 +70,8 @@ struct HeaderExtensionTests {
         #expect(HeaderExtension.none.description == "no extensions")
         #expect(HeaderExtension().description == "extensions v2")
         #expect(
-            HeaderExtension(marks: [.requestDropped, .incast], tag: 0x7F).description
-                == "extensions v2 marks requestDropped+incast tag 0x7f")
+            HeaderExtension(marks: [.requestDropped, .draining], tag: 0x7F).description
+                == "extensions v2 marks requestDropped+draining tag 0x7f")
         #expect(HeaderExtension.Marks(rawValue: 0x86).description == "requestStale+oneWay+toFirst")
         #expect(HeaderExtension.Marks().description == "none")
     }

@@ -111,7 +111,10 @@ extension SeededRandom {
             sourcePort: .random(in: 1 ... .max, using: &self), destinationPort: .random(in: 1 ... .max, using: &self),
             senderID: RPCID(rawValue: id), extensions: extensions, body: body)
         if case .data(var fields) = body {
-            if extensions.version == 0 { fields.oldestUnfinishedDistance = 0 }
+            if extensions.version == 0 {
+                fields.oldestUnfinishedDistance = 0
+                fields.remaining = .unlimited
+            }
             if extensions.marks.contains(.proof) {
                 fields.ack = .none
                 fields.proof = .random(in: 0 ... .max, using: &self)
@@ -144,7 +147,8 @@ extension SeededRandom {
         return DataFields(
             messageLength: length, incoming: .random(in: 0...length, using: &self), ack: ackRecord(),
             cutoffVersion: .random(in: 0 ... .max, using: &self), isRetransmission: .random(using: &self),
-            oldestUnfinishedDistance: .random(in: 0 ... .max, using: &self), offset: offset,
+            oldestUnfinishedDistance: .random(in: 0 ... .max, using: &self),
+            remaining: RemainingTime(rawValue: .random(in: 0 ... .max, using: &self)), offset: offset,
             payloadLength: .random(in: 1...min(length - offset, 1500), using: &self))
     }
 
@@ -195,6 +199,7 @@ func expectDocumentedRanges(_ header: PacketHeader, byteCount: Int) {
         holds = holds && Int(fields.offset) + Int(fields.payloadLength) <= Int(fields.messageLength)
         holds = holds && isSound(fields.ack)
         holds = holds && (common.extensions.version != 0 || fields.oldestUnfinishedDistance == 0)
+        holds = holds && (common.extensions.version != 0 || fields.remaining == .unlimited)
     case .grant(let fields):
         holds = holds && 1...1_000_000 ~= fields.offset && fields.priority <= 7
     case .resend(let fields):
