@@ -22,6 +22,8 @@ extension HomaError {
             case .peerRestarted:
                 (.peerRestarted, "the server restarted; it may or may not have run the request before")
             case .noSuchPort: (.noSuchPort, "the server's node has no socket at Homa port \(peer.port)")
+            case .serverDraining:
+                (.serverDraining, "the server is about to end and has not run the request; another may")
             }
         self.init(code, message, peer: peer, elapsed: elapsed)
     }

@@ -6,7 +6,7 @@ public struct HomaError: Error, Sendable {
     public struct Code: Hashable, Sendable {
         enum Wrapped: String, Hashable, Sendable {
             case timedOut, deadlineExceeded, cancelled, portUnreachable, hostUnreachable, requestDropped
-            case refusedAsStale, peerRestarted, noSuchPort, nodeClosed, socketClosed
+            case refusedAsStale, peerRestarted, noSuchPort, serverDraining, nodeClosed, socketClosed
             case messageTooLong, messageEmpty, tooManyRPCs, tooManyPeers, alreadyAnswered, invalidAddress
             case nameNotFound, invalidPort, portInUse, configuration, system
         }
@@ -31,6 +31,8 @@ public struct HomaError: Error, Sendable {
         public static let peerRestarted = Code(wrapped: .peerRestarted)
         /// No socket is open at the Homa port of the server's node.
         public static let noSuchPort = Code(wrapped: .noSuchPort)
+        /// The server is about to end and takes no new requests. The request has not run.
+        public static let serverDraining = Code(wrapped: .serverDraining)
         /// The node was shut down.
         public static let nodeClosed = Code(wrapped: .nodeClosed)
         /// The socket was closed.

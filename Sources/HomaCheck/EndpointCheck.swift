@@ -75,6 +75,8 @@ private final class Subject {
     private var handles: [RPCHandle] = []
     private var leases: [BufferLease] = []
     private var held: Set<UInt64> = []
+    /// Requests that were delivered and not abandoned.
+    private var inService: Set<RPCHandle> = []
     private var nextToken: UInt64 = 1
     private var ends: [UInt64: Bool] = [:]
     private var nextCookie: UInt64 = 1
@@ -144,7 +146,7 @@ private final class Subject {
         case 25: applySummaries()
         case 26: look()
         case 27: if random.nextUnit() < 0.02 { endpoint.releaseEverything(at: now) }
-        case 28: endpoint.sendStoredAcks()
+        case 28: if random.nextUnit() < 0.9 { endpoint.sendStoredAcks() } else { endpoint.sendCancellations() }
         case 29...34: drainPackets(most: Int.random(in: 1...64, using: &random))
         case 35...38: drainEvents()
         case 39...41: receiveTrain()
@@ -180,7 +182,11 @@ private final class Subject {
     private func respond() {
         let token = nextToken
         let length = [0, 1, 1_000, 70_000, 1_000_000, 2_000_000].randomElement(using: &random)!
-        guard (try? endpoint.respond(to: anyHandle(), length: length, payload: token, at: now)) == true else { return }
+        let isTaken =
+            random.nextUnit() < 0.2
+            ? try? endpoint.fail(anyHandle(), length: length, payload: token, at: now)
+            : try? endpoint.respond(to: anyHandle(), length: length, payload: token, at: now)
+        guard isTaken == true else { return }
         nextToken += 1
         held.insert(token)
     }
@@ -189,7 +195,12 @@ private final class Subject {
         let port = UInt16.random(in: 0...200, using: &random)
         switch random.next() & 3 {
         case 0: try? endpoint.openPort(port)
-        case 1: if port != PacketForge.serverPort { endpoint.closePort(port) }
+        case 1:
+            if random.nextUnit() < 0.02 {
+                endpoint.beginDraining()
+            } else if port != PacketForge.serverPort {
+                endpoint.closePort(port)
+            }
         default: if let port = try? endpoint.allocateClientPort() { endpoint.closePort(port) }
         }
     }
@@ -233,6 +244,9 @@ private final class Subject {
         let count = endpoint.allInformation(at: now).count
         if count != endpoint.rpcCount { problem = "\(endpoint.rpcCount) RPCs, but \(count) are told of" }
         _ = endpoint.awaitsAcks
+        if endpoint.unfinishedWork.unanswered + endpoint.unfinishedWork.unacknowledged > endpoint.rpcCount {
+            problem = "more work is unfinished than there is"
+        }
         _ = endpoint.statistics
         _ = endpoint.peerCount
     }
@@ -261,14 +275,20 @@ private final class Subject {
             switch event {
             case .requestArrived(let request), .messageArrived(let request):
                 leases.append(request.lease)
-                if request.wantsResponse { remember(request.rpc) }
-            case .responseArrived(_, let cookie, let lease, _):
+                if request.wantsResponse {
+                    remember(request.rpc)
+                    inService.insert(request.rpc)
+                }
+            case .responseArrived(_, let cookie, let lease, _, _):
                 leases.append(lease)
                 end(cookie)
             case .callFailed(_, let cookie, _), .messageSent(_, let cookie): end(cookie)
             case .payloadReleased(let token):
                 if held.remove(token) == nil { problem = "payload \(token) was released twice" }
-            case .requestAbandoned, .peerAdded: break
+            case .requestAbandoned(let rpc, _, _):
+                if !inService.contains(rpc) { problem = "a request that nobody has is abandoned" }
+                inService.remove(rpc)
+            case .peerAdded: break
             }
         }
     }

@@ -142,7 +142,9 @@ struct PacketForge {
             ack: random.nextUnit() < 0.2 ? acks().records[0] : .none,
             cutoffVersion: UInt16.random(in: 0...2, using: &random),
             isRetransmission: random.nextUnit() < 0.2,
-            oldestUnfinishedDistance: [0, 0, 1, 9, 65_535].randomElement(using: &random)!, offset: offset,
+            oldestUnfinishedDistance: [0, 0, 1, 9, 65_535].randomElement(using: &random)!,
+            remaining: random.nextUnit() < 0.3
+                ? RemainingTime(rawValue: UInt16.random(in: 0 ... .max, using: &random)) : .unlimited, offset: offset,
             payloadLength: count)
     }
 }

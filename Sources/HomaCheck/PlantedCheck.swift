@@ -92,6 +92,10 @@ public enum PlantedCheck {
         case .repeatsOnGrant: .boundedPackets
         case .marksForAll: .noMarksForKernels
         case .refusesProof: .answersAfterHealing
+        case .runsRefused: .refusedNotRun
+        case .hidesFailure: .failureMarked
+        case .ignoresRemaining: .deadlineHeard
+        case .abandonsTwice: .abandonedOnce
         }
     }
 }

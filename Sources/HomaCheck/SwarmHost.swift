@@ -69,6 +69,8 @@ final class SwarmHost {
     var stalledUntil: UInt64 = 0
     /// It stood still, or its clock leapt, so its own times mean little.
     var wasDisturbed = false
+    /// It takes no new requests, since it is about to stop.
+    var isDraining = false
     var hasMoved = false
     var inbox: [Flight] = []
     var nextWake = UInt64.max
@@ -105,6 +107,7 @@ final class SwarmHost {
         if life > 0 { pool = try Self.pool(plan) }
         life += 1
         bornAt = time
+        isDraining = false
         let identity = HostLife(using: &random)
         let first = RPCID(rawValue: (1 << 38 + (time + clockOffset) / 1000) * 4096)
         shards = []

@@ -125,7 +125,7 @@ extension SwarmRun {
         memset(bytes + 8, 0, 3)
         memset(bytes + 14, 0, 4)
         let type = bytes.load(fromByteOffset: 11, as: UInt8.self)
-        if type == PacketType.data.rawValue, count >= DataFields.byteCount { memset(bytes + 50, 0, 2) }
+        if type == PacketType.data.rawValue, count >= DataFields.byteCount { memset(bytes + 49, 0, 3) }
         if type == PacketType.cutoffs.rawValue, count >= 62 { memset(bytes + 28, 0, 4) }
     }
 

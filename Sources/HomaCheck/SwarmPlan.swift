@@ -94,6 +94,8 @@ struct SwarmPlan {
         var length: Int
         /// Nil: the application declines.
         var answerLength: Int?
+        /// It says with its answer that it failed.
+        var fails = false
         /// Nanoseconds after its beginning.
         var deadline: UInt64?
         var abort: UInt64?
@@ -151,6 +153,7 @@ struct SwarmPlan {
         let isPaper = random.nextUnit() < 0.04
         for index in 0..<hostCount { hosts.append(Self.host(seed, index, isPaper: isPaper)) }
         drawOperations(limits)
+        drawFailures()
         drawPacketFaults()
         drawIncidents()
         // What takes as long as ten round trips is no silence.
@@ -297,6 +300,13 @@ struct SwarmPlan {
                     length: lengths.0, answerLength: random.nextUnit() < 0.06 ? nil : lengths.1,
                     deadline: choice < 0.1 ? UInt64(random.nextUnit() * 1e8) + 100_000 : nil,
                     abort: choice > 0.93 ? UInt64(random.nextUnit() * 2e7) : nil))
+        }
+    }
+
+    private mutating func drawFailures() {
+        var random = Self.stream(seed, 8)
+        for index in operations.indices {
+            operations[index].fails = random.nextUnit() < 0.1 && operations[index].answerLength != nil
         }
     }
 

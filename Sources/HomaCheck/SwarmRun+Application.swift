@@ -5,7 +5,7 @@ import HomaBuffers
 import HomaCore
 import HomaWire
 
-/// What the applications of the hosts do, what happens to the hosts, and what must hold at the end.
+/// What the applications of the hosts do, and what must hold at the end.
 extension SwarmRun {
     // MARK: Calls
 
@@ -59,6 +59,8 @@ extension SwarmRun {
         freeTasks.append(slot)
         switch task {
         case .abort(let index): abort(index)
+        case .stop(let number, let life, let incident):
+            if hosts[number].life == life, !hosts[number].isDown { stop(hosts[number], incident) }
         case .respond(let number, let life, let shard, let rpc, let call, let length):
             let host = hosts[number]
             guard !host.isDown, host.life == life else { return }
@@ -105,17 +107,37 @@ extension SwarmRun {
             return
         }
         defer { wake(host, at: now) }
+        if let call, isOverdue(calls[call], at: host) {
+            breach(
+                .deadlineHeard, "host \(host.index) still works on call \(call), whose time is over",
+                rpc: calls[call].id)
+        }
         trace.note(
             length == nil ? .declines : .answers, at: now, host: host.index, id: UInt64(call ?? 0), first: length ?? 0)
         guard let length else { return shard.endpoint.decline(rpc, at: host.local(now)) }
         let key = call.map { calls[$0].key(isAnswer: true, $0) } ?? 1
         let payload = token(key: key, length: length, host)
         do {
-            let isTaken = try shard.endpoint.respond(to: rpc, length: length, payload: payload, at: host.local(now))
+            let local = host.local(now)
+            let isTaken =
+                call.map { calls[$0].operation.fails } ?? false
+                ? try shard.endpoint.fail(rpc, length: length, payload: payload, at: local)
+                : try shard.endpoint.respond(to: rpc, length: length, payload: payload, at: local)
             if !isTaken { payloads[Int(payload) - 1].isHeld = false }
         } catch {
             breach(.endsOnce, "host \(host.index) cannot answer: \(error)")
         }
+    }
+
+    /// Whether the server must have heard by now that the time is over that the client gave: it counts from when a
+    /// packet of the request came.
+    private func isOverdue(_ call: CallRecord, at server: SwarmHost) -> Bool {
+        // A client that stood still, or whose clock leapt, had less time left than others.
+        guard let time = call.operation.deadline, !plan.faults.contains(.slow), !server.wasDisturbed,
+            !server.plan.isKernel, !hosts[call.operation.client].plan.isKernel
+        else { return false }
+        let way = plan.delay + plan.jitter + plan.longDelay + server.plan.pollDelay
+        return now > call.begun + time + time / 512 + way + 5_000_000
     }
 
     // MARK: Events
@@ -127,7 +149,7 @@ extension SwarmRun {
         }
     }
 
-    private func handle(_ event: EndpointEvent, _ host: SwarmHost, _ shard: SwarmShard, _ number: Int) {
+    func handle(_ event: EndpointEvent, _ host: SwarmHost, _ shard: SwarmShard, _ number: Int) {
         switch event {
         case .requestArrived(let request): requested(request, host, shard, number)
         case .messageArrived(let message):
@@ -135,14 +157,16 @@ extension SwarmRun {
             trace.note(.message, at: now, host: host.index, id: UInt64(call ?? 0), first: message.length)
             noteDelivery(call, of: message, host)
             keep(message.lease, message.length, call.map { calls[$0].key(isAnswer: false, $0) }, host, number)
-        case .responseArrived(_, let cookie, let lease, let length):
-            answered(Int(cookie) - 1, lease, length, host, number)
+        case .responseArrived(_, let cookie, let lease, let length, let isFailure):
+            answered(Int(cookie) - 1, lease, length, isFailure, host, number)
         case .callFailed(_, let cookie, let failure): ended(Int(cookie) - 1, failure, host)
         case .messageSent(_, let cookie): reportedSent(Int(cookie) - 1, host)
         case .payloadReleased(let token): released(Int(token), host)
-        case .requestAbandoned(let rpc):
+        case .requestAbandoned(let rpc, _, _):
             trace.note(.abandoned, at: now, host: host.index)
-            shard.inService.remove(rpc)
+            if shard.inService.remove(rpc) == nil {
+                breach(.abandonedOnce, "host \(host.index) hears of a request that it has not")
+            }
         case .peerAdded(let peer):
             if let target = current[peer] {
                 shard.endpoint.setMaximumPacket(
@@ -180,6 +204,7 @@ extension SwarmRun {
         if record.operation.server != host.index || record.operation.length != request.length {
             breach(.intact, "\(what): \(request.length) bytes", rpc: record.id)
         }
+        if record.failure == .serverDraining { breach(.refusedNotRun, "\(what): delivered after", rpc: record.id) }
         if record.deliveries > 0 {
             let client = hosts[record.operation.client]
             // A kernel says neither that it restarted nor, when its address changes, who it is; nor does it look who
@@ -215,12 +240,17 @@ extension SwarmRun {
             at: max(now, host.stalledUntil) + hold)
     }
 
-    private func answered(_ index: Int, _ lease: BufferLease, _ length: Int, _ host: SwarmHost, _ shard: Int) {
+    private func answered(
+        _ index: Int, _ lease: BufferLease, _ length: Int, _ isFailure: Bool, _ host: SwarmHost, _ shard: Int
+    ) {
         trace.note(.response, at: now, host: host.index, id: UInt64(index), first: length)
         guard close(index, host) else { return }
         let operation = calls[index].operation
         if operation.kind != .call || length != operation.answerLength {
             breach(.ownResponse, "call \(index) was answered with \(length) bytes", rpc: calls[index].id)
+        }
+        if isFailure != operation.fails {
+            breach(.failureMarked, "the answer to call \(index) says \(isFailure)", rpc: calls[index].id)
         }
         keep(lease, length, calls[index].key(isAnswer: true, index), host, shard)
     }
@@ -229,12 +259,23 @@ extension SwarmRun {
         trace.note(.ended, at: now, host: host.index, type: 0, id: UInt64(index), first: Int(failure.rawValue))
         guard close(index, host) else { return }
         calls[index].failure = failure
+        if failure == .serverDraining, calls[index].deliveries > 0, !hasOnlyMemory(calls[index], host) {
+            breach(.refusedNotRun, "call \(index) of host \(host.index): delivered before", rpc: calls[index].id)
+        }
         if calls[index].isProbe, !mayHaveRun(calls[index], failure) {
             breach(
                 .answersAfterHealing,
                 "call \(index) of host \(host.index) to host \(calls[index].operation.server): \(failure)",
                 rpc: calls[index].id)
         }
+    }
+
+    /// A host of the published simulations takes nobody for a stranger, so it knows of what ran in its present life
+    /// only.
+    private func hasOnlyMemory(_ call: CallRecord, _ client: SwarmHost) -> Bool {
+        let server = hosts[call.operation.server]
+        return call.deliveredLife < server.life
+            && (server.plan.configuration.assumesPeersAlike || client.plan.configuration.assumesPeersAlike)
     }
 
     /// A call that was asked about before its server started, for all its client knows, may have reached the server's
@@ -286,124 +327,6 @@ extension SwarmRun {
             payloads[token - 1].life == host.life
         else { return breach(.payloadOnce, "host \(host.index) releases token \(token)") }
         payloads[token - 1].isHeld = false
-    }
-
-    // MARK: Faults
-
-    func happen(_ incident: SwarmPlan.Incident, _ index: Int) {
-        let host = hosts[incident.host]
-        guard !isHealed, !host.isDown else { return }
-        let until = min(now + incident.length, plan.length)
-        let kinds: [SwarmPlan.Incident.Kind: SwarmTrace.Kind] = [
-            .pause: .pause, .restart: .crash, .stop: .stop, .clock: .clock, .move: .move, .cut: .cut, .narrow: .narrow,
-            .silentlyNarrow: .narrow, .stall: .stall,
-        ]
-        trace.note(kinds[incident.kind]!, at: now, host: host.index, other: incident.other, first: Int(until / 1000))
-        switch incident.kind {
-        case .pause:
-            host.pausedUntil = max(host.pausedUntil, until)
-            host.wasDisturbed = true
-        case .restart, .stop:
-            host.wasDisturbed = true
-            if incident.kind == .stop { bringToAnEnd(host) }
-            crash(host)
-            host.saysUnreachable = incident.amount & 1 == 1
-            queue.push(.incidentEnd, index, at: until)
-        case .clock:
-            host.clockOffset += 1_000 << (incident.amount % 23)
-            host.wasDisturbed = true
-            wake(host, at: now)
-        case .move: move(host, isPort: incident.amount & 1 == 1)
-        case .cut:
-            ways[incident.host][incident.other].cutUntil = until
-            if incident.amount & 1 == 1 { ways[incident.other][incident.host].cutUntil = until }
-        case .narrow, .silentlyNarrow:
-            for (from, to) in [(incident.host, incident.other), (incident.other, incident.host)] {
-                ways[from][to].bytes = 600 + Int(incident.amount % 800)
-                ways[from][to].narrowUntil = until
-                ways[from][to].isSilent = incident.kind == .silentlyNarrow
-            }
-        case .stall: host.stalledUntil = max(host.stalledUntil, until)
-        }
-    }
-
-    func end(_ incident: SwarmPlan.Incident) { startAgain(hosts[incident.host]) }
-
-    private func startAgain(_ host: SwarmHost) {
-        guard host.isDown else { return }
-        host.isDown = false
-        trace.note(.start, at: now, host: host.index)
-        do { try host.start(at: now) } catch { breach(.noTrap, "host \(host.index) does not start again: \(error)") }
-    }
-
-    /// As a node that is told to stop: what is left ends as aborted, and nothing is kept.
-    private func bringToAnEnd(_ host: SwarmHost) {
-        for (number, shard) in host.shards.enumerated() {
-            shard.endpoint.sendStoredAcks()
-            shard.endpoint.releaseEverything(at: host.local(now))
-            while let event = shard.endpoint.nextEvent() {
-                switch event {
-                case .requestArrived, .messageArrived, .requestAbandoned: break
-                case .payloadReleased, .callFailed, .responseArrived, .messageSent, .peerAdded:
-                    handle(event, host, shard, number)
-                }
-            }
-            guard shard.endpoint.rpcCount > 0 else { continue }
-            breach(.recordsGone, "host \(host.index) shard \(number) stops with \(shard.endpoint.rpcCount) RPCs")
-        }
-        guard violation == nil else { return }
-        for (token, payload) in payloads.enumerated() where payload.isHeld && payload.host == host.index {
-            breach(.payloadOnce, "host \(host.index) stops and holds token \(token + 1)")
-        }
-        for (index, call) in calls.enumerated() where call.isOpen && call.operation.client == host.index {
-            breach(.endsOnce, "host \(host.index) stops and call \(index) does not end", rpc: call.id)
-        }
-    }
-
-    private func crash(_ host: SwarmHost) {
-        for index in calls.indices where calls[index].isOpen && calls[index].operation.client == host.index {
-            calls[index].isOpen = false
-            open -= 1
-        }
-        for token in payloads.indices where payloads[token].host == host.index { payloads[token].isHeld = false }
-        host.end()
-    }
-
-    private func move(_ host: SwarmHost, isPort: Bool) {
-        current[host.address] = nil
-        host.hasMoved = true
-        if isPort { host.address.port += 1 } else { host.address.low += 0x0001_0000 }
-        current[host.address] = host.index
-        owners[host.address] = host.index
-    }
-
-    func strangerSpeaks(_ number: Int) {
-        guard !isHealed else { return }
-        let packet = forges[number].packet(.stranger)
-        forge(packet, from: strangerAddresses[number], to: Int(random.next() % UInt64(hosts.count)))
-    }
-
-    /// A packet that claims to be from another host. Identifiers of calls cannot be guessed, says the protocol, and are
-    /// not: what is forged is about nothing, or begins something.
-    func forgerSpeaks() {
-        guard !isHealed else { return }
-        let target = Int(random.next() % UInt64(hosts.count))
-        let claimed = (target + 1 + Int(random.next() % UInt64(hosts.count - 1))) % hosts.count
-        forge(forges[forges.count - 1].packet(.stranger), from: hosts[claimed].address, to: target)
-    }
-
-    func heal() {
-        isHealed = true
-        trace.note(.healed, at: now, host: 255)
-        for host in hosts {
-            startAgain(host)
-            host.stalledUntil = 0
-            host.pausedUntil = min(host.pausedUntil, now)
-            host.uplinkFree = min(host.uplinkFree, now)
-            host.downlinkFree = min(host.downlinkFree, now)
-            wake(host, at: now)
-        }
-        for from in ways.indices { for to in ways[from].indices { ways[from][to] = SwarmWay() } }
     }
 
     // MARK: The end

@@ -45,6 +45,8 @@ final class SwarmRun {
         case respond(host: Int, life: Int, shard: Int, rpc: RPCHandle, call: Int?, length: Int?)
         case release(host: Int, life: Int, shard: Int, lease: BufferLease, length: Int, key: Int?)
         case abort(call: Int)
+        /// The end of a host that has drained.
+        case stop(host: Int, life: Int, incident: Int)
     }
 
     struct IDKey: Hashable {

@@ -11,7 +11,8 @@ struct SwarmTrace {
         case request = "has request", response = "has response", message = "has message", ended = "is told of end",
             delivered = "is told of arrival", abandoned = "is told of abandonment"
         case pause = "stands still", crash = "crashes", stop = "stops", start = "starts", clock = "clock leaps",
-            move = "moves", cut = "is cut off", narrow = "way narrows", stall = "application stalls", healed
+            move = "moves", drain = "takes no more requests", cut = "is cut off", narrow = "way narrows", stall =
+            "application stalls", healed
         case forged
     }
 

@@ -51,7 +51,7 @@ import Testing
                 }
                 while let event = one.endpoint.nextEvent() {
                     moved = true
-                    guard case .responseArrived(_, _, let lease, _) = event else { continue }
+                    guard case .responseArrived(_, _, let lease, _, _) = event else { continue }
                     _ = try! one.pool.release(lease)
                 }
             }

@@ -137,7 +137,7 @@ public struct CoreBenchmark: ~Copyable {
             _ = try server.respond(to: request.rpc, length: 100, payload: 2, at: now)
         }
         while let event = client.nextEvent() {
-            guard case .responseArrived(_, _, let lease, _) = event else { continue }
+            guard case .responseArrived(_, _, let lease, _, _) = event else { continue }
             try clientPool.release(lease)
             try Self.startCall(&client, from: clientPort, at: now)
         }

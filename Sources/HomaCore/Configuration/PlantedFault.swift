@@ -38,4 +38,12 @@ public enum PlantedFault: String, CaseIterable, Sendable, BitwiseCopyable {
     case marksForAll
     /// Nobody can show that a request is wanted now.
     case refusesProof
+    /// A host that drains refuses a request, and runs it.
+    case runsRefused
+    /// A response does not say that the application failed.
+    case hidesFailure
+    /// What a request says about the time that is left is not heard.
+    case ignoresRemaining
+    /// The application is told twice that nobody waits for a request.
+    case abandonsTwice
 }

@@ -36,4 +36,6 @@ public enum DropReason: UInt8, Sendable, CaseIterable {
     /// A request of an unknown client which may be a duplicate from before this host's memory began, and does not show
     /// that it is wanted now.
     case unprovenClient
+    /// A new request to a host that is about to end.
+    case draining
 }

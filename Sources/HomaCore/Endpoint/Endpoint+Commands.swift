@@ -84,6 +84,27 @@ extension Endpoint {
         return true
     }
 
+    /// Answers a request in service by saying that the application failed; the bytes say how.
+    /// - Returns: false when the client has gone, or would take the bytes for what it asked for, since it has no
+    ///   extensions: then the request is declined, and the payload token was not taken over. That it has them its own
+    ///   request must have shown: of its address anybody can say so.
+    /// - Throws: `messageLength`.
+    public mutating func fail(
+        _ handle: RPCHandle, length: Int, payload: UInt64, at now: Instant
+    ) throws(EndpointError) -> Bool {
+        try checkLength(length)
+        guard let slot = rpcs.resolve(handle), !rpcs.at(slot).pointee.isClient,
+            clients.at(rpcs.at(slot).pointee.client).pointee.identity != 0
+        else {
+            decline(handle, at: now)
+            return false
+        }
+        guard try respond(to: handle, length: length, payload: payload, at: now) else { return false }
+        rpcs.at(slot).pointee.isFailure = true
+        counters.failuresSent += 1
+        return true
+    }
+
     /// Drops a request in service unanswered; the client is told at once if it understands that.
     public mutating func decline(_ handle: RPCHandle, at now: Instant) {
         guard let slot = rpcs.resolve(handle), rpcs.at(slot).pointee.state == .inService else { return }
@@ -101,8 +122,7 @@ extension Endpoint {
         guard let slot = rpcs.resolve(handle), rpcs.at(slot).pointee.isClient,
             rpcs.at(slot).pointee.state != .lingering
         else { return false }
-        // A server that runs the request learns that nobody waits for the response.
-        if rpcs.at(slot).pointee.outgoing.next > 0 { sendControl(.rpcUnknown, for: slot) }
+        tellServer(slot)
         failCall(slot, failure, at: now)
         return true
     }

@@ -10,11 +10,6 @@ extension Endpoint {
     mutating func acceptRequest(
         _ header: CommonHeader, _ data: DataFields, from address: PeerAddress, at now: Instant
     ) -> Disposition {
-        guard header.destinationPort < HomaLimits.firstClientPort, ports.contains(header.destinationPort) else {
-            refuse(header, from: address, marks: .noSuchPort)
-            return .dropped(.noSuchPort)
-        }
-        guard fits(data) else { return .dropped(.tooLong) }
         let known = findPeer(address)
         var client = client(of: header, peer: known)
         if mayBeFromBefore(header, data, client, address, at: now) {
@@ -24,6 +19,15 @@ extension Endpoint {
             }
             return .dropped(.unprovenClient)
         }
+        guard isDraining || isOpen(header.destinationPort) else {
+            // That says that it has not run.
+            if let client, clients.at(client).pointee.finished.isFinished(header.senderID) {
+                return .dropped(.finishedBefore)
+            }
+            refuse(header, from: address, marks: .noSuchPort)
+            return .dropped(.noSuchPort)
+        }
+        guard fits(data) else { return .dropped(.tooLong) }
         guard let peer = findOrAddPeer(address, at: now) else { return .dropped(.tooManyPeers) }
         if known == nil { peers.at(peer).pointee.extensionVersion = header.extensions.version }
         if client == nil { client = addClient(of: header, data, at: peer, now: now) }
@@ -32,6 +36,10 @@ extension Endpoint {
         if hasFinished(header, data, client: client, peer: peer, at: now) {
             // A probe has nothing to say about a message that is complete.
             return data.payloadLength == 0 ? .consumed : .dropped(.finishedBefore)
+        }
+        if isDraining {
+            let disposition = refuseToBegin(header, data, from: address)
+            if !hasPlanted(.runsRefused) { return disposition }
         }
         // What comes in one packet holds nothing up.
         if data.payloadLength < data.messageLength, exceedsQuota(peer) { return .dropped(.distrustedPeer) }
@@ -42,6 +50,7 @@ extension Endpoint {
         else { return refuseForRoom(header, data, from: address, as: .tooManyRPCs) }
         peers.at(peer).pointee.unfinishedRequests += 1
         if header.extensions.marks.contains(.oneWay) { rpcs.at(slot).pointee.kind = .markedMessage }
+        if data.remaining != .unlimited { noteRemaining(slot, data.remaining, at: now) }
         beginIncoming(slot, data, at: now)
         let disposition = acceptBytes(slot, data, at: now)
         // One that came in one packet is complete, and as a message over; the others need watching.
@@ -50,6 +59,8 @@ extension Endpoint {
         }
         return disposition
     }
+
+    private func isOpen(_ port: UInt16) -> Bool { port < HomaLimits.firstClientPort && ports.contains(port) }
 
     /// The client need not wonder, nor send it again at once. One word for a request is enough.
     private mutating func refuseForRoom(
@@ -60,7 +71,9 @@ extension Endpoint {
     }
 
     /// A packet of a message that an RPC we know receives.
-    mutating func acceptData(_ slot: UInt32, _ data: DataFields, at now: Instant) -> Disposition {
+    mutating func acceptData(
+        _ slot: UInt32, _ data: DataFields, marks: HeaderExtension.Marks, at now: Instant
+    ) -> Disposition {
         guard fits(data) else { return .dropped(.tooLong) }
         let rpc = rpcs.at(slot)
         switch rpc.pointee.state {
@@ -70,6 +83,7 @@ extension Endpoint {
             // The first packet of the response: so the request has arrived, whatever was to be sent again.
             move(slot, to: .incoming, at: now)
             if data.isRetransmission { rpc.pointee.sentAt = nil }
+            rpc.pointee.isFailure = marks.contains(.failed)
             noteResponse(slot, at: now)
             sendQueue.remove(slot)
             beginIncoming(slot, data, at: now)
@@ -142,7 +156,7 @@ extension Endpoint {
         noteFinished(rpcs.at(slot).pointee.peer)
         // Nothing of it is missing any more: its turn to be asked about must not come.
         forgetProbe(slot)
-        timers.remove(slot)
+        awaitApplication(slot)
         counters.requestsDelivered += 1
         events.append(.requestArrived(arrived(slot)))
     }
@@ -153,7 +167,8 @@ extension Endpoint {
         return ArrivedRequest(
             rpc: rpcs.handle(of: slot), id: rpc.pointee.id, client: peer(of: slot).pointee.address,
             clientPort: rpc.pointee.peerPort, serverPort: rpc.pointee.localPort, lease: rpc.pointee.incoming.lease,
-            length: Int(rpc.pointee.incoming.length), wantsResponse: rpc.pointee.kind == .call)
+            length: Int(rpc.pointee.incoming.length), wantsResponse: rpc.pointee.kind == .call,
+            deadline: rpc.pointee.deadline)
     }
 
     private mutating func completeCall(_ slot: UInt32, at now: Instant) {
@@ -162,8 +177,9 @@ extension Endpoint {
         events.append(
             .responseArrived(
                 rpc: rpcs.handle(of: slot), cookie: rpc.pointee.cookie, lease: rpc.pointee.incoming.lease,
-                length: Int(rpc.pointee.incoming.length)))
+                length: Int(rpc.pointee.incoming.length), isFailure: rpc.pointee.isFailure))
         counters.callsCompleted += 1
+        if rpc.pointee.isFailure { counters.failuresReceived += 1 }
         storeAck(slot)
         removeRPC(slot, at: now)
     }

@@ -280,15 +280,6 @@ extension Endpoint {
         peer.pointee.memoryBegan = begun
         return false
     }
-
-    /// The client has given the call up: nobody waits for the response.
-    private mutating func clientForgot(_ slot: UInt32, at now: Instant) -> Disposition {
-        if rpcs.at(slot).pointee.state == .inService {
-            events.append(.requestAbandoned(rpc: rpcs.handle(of: slot)))
-        }
-        finishServerRPC(slot, at: now)
-        return .consumed
-    }
 }
 
 extension RPCFailure {
@@ -300,6 +291,8 @@ extension RPCFailure {
             self = .refusedAsStale
         } else if marks.contains(.noSuchPort) {
             self = .noSuchPort
+        } else if marks.contains(.draining) {
+            self = .serverDraining
         } else {
             return nil
         }

@@ -88,9 +88,8 @@ extension Endpoint {
         // Only the application can end what it works on. A message that is forgotten once it has left waits for that
         // alone.
         let isForgotten = rpc.kind != .call && sendQueue.contains(slot)
-        precondition(
-            timers.contains(slot) == (rpc.state != .inService) || isForgotten, "an RPC in \(rpc.state) has no next step"
-        )
+        let isTimed = rpc.state != .inService || rpc.deadline != .distantFuture
+        precondition(timers.contains(slot) == isTimed || isForgotten, "an RPC in \(rpc.state) has no next step")
         precondition(rpc.admission != .queued || rpc.id.rawValue == 0, "a call began and still waits")
         precondition(rpc.admission == .none || rpc.isClient, "a server's RPC is in the client's admission")
         if sendQueue.contains(slot) {

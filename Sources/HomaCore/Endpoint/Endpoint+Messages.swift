@@ -52,7 +52,9 @@ extension Endpoint {
 
     /// Marks of a message's packets, and of the probes about it.
     mutating func marks(of slot: UInt32) -> HeaderExtension.Marks {
-        rpcs.at(slot).pointee.kind == .markedMessage ? .oneWay : []
+        let rpc = rpcs.at(slot)
+        if rpc.pointee.kind == .markedMessage { return .oneWay }
+        return rpc.pointee.isFailure && !rpc.pointee.isClient && !hasPlanted(.hidesFailure) ? .failed : []
     }
 
     // MARK: At the sender

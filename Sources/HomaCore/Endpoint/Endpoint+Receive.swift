@@ -68,7 +68,7 @@ extension Endpoint {
         switch findRPC(header, from: address, peer: peer, at: now) {
         case .success(let slot):
             if rpcs.at(slot).pointee.isProbed { noteAnswer(slot, at: now) }
-            disposition = acceptData(slot, data, at: now)
+            disposition = acceptData(slot, data, marks: header.extensions.marks, at: now)
         case .failure(.unknownRPC) where !header.senderID.isServerSide:
             disposition = acceptRequest(header, data, from: address, at: now)
         case .failure(let reason):
@@ -135,6 +135,8 @@ extension Endpoint {
             // The response arrived long ago, or the call was given up: the server may forget it.
             replyAck(to: header.common, from: address, peer: peer)
             return .consumed
+        case .rpcUnknown where !header.common.senderID.isServerSide:
+            return cancelledBefore(header.common, from: peer)
         default:
             return .dropped(.unknownRPC)
         }

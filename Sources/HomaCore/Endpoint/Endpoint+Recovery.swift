@@ -26,7 +26,7 @@ extension Endpoint {
         while let due = timers.firstKey, due <= now.nanoseconds, let slot = timers.first {
             let rpc = rpcs.at(slot)
             if now >= rpc.pointee.deadline {
-                abort(rpcs.handle(of: slot), failure: .deadlineExceeded, at: now)
+                deadlinePassed(slot, at: now)
                 continue
             }
             if hasPlanted(.waitsForever) {
@@ -39,7 +39,7 @@ extension Endpoint {
                 continue
             }
             switch rpc.pointee.state {
-            case .inService: timers.remove(slot)
+            case .inService: awaitApplication(slot)
             case .declined: finishServerRPC(slot, at: now)
             case .lingering: linger(slot, at: now)
             case .outgoing where !rpc.pointee.isClient: awaitAcknowledgement(slot, at: now)

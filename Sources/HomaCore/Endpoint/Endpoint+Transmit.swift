@@ -84,7 +84,8 @@ extension Endpoint {
                 ack: proof == 0 ? takeAck(from: peer) : .none, proof: proof,
                 unusedDistance: UInt32(clamping: (nextID.rawValue &- rpc.pointee.id.rawValue) / 2),
                 cutoffVersion: peer.pointee.cutoffVersion, isRetransmission: segment.isRetransmission,
-                oldestUnfinishedDistance: oldestUnfinishedDistance(rpc, peer), offset: segment.range.lowerBound,
+                oldestUnfinishedDistance: oldestUnfinishedDistance(rpc, peer),
+                remaining: remainingTime(of: rpc, at: now), offset: segment.range.lowerBound,
                 payloadLength: UInt32(segment.range.count)))
         packet.pointee.peer = peer.pointee.address
         packet.pointee.priority = segment.priority

@@ -11,7 +11,7 @@ import HomaWire
 /// - *inputs* say what happened: ``receive(_:from:at:)``, ``expireTimers(at:)``,
 ///   ``buffersReturned(at:)``, ``unreachable(_:failure:offending:at:)``;
 /// - *commands* of the application: ``call(_:at:)``, ``respond(to:length:payload:at:)``,
-///   ``decline(_:at:)``, ``abort(_:failure:at:)``;
+///   ``fail(_:length:payload:at:)``, ``decline(_:at:)``, ``abort(_:failure:at:)``;
 /// - *outputs*, to be drained after inputs and commands until they return nil:
 ///   ``nextPacket(at:)``, then ``nextEvent()``; then nothing is due before ``nextDeadline``;
 /// - plain information.
@@ -54,6 +54,8 @@ public struct Endpoint: ~Copyable {
     var crossShardAcks: RingBuffer<CrossShardAck>
 
     var ports = PortTable()
+    /// No new requests are taken.
+    var isDraining = false
     let firstID: RPCID
     var nextID: RPCID
     var nextClientPort = HomaLimits.firstClientPort

@@ -12,8 +12,9 @@ public import HomaBuffers
 public enum EndpointEvent: Sendable, BitwiseCopyable {
     /// A whole request is in the region. The lease belongs to the application from now on.
     case requestArrived(ArrivedRequest)
-    /// A whole response is in the region. The lease belongs to the application from now on.
-    case responseArrived(rpc: RPCHandle, cookie: UInt64, lease: BufferLease, length: Int)
+    /// A whole response is in the region. The lease belongs to the application from now on. With `isFailure` the
+    /// server's application says with it that it failed.
+    case responseArrived(rpc: RPCHandle, cookie: UInt64, lease: BufferLease, length: Int, isFailure: Bool)
     /// The call ended without a response, or the one-way message without a sign that it arrived.
     case callFailed(rpc: RPCHandle, cookie: UInt64, failure: RPCFailure)
     /// A whole one-way message is in the region; nothing need be answered, and its handle is stale. The lease belongs
@@ -25,8 +26,9 @@ public enum EndpointEvent: Sendable, BitwiseCopyable {
     /// exactly once for every message handed over. Packets already drained may still refer to
     /// them: flush those first.
     case payloadReleased(UInt64)
-    /// The client of a request in service has gone; a response will not be sent.
-    case requestAbandoned(rpc: RPCHandle)
+    /// Nobody waits any more for the answer to a request that the application has and has not answered. Its handle is
+    /// stale, and an answer goes nowhere.
+    case requestAbandoned(rpc: RPCHandle, serverPort: UInt16, reason: AbandonmentReason)
     /// A peer is known from now on; the driver may state its path MTU with
     /// ``Endpoint/setMaximumPacket(bytes:for:)``.
     case peerAdded(PeerAddress)
@@ -46,11 +48,13 @@ public struct ArrivedRequest: Sendable, BitwiseCopyable {
     public var length: Int
     /// False for a one-way message, whose handle is stale.
     public var wantsResponse: Bool
+    /// When the client ceases to wait; `distantFuture` when it did not say. `requestAbandoned` comes then.
+    public var deadline: Instant
 
     @inlinable
     public init(
         rpc: RPCHandle, id: RPCID, client: PeerAddress, clientPort: UInt16, serverPort: UInt16, lease: BufferLease,
-        length: Int, wantsResponse: Bool = true
+        length: Int, wantsResponse: Bool = true, deadline: Instant = .distantFuture
     ) {
         self.rpc = rpc
         self.id = id
@@ -60,5 +64,6 @@ public struct ArrivedRequest: Sendable, BitwiseCopyable {
         self.lease = lease
         self.length = length
         self.wantsResponse = wantsResponse
+        self.deadline = deadline
     }
 }

@@ -24,6 +24,13 @@ public struct EndpointStatistics: Sendable {
     public var messagesSent: UInt64 = 0
     public var messagesDelivered: UInt64 = 0
     public var requestsDeclined: UInt64 = 0
+    /// Responses that said that the application failed: sent, and received.
+    public var failuresSent: UInt64 = 0
+    public var failuresReceived: UInt64 = 0
+    /// Requests that ended here since their client said that it gave them up, and those not answered within the time
+    /// that it gave.
+    public var requestsCancelled: UInt64 = 0
+    public var requestsExpired: UInt64 = 0
     /// Server RPCs that ended because their client fell silent.
     public var clientsLost: UInt64 = 0
     /// Incomplete requests that ended before their time, because memory or records were short or their
@@ -51,7 +58,7 @@ public struct EndpointStatistics: Sendable {
     public var probesSent: UInt64 = 0
     public var bytesFoundLost: UInt64 = 0
     /// Well-formed packets not accepted, by ``DropReason``.
-    public var drops = InlineArray<16, UInt64>(repeating: 0)
+    public var drops = InlineArray<24, UInt64>(repeating: 0)
 
     public init() {}
 
@@ -70,7 +77,8 @@ public struct EndpointStatistics: Sendable {
             \.bytesSent, \.bytesReceived, \.bytesRetransmitted, \.packetsRetransmitted, \.callsStarted,
             \.callsCompleted,
             \.callsFailed, \.requestsDelivered, \.responsesStarted, \.messagesStarted, \.messagesSent,
-            \.messagesDelivered, \.requestsDeclined, \.clientsLost, \.requestsEvicted, \.bufferStalls,
+            \.messagesDelivered, \.requestsDeclined, \.failuresSent, \.failuresReceived, \.requestsCancelled,
+            \.requestsExpired, \.clientsLost, \.requestsEvicted, \.bufferStalls,
             \.requestsMoved, \.peersEvicted, \.cutoffChanges, \.probesDeferred, \.callsQueued, \.oldestGrants,
             \.probesSent,
             \.bytesFoundLost, \.unscheduledChanges, \.blackHolesFound,

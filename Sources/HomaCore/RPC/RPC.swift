@@ -68,9 +68,12 @@ struct RPC: BitwiseCopyable {
     var peerPort: UInt16
     var state: State
     var kind = Kind.call
+    /// The response says that the server's application failed.
+    var isFailure = false
     var cookie: UInt64 = 0
     /// Creation; decides ties between equally short messages, and who is oldest.
     var birth: Instant
+    /// When the client gives it up; at a server as the client has said, in this host's time.
     var deadline = Instant.distantFuture
     /// The last sign that the other side works on this RPC, or our own last transmission of something new.
     var lastHeard: Instant

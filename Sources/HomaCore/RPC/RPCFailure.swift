@@ -21,4 +21,25 @@ public enum RPCFailure: UInt8, Sendable, CaseIterable {
     case peerRestarted
     /// No socket is open on the server's port (the server's node said so).
     case noSuchPort
+    /// The server is about to end and takes no new requests.
+    case serverDraining
+
+    /// Whether the server may have run the request. If not, it can be sent again, there or elsewhere, and runs once.
+    public var mayHaveRun: Bool {
+        switch self {
+        case .noSuchPort, .serverDraining: false
+        case .timedOut, .deadlineExceeded, .aborted, .portUnreachable, .hostUnreachable, .requestDropped,
+            .refusedAsStale, .peerRestarted:
+            true
+        }
+    }
+}
+
+/// Why nobody waits any more for the answer to a request.
+@frozen
+public enum AbandonmentReason: UInt8, Sendable, CaseIterable {
+    /// The client has given the call up, and said so.
+    case cancelled
+    /// The time that the client gave for it is over.
+    case deadlinePassed
 }

@@ -24,7 +24,7 @@ extension Engine {
     /// Carries out one event.
     func tell(_ event: EndpointEvent) {
         switch event {
-        case .responseArrived(_, let cookie, let lease, let length):
+        case .responseArrived(_, let cookie, let lease, let length, _):
             let message = received(lease, length)
             state.pointee.calls.remove(cookie)?.finish(.response(message), at: state.pointee.now)
         case .callFailed(_, let cookie, let failure):

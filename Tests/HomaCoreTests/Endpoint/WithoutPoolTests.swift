@@ -49,7 +49,7 @@ struct WithoutPoolTests {
                 moved = true
             }
             while let event = client.nextEvent() {
-                if case .responseArrived(_, 7, _, let length) = event { heard.append(length) }
+                if case .responseArrived(_, 7, _, let length, _) = event { heard.append(length) }
             }
         }
         return heard

@@ -56,13 +56,15 @@ final class LoneHost {
     func data(
         _ range: Range<Int>, of length: Int, id: UInt64, incoming: Int? = nil, from address: PeerAddress = client,
         ports: (UInt16, UInt16)? = nil, ack: AckRecord = .none, cutoffs: UInt16 = 1, oldest: UInt16 = 0,
-        extensions: HeaderExtension = ours
+        microseconds: UInt64? = nil, extensions: HeaderExtension = ours
     ) -> Disposition {
         receive(
             .data(
                 DataFields(
                     messageLength: UInt32(length), incoming: UInt32(incoming ?? length), ack: ack,
-                    cutoffVersion: cutoffs, oldestUnfinishedDistance: oldest, offset: UInt32(range.lowerBound),
+                    cutoffVersion: cutoffs, oldestUnfinishedDistance: oldest,
+                    remaining: microseconds.map { RemainingTime(nanoseconds: $0 * 1000) } ?? .unlimited,
+                    offset: UInt32(range.lowerBound),
                     payloadLength: UInt32(range.count))),
             id: id, from: address, ports: ports, extensions: extensions)
     }
@@ -83,6 +85,13 @@ final class LoneHost {
     func respond(_ handle: RPCHandle, length: Int) throws -> Bool {
         defer { drain() }
         return try endpoint.respond(to: handle, length: length, payload: 77, at: now)
+    }
+
+    /// Answers with so many bytes that the application failed.
+    @discardableResult
+    func fail(_ handle: RPCHandle, length: Int) throws -> Bool {
+        defer { drain() }
+        return try endpoint.fail(handle, length: length, payload: 77, at: now)
     }
 
     @discardableResult

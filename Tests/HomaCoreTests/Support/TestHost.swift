@@ -29,6 +29,8 @@ final class TestHost {
     /// Outcome of each call, by cookie.
     var responses: [UInt64: Int] = [:]
     var failures: [UInt64: RPCFailure] = [:]
+    /// Calls that were answered by a failure.
+    var failedAnswers: Set<UInt64> = []
     /// Cookies of calls in the order of their responses.
     var order: [UInt64] = []
     /// How often each request ran here, by client address and id.

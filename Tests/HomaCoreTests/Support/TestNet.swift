@@ -123,7 +123,9 @@ final class TestNet {
             let slot = host.endpoint.find(id, at: peer)
         else { return }
         let message = host.endpoint.rpcs.at(slot).pointee.incoming
-        let name = "\(from) \(packet.peer) \(id)"
+        // Nor does one that was forgotten, since its time was over, when a late packet begins it again.
+        let generation = host.endpoint.rpcs.handle(of: slot).generation
+        let name = "\(from) \(packet.peer) \(id) slot \(slot) \(generation)"
         if grant.offset <= lastGrants[name, default: 0] { grantViolations.append("\(name): not beyond the last") }
         lastGrants[name] = grant.offset
         if grant.offset > message.length { grantViolations.append("\(name): beyond the message") }
@@ -238,7 +240,7 @@ final class TestNet {
         if kernelHosts.contains(from) || kernelHosts.contains(packet.peer) {
             if !packet.header.common.extensions.marks.isEmpty { marksForKernels += 1 }
             for byte in [4, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17] { bytes[byte] = 0 }
-            if packet.payloadLength > 0 { for byte in 50...51 { bytes[byte] = 0 } }
+            if packet.payloadLength > 0 { for byte in 49...51 { bytes[byte] = 0 } }
         }
         if packet.payloadLength > 0 { records?.append((bytes, from, packet.peer)) }
         if random.nextUnit() < faults.loss, !spare(packet.header, from, packet.peer) { return }
@@ -283,8 +285,9 @@ final class TestNet {
             }
             let delay = serviceTime == 0 ? 0 : UInt64.random(in: 0...serviceTime, using: &random)
             later(delay, .respond(host: index, rpc: request.rpc, key: key + 1, length: length))
-        case .responseArrived(_, let cookie, let lease, let length):
+        case .responseArrived(_, let cookie, let lease, let length, let isFailure):
             host.responses[cookie, default: 0] += 1
+            if isFailure { host.failedAnswers.insert(cookie) }
             host.order.append(cookie)
             later(holdTime, .release(host: index, lease: lease, length: length, key: cookie + 1))
         case .callFailed(_, let cookie, let failure):

@@ -203,7 +203,7 @@ struct HomaTransport: ~Copyable {
             switch event {
             case .messageArrived: messages.delivered(token)
             case .requestArrived(let request): requestArrived(request, token, at: host, now: now)
-            case .responseArrived(_, let cookie, _, _):
+            case .responseArrived(_, let cookie, _, _, _):
                 messages.delivered(cookie)
                 retry(Int(host), at: now)
             case .callFailed(_, let cookie, _):
