@@ -28,6 +28,20 @@ extension HomaError {
         self.init(code, message, peer: peer, elapsed: elapsed)
     }
 
+    /// A call that was answered by a failure.
+    init(answer: HomaMessage, peer: HomaAddress, elapsed: Duration) {
+        self.init(.applicationError, Self.text(of: answer), peer: peer, elapsed: elapsed, response: answer)
+    }
+
+    /// The answer as text, if that is what it is and it is not too long for a line of a log.
+    private static func text(of answer: HomaMessage) -> String {
+        let plain = "the server's application failed"
+        guard answer.count <= 500, let text = String(validating: answer.copyBytes(), as: UTF8.self),
+            !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
+        else { return "\(plain) (\(answer.count) bytes, see response)" }
+        return "\(plain): \(text)"
+    }
+
     /// Something that the endpoint did not accept.
     init(_ error: EndpointError, peer: HomaAddress? = nil) {
         let code: Code =

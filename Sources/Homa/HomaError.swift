@@ -6,7 +6,7 @@ public struct HomaError: Error, Sendable {
     public struct Code: Hashable, Sendable {
         enum Wrapped: String, Hashable, Sendable {
             case timedOut, deadlineExceeded, cancelled, portUnreachable, hostUnreachable, requestDropped
-            case refusedAsStale, peerRestarted, noSuchPort, serverDraining, nodeClosed, socketClosed
+            case refusedAsStale, peerRestarted, noSuchPort, serverDraining, applicationError, nodeClosed, socketClosed
             case messageTooLong, messageEmpty, tooManyRPCs, tooManyPeers, alreadyAnswered, invalidAddress
             case nameNotFound, invalidPort, portInUse, configuration, system
         }
@@ -33,6 +33,8 @@ public struct HomaError: Error, Sendable {
         public static let noSuchPort = Code(wrapped: .noSuchPort)
         /// The server is about to end and takes no new requests. The request has not run.
         public static let serverDraining = Code(wrapped: .serverDraining)
+        /// The server's application answered that it failed; ``HomaError/response`` is what it said.
+        public static let applicationError = Code(wrapped: .applicationError)
         /// The node was shut down.
         public static let nodeClosed = Code(wrapped: .nodeClosed)
         /// The socket was closed.
@@ -69,12 +71,36 @@ public struct HomaError: Error, Sendable {
     public let elapsed: Duration?
     /// What happened, in words, with the setting that bounds it.
     public let message: String
+    /// With code `applicationError`: the bytes that the server's application answered with, see
+    /// ``HomaRequest/fail(_:)-(HomaBuffer)``. Lent from the region like any message.
+    public let response: HomaMessage?
 
-    init(_ code: Code, _ message: String, peer: HomaAddress? = nil, elapsed: Duration? = nil) {
+    init(
+        _ code: Code, _ message: String, peer: HomaAddress? = nil, elapsed: Duration? = nil,
+        response: HomaMessage? = nil
+    ) {
+        self.response = response
         self.code = code
         self.message = message
         self.peer = peer
         self.elapsed = elapsed
+    }
+}
+
+extension HomaError {
+    /// Whether the server may have run the request, or begun to. If not, it is safe to send it again, to the same
+    /// server or another: it runs once.
+    ///
+    /// True in doubt. So also for a request that was dropped, and one whose handler said that it failed.
+    public var mayHaveRun: Bool {
+        switch code.wrapped {
+        case .noSuchPort, .serverDraining, .messageTooLong, .messageEmpty, .tooManyRPCs, .tooManyPeers,
+            .alreadyAnswered, .invalidAddress, .nameNotFound, .invalidPort, .portInUse, .configuration, .system:
+            false
+        case .timedOut, .deadlineExceeded, .cancelled, .portUnreachable, .hostUnreachable, .requestDropped,
+            .refusedAsStale, .peerRestarted, .applicationError, .nodeClosed, .socketClosed:
+            true
+        }
     }
 }
 

@@ -7,9 +7,11 @@ internal import HomaIO
 /// Calling servers.
 ///
 /// All forms behave alike. The call suspends until the response is here. It fails with a ``HomaError``
-/// that names the peer, the time it took and the setting that bounds it. Cancelling the task aborts
+/// that names the peer, the time it took and the setting that bounds it, and that says whether the server may have run
+/// the request (``HomaError/mayHaveRun``). Cancelling the task aborts
 /// the call at once, with code `cancelled`; the server may or may not have run the request. The same
-/// holds for a deadline that passes. A request whose call has failed is not sent again.
+/// holds for a deadline that passes. The server hears of both: a request that waits there is dropped, and a handler at
+/// work is cancelled (``HomaRequest/isAbandoned``). A request whose call has failed is not sent again.
 extension HomaNode {
     /// Sends `request`, handed over without a copy, and returns the response.
     ///
@@ -34,6 +36,9 @@ extension HomaNode {
             to: server.node, port: server.port, sending: message, limitNanoseconds: deadline?.wholeNanoseconds)
         switch await nextEngine.outcome(of: call) {
         case .response(let message): return HomaMessage(message)
+        case .failure(let answer):
+            throw HomaError(
+                answer: HomaMessage(answer), peer: server, elapsed: .nanoseconds(call.elapsedNanoseconds))
         case .delivered: preconditionFailure("a call ended as a one-way message does")
         case .failed(let failure):
             throw HomaError(

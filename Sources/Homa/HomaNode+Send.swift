@@ -37,7 +37,7 @@ extension HomaNode {
             limitNanoseconds: deadline?.wholeNanoseconds, isOneWay: true)
         switch await nextEngine.outcome(of: call) {
         case .delivered: return
-        case .response: preconditionFailure("a one-way message ended as a call does")
+        case .response, .failure: preconditionFailure("a one-way message ended as a call does")
         case .failed(let failure):
             throw HomaError(
                 failure, peer: receiver, elapsed: .nanoseconds(call.elapsedNanoseconds), deadline: deadline,

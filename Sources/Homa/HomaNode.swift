@@ -74,10 +74,12 @@ public final class HomaNode: Sendable {
         if wasCancelled { throw CancellationError() }
     }
 
-    /// Ends the node in order: its sockets are closed, answers and one-way messages given to it before are brought to
-    /// the other side, and then calls under way and waits fail with code `nodeClosed`, and requests not yet answered
-    /// are dropped. When this returns the thread is gone and the UDP port free. Messages still held stay valid.
-    /// Cancellation does not shorten it; a further call with a shorter limit does.
+    /// Ends the node in order: new requests are refused as by ``drain(for:)``, its sockets are closed, answers and
+    /// one-way messages given to it before are brought to the other side, and then calls under way and waits fail
+    /// with code `nodeClosed`, and requests not yet answered are dropped; to have those answered, drain before. The
+    /// servers of calls under way are told that nobody waits. When this returns the thread is gone and the UDP port
+    /// free. Messages still held stay valid. Cancellation does not shorten it; a further call with a shorter limit
+    /// does.
     ///
     /// - Parameter limit: longest time for answers and messages to be acknowledged, up to a day; zero: none, and they
     ///   may be lost. It is used up only by a client that is slow: one that is gone is given up after

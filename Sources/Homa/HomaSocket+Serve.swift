@@ -16,8 +16,14 @@ extension HomaSocket {
 
     /// Answers requests with `handler`, many at once, until the socket or the node is closed.
     ///
-    /// A handler that throws, or returns without an answer, drops its request and the client is told;
-    /// the error goes to the log and serving goes on. When this returns or throws, no handler runs any more.
+    /// A handler that throws, or returns without an answer, drops its request and the client is told that;
+    /// the error goes to the log, not to the client, and serving goes on. What a client may know of a failure the
+    /// handler tells it with ``HomaRequest/fail(_:)-(String)``. When this returns or throws, no handler runs any
+    /// more.
+    ///
+    /// When nobody waits any more for a request's answer (``HomaRequest/isAbandoned``), the task of its handler is
+    /// cancelled, and with it calls that the handler has under way. A request that is given up while it waits for a
+    /// handler is dropped.
     ///
     /// - Parameters:
     ///   - place: where handlers run.
@@ -70,15 +76,44 @@ extension HomaSocket {
                 let shard: any TaskExecutor = executor is Engine ? request.engine : executor
                 let parcel = Parcel(request)
                 group.addTask(executorPreference: shard) { [self] in
-                    var next = parcel.take()
-                    while let request = next.take() {
-                        await run(handler, request)
-                        next = Task.isCancelled ? nil : queue.takeIfAny()
-                    }
+                    if let request = parcel.take() { await work(from: request, handler) }
                     limit.release()
                 }
             }
         }
+    }
+
+    /// Runs handlers, one after the other, until no request waits or the task is cancelled: that is for good.
+    private func work(
+        from first: consuming QueuedRequest, _ handler: @Sendable (consuming HomaRequest) async throws -> Void
+    ) async {
+        var next: QueuedRequest? = first
+        await withUnsafeCurrentTask { current in
+            guard let current else { preconditionFailure("handlers run in tasks") }
+            let task = HandlerTask(of: node.engine)
+            task.enter(current)
+            while let request = next.take() {
+                let mayGoOn = await run(handler, request, in: task)
+                next = mayGoOn && !Task.isCancelled ? queue.takeIfAny() : nil
+            }
+            task.leave()
+        }
+    }
+
+    /// - Returns: false when the task has been cancelled.
+    private func run(
+        _ handler: @Sendable (consuming HomaRequest) async throws -> Void, _ request: consuming QueuedRequest,
+        in task: HandlerTask
+    ) async -> Bool {
+        let (rpc, engine) = (request.arrived.rpc, request.engine)
+        // A one-way message has no RPC any more that could be given up.
+        let isWatched = request.arrived.wantsResponse
+        if isWatched, !task.begin(rpc, of: engine) {
+            engine.countUnserved()
+            return task.end()
+        }
+        await run(handler, request)
+        return !isWatched || task.end()
     }
 
     private func run(

@@ -103,6 +103,7 @@ extension HomaNode {
                 let request = QueuedRequest(arrived: arrived, message: message, engine: engine)
                 if !queue.deliver(request) { engine.decline(arrived.rpc) }
             },
+            abandoned: { [unowned engine] rpc in queue.drop(rpc, of: engine) },
             closed: { for request in queue.close() { request.engine.decline(request.arrived.rpc) } })
     }
 }

@@ -35,8 +35,11 @@ public struct HomaStatistics: Sendable {
     public let rounds: UInt64
     public let sleeps: UInt64
     public let jobs: UInt64
-    /// Requests whose client went away before they were answered.
+    /// Requests for which nobody waited any more before they were answered: their clients gave them up, or the time
+    /// they gave was over. ``endpoint`` tells the two apart, and counts those of which a part had not arrived as well.
     public let abandonedRequests: UInt64
+    /// Those of them that were dropped without work, since no handler had begun with them.
+    public let unservedRequests: UInt64
     /// RPCs under way.
     public let activeRPCs: Int
     /// True while the kernel cuts trains of packets.
@@ -72,6 +75,7 @@ public struct HomaStatistics: Sendable {
         sleeps = statistics.sleeps
         jobs = statistics.jobs
         abandonedRequests = statistics.abandonedRequests
+        unservedRequests = statistics.unservedRequests
         activeRPCs = statistics.activeRPCs
         isUsingSegmentationOffload = statistics.isUsingGSO
         isUsingReceiveOffload = statistics.isUsingGRO

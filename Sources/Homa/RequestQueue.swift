@@ -10,6 +10,9 @@ struct QueuedRequest: Sendable {
     let message: ReceivedMessage
     /// The shard that it came to.
     let engine: Engine
+
+    /// Nobody waits for the answer any more.
+    var isAbandoned: Bool { arrived.wantsResponse && engine.isAbandoned(arrived.rpc) }
 }
 
 /// Requests of one socket between the engine thread and the application.
@@ -32,9 +35,29 @@ final class RequestQueue: Sendable {
         var inline: InlineHandler?
         var isClosed = false
 
+        /// Requests that nobody waits for any more are passed over.
         mutating func takeFirst() -> QueuedRequest? {
-            guard head < requests.count else { return nil }
-            let request = requests[head].take()
+            while head < requests.count {
+                let request = requests[head].take()
+                advance()
+                guard let request else { continue }
+                if !request.isAbandoned { return request }
+                request.engine.countUnserved()
+            }
+            return nil
+        }
+
+        /// Takes out a request that nobody waits for any more; nil if it is not here. Those that waited longest are the
+        /// first to be given up.
+        mutating func take(_ rpc: RPCHandle, of engine: Engine) -> QueuedRequest? {
+            let index = requests[head...].firstIndex { $0?.arrived.rpc == rpc && $0?.engine === engine }
+            guard let index else { return nil }
+            let request = requests[index].take()
+            while head < requests.count, requests[head] == nil { advance() }
+            return request
+        }
+
+        private mutating func advance() {
             head += 1
             if head == requests.count {
                 requests.removeAll(keepingCapacity: true)
@@ -43,7 +66,6 @@ final class RequestQueue: Sendable {
                 requests.removeFirst(head)
                 head = 0
             }
-            return request
         }
     }
 
@@ -75,6 +97,12 @@ final class RequestQueue: Sendable {
         case .refused: return false
         }
         return true
+    }
+
+    /// Drops a request without work, if it still waits: its buffers go back at once. Engine thread only.
+    func drop(_ rpc: RPCHandle, of engine: Engine) {
+        guard let request = state.withLock({ $0.take(rpc, of: engine) }) else { return }
+        request.engine.countUnserved()
     }
 
     /// A request that waits, or nil.

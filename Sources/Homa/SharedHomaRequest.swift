@@ -57,6 +57,32 @@ public final class SharedHomaRequest: Sendable {
     /// Answers with a copy of the bytes of `response`; see ``respond(_:)-(HomaBuffer)``.
     public func respond(copying response: HomaMessage) throws(HomaError) { try respond(HomaBuffer(copying: response)) }
 
+    /// When the client ceases to wait; see ``HomaRequest/deadline``.
+    public var deadline: Instant? { arrived.deadline == .distantFuture ? nil : arrived.deadline }
+
+    /// How long the client will still wait; see ``HomaRequest/remaining``.
+    public var remaining: Duration? { deadline.map { .nanoseconds($0.nanoseconds(since: engine.now)) } }
+
+    /// True once nobody waits for the answer any more, while there is none; see ``HomaRequest/isAbandoned``.
+    public var isAbandoned: Bool {
+        arrived.wantsResponse && !isAnswered.load(ordering: .acquiring) && engine.isAbandoned(arrived.rpc)
+    }
+
+    /// Answers that the application failed; see ``HomaRequest/fail(_:)-(HomaBuffer)``.
+    ///
+    /// - Throws: as ``respond(_:)-(HomaBuffer)``.
+    public func fail(_ response: HomaBuffer) throws(HomaError) {
+        try HomaError.checkLength(response.count, peer: client)
+        try claim()
+        guard engine.fail(arrived.rpc, with: response.storage) else { throw .nodeClosed(peer: client) }
+    }
+
+    /// Answers with a copy of these bytes that the application failed; see ``HomaRequest/fail(_:)-(HomaBuffer)``.
+    public func fail(_ response: [UInt8]) throws(HomaError) { try fail(HomaBuffer(copying: response)) }
+
+    /// Answers with a text that says how the application failed; see ``HomaRequest/fail(_:)-(String)``.
+    public func fail(_ text: String) throws(HomaError) { try fail(HomaBuffer(copying: Array(text.utf8))) }
+
     /// Drops the request: its client is told that it was not answered.
     ///
     /// - Throws: code `alreadyAnswered`.

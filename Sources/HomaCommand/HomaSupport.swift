@@ -45,6 +45,8 @@ extension ServeCommand {
                 group.addTask { try? await socket.serveInline { HomaEcho.answer($0) } }
                 group.addTask { await waitForEnd(lifetime?.duration) }
                 await group.next()
+                // Whoever asks now hears that another server may be asked.
+                await node.drain(for: .seconds(5))
                 group.cancelAll()
             }
             if json { for record in counterRecords(node.statistics) { try say(record.jsonLine) } }

@@ -6,10 +6,12 @@ public import ServiceLifecycle
 /// A node as a service of swift-service-lifecycle: it serves until its group shuts down, and then ends in order.
 ///
 /// Add it to a `ServiceGroup` with SIGTERM among its `gracefulShutdownSignals`. On the signal new requests are refused
-/// in a way that tells their clients that they did not run, handlers come to their end, and what they answered is
-/// brought to the clients. Without this a signal ends the process where it stands, and the last answers are lost.
+/// in a way that tells their clients that they did not run and may be sent elsewhere (``HomaNode/drain(for:)``), those
+/// that have come are answered, and the answers are brought to the clients. Without this a signal ends the process
+/// where it stands, and the last answers are lost.
 ///
 /// How long handlers may take is the group's `maximumGracefulShutdownDuration`, after which they are cancelled.
+/// Requests that no handler has taken within the drain limit are dropped.
 public struct HomaService: Service {
     private let node: HomaNode
     private let drainLimit: Duration
@@ -21,7 +23,8 @@ public struct HomaService: Service {
     /// - Parameters:
     ///   - node: ends with the service.
     ///   - port: the Homa port, which is opened when the service runs.
-    ///   - drainLimit: longest time for the last answers to be acknowledged, as in ``HomaNode/shutdown(within:)``.
+    ///   - drainLimit: longest time for requests that have come to find a handler, and for the last answers to be
+    ///     acknowledged, as in ``HomaNode/drain(for:)`` and ``HomaNode/shutdown(within:)``.
     ///   - serving: serves the socket until it is closed, with ``HomaSocket/serve(on:maximumConcurrency:_:)`` or its
     ///     like. What it leaves running is not waited for.
     public init(
@@ -67,7 +70,11 @@ public struct HomaService: Service {
         try await withGracefulShutdownHandler {
             try await serving(socket)
         } onGracefulShutdown: {
-            socket.close()
+            // Serving ends when the socket is closed, and is told nothing before.
+            Task {
+                await node.drain(for: drainLimit)
+                socket.close()
+            }
         }
     }
 }

@@ -41,7 +41,7 @@ struct HomaServiceTests {
             for await _ in begun { break }
             await group.triggerGracefulShutdown()
             // From now on nobody else is served, though the first is.
-            while await code(of: { _ = try await client.call(address, sending: [2]) }) != .noSuchPort {}
+            while await code(of: { _ = try await client.call(address, sending: [2]) }) != .serverDraining {}
             release.yield()
             let bytes = try await call.value
             #expect(bytes == [UInt8](repeating: 7, count: 900_000))

@@ -27,6 +27,24 @@ extension Engine {
     @discardableResult
     public func respond(to rpc: RPCHandle, with buffer: OutgoingBuffer) -> Bool { submit(.respond(rpc, buffer)) }
 
+    /// Answers a request by saying that the application failed, and how. A client that cannot hear that is told
+    /// nothing. False when the engine has stopped.
+    @discardableResult
+    public func fail(_ rpc: RPCHandle, with buffer: OutgoingBuffer) -> Bool { submit(.fail(rpc, buffer)) }
+
+    /// Takes no new requests from now on; what has begun goes on. Does nothing when the engine has stopped.
+    public func beginDraining() { perform { [self] in state.pointee.endpoint.beginDraining() } }
+
+    /// What was begun here and is not over; nil when the engine has stopped.
+    public nonisolated(nonsending) func unfinishedWork() async -> UnfinishedWork? {
+        await withUnsafeContinuation { continuation in
+            let isAsked = perform { [self] in
+                continuation.resume(returning: state.pointee.isClosed ? nil : state.pointee.endpoint.unfinishedWork)
+            }
+            if !isAsked { continuation.resume(returning: nil) }
+        }
+    }
+
     /// Drops a request unanswered and tells its client.
     public func decline(_ rpc: RPCHandle) { submit(.decline(rpc)) }
 
@@ -120,6 +138,7 @@ extension Engine {
         statistics.endpoint = state.pointee.endpoint.statistics
         statistics.driver = state.pointee.driver.statistics
         statistics.pool = region.pool.statistics
+        statistics.unservedRequests = unservedRequests
         statistics.activeRPCs = state.pointee.endpoint.rpcCount
         statistics.isUsingGSO = state.pointee.driver.isUsingGSO
         statistics.isUsingGRO = state.pointee.driver.isUsingGRO

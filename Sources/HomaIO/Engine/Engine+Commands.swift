@@ -47,7 +47,8 @@ extension Engine {
             if state.pointee.isClosed { globalConcurrentExecutor.enqueue(job) } else { state.pointee.jobs.append(job) }
         case .start(let call): begin(call)
         case .cancel(let call): cancel(call)
-        case .respond(let rpc, let buffer): sendResponse(to: rpc, buffer)
+        case .respond(let rpc, let buffer): sendResponse(to: rpc, buffer, isFailure: false)
+        case .fail(let rpc, let buffer): sendResponse(to: rpc, buffer, isFailure: true)
         case .decline(let rpc): state.pointee.endpoint.decline(rpc, at: state.pointee.now)
         case .sleep(let sleeper): begin(sleeper)
         case .cancelSleep(let sleeper):
@@ -94,11 +95,14 @@ extension Engine {
         }
     }
 
-    private func sendResponse(to rpc: RPCHandle, _ buffer: OutgoingBuffer) {
+    private func sendResponse(to rpc: RPCHandle, _ buffer: OutgoingBuffer, isFailure: Bool) {
         guard !state.pointee.isClosed else { return }
         let payload = state.pointee.sends.insert(SendRecord(buffer))
-        let isTaken = try? state.pointee.endpoint.respond(
-            to: rpc, length: buffer.count, payload: payload, at: state.pointee.now)
+        let now = state.pointee.now
+        let isTaken =
+            isFailure
+            ? try? state.pointee.endpoint.fail(rpc, length: buffer.count, payload: payload, at: now)
+            : try? state.pointee.endpoint.respond(to: rpc, length: buffer.count, payload: payload, at: now)
         if isTaken != true { releasePayload(payload) }
     }
 

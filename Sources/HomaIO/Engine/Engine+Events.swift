@@ -24,13 +24,15 @@ extension Engine {
     /// Carries out one event.
     func tell(_ event: EndpointEvent) {
         switch event {
-        case .responseArrived(_, let cookie, let lease, let length, _):
+        case .responseArrived(_, let cookie, let lease, let length, let isFailure):
             let message = received(lease, length)
-            state.pointee.calls.remove(cookie)?.finish(.response(message), at: state.pointee.now)
+            let outcome: CallOutcome = isFailure ? .failure(message) : .response(message)
+            state.pointee.calls.remove(cookie)?.finish(outcome, at: state.pointee.now)
         case .callFailed(_, let cookie, let failure):
             state.pointee.calls.remove(cookie)?.finish(.failed(failure), at: state.pointee.now)
         case .requestArrived(let request):
             let message = received(request.lease, request.length)
+            noteDelivery(of: request.rpc)
             if let sink = state.pointee.ports[request.serverPort] {
                 sink.deliver(request, message)
             } else {
@@ -43,7 +45,10 @@ extension Engine {
         case .messageSent(_, let cookie):
             state.pointee.calls.remove(cookie)?.finish(.delivered, at: state.pointee.now)
         case .payloadReleased(let token): releasePayload(token)
-        case .requestAbandoned: state.pointee.counters.abandonedRequests &+= 1
+        case .requestAbandoned(let rpc, let port, _):
+            state.pointee.counters.abandonedRequests &+= 1
+            noteAbandonment(of: rpc)
+            state.pointee.ports[port]?.abandoned(rpc)
         case .peerAdded(let peer): learnMaximumPacket(for: peer)
         }
     }

@@ -3,7 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 public import HomaBase
-internal import HomaCore
+public import HomaCore
 internal import Synchronization
 
 /// One host's Homa: a thread that owns the protocol state, the UDP socket and the receive region.
@@ -30,6 +30,8 @@ public final class Engine: @unchecked Sendable {
     /// The engine's thread while it runs, 0 before and after.
     private let threadID = Atomic<UInt>(0)
     let state: UnsafeMutablePointer<EngineState>
+    private let abandonments: AbandonmentTable
+    private let unserved = Atomic<UInt64>(0)
     /// Which of its node's engines this is.
     let shard: ShardPlace
     let clock = MonotonicClock.process
@@ -69,6 +71,7 @@ public final class Engine: @unchecked Sendable {
             seed: .random(in: 0 ... .max), firstRPC: firstRPC, life: shard.life, at: now)
         let clientPort = try Self.allocateClientPort(&endpoint, &driver)
         localAddress = driver.localAddress
+        abandonments = AbandonmentTable(capacity: configuration.endpoint.maximumRPCs)
         self.signal = signal
         self.region = region
         state = .allocate(capacity: 1)
@@ -121,6 +124,23 @@ public final class Engine: @unchecked Sendable {
 
     /// The time on the engine's clock; from any thread.
     public var now: Instant { clock.now() }
+
+    /// Whether nobody waits any more for the answer to a request, which must not have been answered yet. Any thread.
+    public func isAbandoned(_ rpc: RPCHandle) -> Bool { abandonments.isAbandoned(rpc) }
+
+    /// A request was dropped without work, since it was abandoned while it waited. Any thread.
+    public func countUnserved() { unserved.add(1, ordering: .relaxed) }
+
+    var unservedRequests: UInt64 { unserved.load(ordering: .relaxed) }
+
+    /// The application is about to get a request.
+    func noteDelivery(of rpc: RPCHandle) { abandonments.delivered(rpc) }
+
+    /// Nobody waits for a request any more: whoever has it can see that, and who works on it is cancelled.
+    func noteAbandonment(of rpc: RPCHandle) {
+        abandonments.abandon(rpc)
+        shard.handlers.cancel(rpc, shard: shard.index)
+    }
 
     /// True on the engine's own thread.
     @inline(__always)

@@ -10,6 +10,7 @@ enum EngineCommand: Sendable {
     case start(PendingCall)
     case cancel(PendingCall)
     case respond(RPCHandle, OutgoingBuffer)
+    case fail(RPCHandle, OutgoingBuffer)
     case decline(RPCHandle)
     case sleep(Sleeper)
     case cancelSleep(Sleeper)

@@ -99,6 +99,8 @@ extension Engine {
         // Answers given on other threads are in the inbox.
         runRound()
         if drainNanoseconds > 0 {
+            // In a way that says why; then nothing of what the application has not taken is left to it.
+            state.pointee.endpoint.beginDraining()
             for port in state.pointee.ports.open {
                 state.pointee.endpoint.closePort(port)
                 state.pointee.ports.remove(port)?.closed()
@@ -113,6 +115,10 @@ extension Engine {
             if state.pointee.isQuiet { usleep(100) }
             runRound()
         }
+        guard drainNanoseconds > 0 else { return }
+        // The servers of calls that end now need not work for nothing.
+        state.pointee.endpoint.sendCancellations()
+        runWholeRound()
     }
 
     /// What was done here is news to a loop that has come to rest, or that looks at the socket only.

@@ -35,8 +35,10 @@ public struct EngineStatistics: Sendable {
     public var sleeps: UInt64 = 0
     /// Parts of Swift tasks run on the engine thread.
     public var jobs: UInt64 = 0
-    /// Requests whose client went away before they were answered.
+    /// Requests for which nobody waited any more before they were answered.
     public var abandonedRequests: UInt64 = 0
+    /// Those of them that no handler had begun with, and none has since.
+    public var unservedRequests: UInt64 = 0
     /// RPCs under way now.
     public var activeRPCs = 0
     /// True while the kernel takes packets in trains.
@@ -63,6 +65,7 @@ public struct EngineStatistics: Sendable {
         sleeps += other.sleeps
         jobs += other.jobs
         abandonedRequests += other.abandonedRequests
+        unservedRequests += other.unservedRequests
         activeRPCs += other.activeRPCs
         isUsingGSO = isUsingGSO || other.isUsingGSO
         isUsingGRO = isUsingGRO || other.isUsingGRO

@@ -71,6 +71,8 @@ public final class PendingCall: @unchecked Sendable {
 /// How a call ended.
 public enum CallOutcome: Sendable {
     case response(ReceivedMessage)
+    /// The server's application says that it failed.
+    case failure(ReceivedMessage)
     /// A one-way message has arrived.
     case delivered
     case failed(RPCFailure)

@@ -8,15 +8,18 @@ public struct PortSink: Sendable {
     public let owner: any AnyObject & Sendable
     /// A request is complete. From now on somebody must answer or decline it.
     public var deliver: @Sendable (ArrivedRequest, ReceivedMessage) -> Void
+    /// Nobody waits any more for the answer to a request that was delivered and not answered.
+    public var abandoned: @Sendable (RPCHandle) -> Void
     /// No more will come, because the port or the engine was closed.
     public var closed: @Sendable () -> Void
 
     public init(
         owner: any AnyObject & Sendable, deliver: @escaping @Sendable (ArrivedRequest, ReceivedMessage) -> Void,
-        closed: @escaping @Sendable () -> Void
+        abandoned: @escaping @Sendable (RPCHandle) -> Void = { _ in }, closed: @escaping @Sendable () -> Void
     ) {
         self.owner = owner
         self.deliver = deliver
+        self.abandoned = abandoned
         self.closed = closed
     }
 }

@@ -11,6 +11,8 @@ struct ShardPlace {
     var group: ShardGroup?
     /// The receive region of the first engine; nil for that one itself.
     var region: ReceiveRegion?
+    /// Tasks that run handlers, whichever engine's requests those are for.
+    var handlers = HandlerTasks()
     /// The first engine's first identifier; nil for that one itself. Servers remember what ran by a window of a node's
     /// identifiers, so its engines must not begin far apart.
     var firstRPC: RPCID?
