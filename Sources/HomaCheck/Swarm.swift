@@ -15,8 +15,8 @@ public struct SwarmSettings: Sendable {
     public var skipsProbes = false
     @_spi(Testing) public var plant: PlantedFault?
 
-    public static var defaultPacketFactor: Double { 250 }
-    public static var defaultReplyFactor: Double { 500 }
+    public static var defaultPacketFactor: Double { 2.5 }
+    public static var defaultReplyFactor: Double { 3 }
 
     public init() {}
 }

@@ -67,8 +67,9 @@ struct SwarmWay {
     var isSilent = false
 }
 
-/// What a stranger sent and was sent, in bytes of UDP payload.
+/// What a stranger sent and was sent, in bytes of IP packets: who pays for a way pays for headers as well.
 struct StrangerTraffic {
+    static let headerBytes = 28
     var received = 0
     var sent = 0
 }
@@ -82,7 +83,7 @@ extension SwarmRun {
         let target = current[address]
         trace.note(.sent, at: now, host: host.index, other: target, packet: packet)
         guard let target else {
-            if let stranger = strangerNumbers[address] { traffic[stranger].sent += count }
+            if let stranger = strangerNumbers[address] { traffic[stranger].sent += count + StrangerTraffic.headerBytes }
             return bytes.deallocate()
         }
         guard !dialectForbids(packet, from: host, to: target) else { return bytes.deallocate() }
@@ -102,7 +103,9 @@ extension SwarmRun {
         trace.note(
             .forged, at: now, host: 255, other: target,
             packet: UnsafeRawBufferPointer(start: bytes, count: packet.count))
-        if let stranger = strangerNumbers[address] { traffic[stranger].received += packet.count }
+        if let stranger = strangerNumbers[address] {
+            traffic[stranger].received += packet.count + StrangerTraffic.headerBytes
+        }
         arriveLater(Flight(bytes: bytes, count: packet.count, from: address, to: target), at: now + 1_000)
     }
 

@@ -398,15 +398,18 @@ extension SwarmRun {
             breach(.boundedPackets, "\(Report.decimal(factor)) DATA packets for each that was needed")
         }
         for (number, bytes) in traffic.enumerated()
-        where Double(bytes.sent) > settings.replyFactor * Double(max(1, bytes.received)) {
+        where replyFactor != nil && Double(bytes.sent) > settings.replyFactor * Double(max(1, bytes.received)) {
             breach(
                 .boundedReplies, "stranger \(number) sent \(bytes.received) bytes and was sent \(bytes.sent)")
         }
     }
 
-    /// DATA packets sent for each that was needed, where nothing was lost, overtaken or stood still: nil elsewhere.
+    /// DATA packets sent for each that was needed, where nothing was lost, overtaken or stood still, and all hosts have
+    /// the timers they have without configuration and our extensions: nil elsewhere.
     var packetFactor: Double? {
-        guard plan.faults == .none || plan.faults == FaultSet([.slow]), lost == 0 else { return nil }
+        guard plan.faults == .none || plan.faults == FaultSet([.slow]), lost == 0,
+            plan.hosts.allSatisfy({ !$0.isKernel && $0.configuration.findsItsTimers })
+        else { return nil }
         var sent: UInt64 = 0
         var again: UInt64 = 0
         for host in hosts {
@@ -418,8 +421,19 @@ extension SwarmRun {
         return sent > again ? Double(sent) / Double(sent - again) : nil
     }
 
-    /// The most that any stranger was sent for a byte of its own.
+    /// The most that any stranger was sent for a byte of its own; nil where all addresses are believed.
     var replyFactor: Double? {
-        traffic.filter { $0.received > 0 }.map { Double($0.sent) / Double($0.received) }.max()
+        guard plan.hosts.allSatisfy({ $0.configuration.amplificationLimit > 0 && !$0.configuration.assumesPeersAlike })
+        else { return nil }
+        return traffic.filter { $0.received > 0 }.map { Double($0.sent) / Double($0.received) }.max()
+    }
+}
+
+extension EndpointConfiguration {
+    /// Its timers follow what it measures, and nobody has made them faster.
+    fileprivate var findsItsTimers: Bool {
+        let usual = EndpointConfiguration.default
+        return adaptsTimers && probesPerPeer > 0 && resendAfter >= usual.resendAfter
+            && acknowledgementDelay >= usual.acknowledgementDelay
     }
 }

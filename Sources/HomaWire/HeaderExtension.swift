@@ -50,6 +50,10 @@ public struct HeaderExtension: Equatable, Sendable, BitwiseCopyable {
         /// With RPC_UNKNOWN from a server: no socket is open on the request's port.
         @inlinable
         public static var noSuchPort: Marks { Marks(rawValue: 16) }
+        /// With BUSY from a server, in the place of ``noSuchPort``: it has no room for the request, of which it keeps
+        /// nothing.
+        @inlinable
+        public static var noRoom: Marks { Marks(rawValue: 16) }
         /// With DATA of a request: the packet acknowledges nothing, but holds a token (``DataFields/proof``).
         @inlinable
         public static var proof: Marks { Marks(rawValue: 64) }
@@ -170,7 +174,7 @@ extension HeaderExtension.Marks: CustomStringConvertible {
         if contains(.requestStale) { names.append("requestStale") }
         if contains(.oneWay) { names.append("oneWay") }
         if contains(.draining) { names.append(type == .data ? "incast" : "draining") }
-        if contains(.noSuchPort) { names.append("noSuchPort") }
+        if contains(.noSuchPort) { names.append(type == .busy ? "noRoom" : "noSuchPort") }
         if contains(.inService) { names.append("inService") }
         if contains(.proof) { names.append("proof") }
         if contains(.toFirst) { names.append("toFirst") }

@@ -196,9 +196,11 @@ struct CrashTests {
         configuration.fifoGrantFraction = 0
         configuration.maximumIncoming = 300_000
         configuration.grantIncrement = 10_000
+        // All of them are strangers at first, who have an eighth of the records.
+        configuration.maximumPeers = 256
         configuration.linkRate = .gigabitsPerSecond(10)
         let hosts = try (0...senders).map {
-            try TestHost(number: $0 + 1, configuration: configuration, regionLength: 64 << 20, seed: 5)
+            try TestHost(number: $0 + 1, configuration: configuration, regionLength: 128 << 20, seed: 5)
         }
         let net = TestNet(hosts: hosts, seed: 5)
         net.responseLength = { _ in 100 }

@@ -51,7 +51,7 @@ struct CheckSwarmCommand: AsyncParsableCommand {
     var packetFactor = SwarmSettings.defaultPacketFactor
 
     @Option(
-        help: "Bytes to a stranger for each of its own, at most. The goal is 3.", within: .number(0...1_000_000))
+        help: "Bytes to a stranger for each of its own, at most.", within: .number(0...1_000_000))
     var replyFactor = SwarmSettings.defaultReplyFactor
 
     @Flag(help: "Show the last events of each run that broke a rule, uncut; of a single seed in any case.")

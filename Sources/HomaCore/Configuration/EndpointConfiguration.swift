@@ -168,10 +168,15 @@ public struct EndpointConfiguration: Equatable, Sendable {
     /// Silence after which an incomplete request ends when memory or RPC records are short, or its peer is
     /// distrusted; `timeout` otherwise.
     public var incompleteRequestTimeout: Duration = .milliseconds(20)
-    /// Most peers known at once.
+    /// Most bytes that go to an address for each that came from it, before it has shown that somebody is there who
+    /// hears us (RFC 9000, section 8: 3). 0: no limit, and every address is taken for what it says it is; for networks
+    /// where nobody can send under another's address.
+    public var amplificationLimit = 3
+    /// Most peers known at once. An eighth is for addresses where nobody is known to hear us.
     public var maximumPeers = 4_096
-    /// A peer without RPCs may be forgotten after this.
-    public var peerIdleLimit: Duration = .seconds(10)
+    /// A peer without RPCs, and without an identity, may be forgotten after this, when room is needed. Others may at
+    /// once.
+    public var peerIdleLimit: Duration = .milliseconds(100)
     /// Most gaps in one partly received message; packets that would make more are dropped.
     public var maximumGapsPerMessage = 128
     /// Requests remembered per client so that none runs twice; a power of two, 1024 … 1 048 576.
@@ -183,7 +188,7 @@ public struct EndpointConfiguration: Equatable, Sendable {
     /// started may run again.
     public var memoryProbation: Duration = .seconds(30)
     /// A peer without our extensions that was silent this long may start its ids afresh (it restarted).
-    public var peerRestartSilence: Duration = .seconds(1)
+    public var peerRestartSilence: Duration = .milliseconds(100)
 
     #if HOMA_PLANTED_FAULTS
         var plantedFault: PlantedFault?

@@ -65,6 +65,7 @@ struct Tuning: BitwiseCopyable {
     let brokenLimit: UInt32
     let distrustedRequests: UInt32
     let incompleteRequestTimeout: UInt64
+    let amplificationLimit: UInt32
     let peerIdleLimit: UInt64
     let maximumGaps: Int32
     let finishedMemory: Int
@@ -143,6 +144,7 @@ struct Tuning: BitwiseCopyable {
         brokenLimit = UInt32(configuration.brokenRequestLimit)
         distrustedRequests = UInt32(configuration.distrustedRequests)
         incompleteRequestTimeout = min(configuration.incompleteRequestTimeout, configuration.timeout).wholeNanoseconds
+        amplificationLimit = configuration.assumesPeersAlike ? 0 : UInt32(configuration.amplificationLimit)
         peerIdleLimit = configuration.peerIdleLimit.wholeNanoseconds
         maximumGaps = Int32(configuration.maximumGapsPerMessage)
         finishedMemory = configuration.finishedMemory

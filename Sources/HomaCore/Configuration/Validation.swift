@@ -84,6 +84,7 @@ extension EndpointConfiguration {
         try check("unacknowledgedRetention", unacknowledgedRetention, .zero ... .seconds(3600))
         try check("incompleteRequestTimeout", incompleteRequestTimeout, .microseconds(1) ... .seconds(3600))
         try check("linkQueueLimit", linkQueueLimit, .zero ... .seconds(1))
+        try check("amplificationLimit", amplificationLimit, 0...100)
         try check("peerIdleLimit", peerIdleLimit, .zero ... .seconds(1_000_000))
         try check("memoryProbation", memoryProbation, .zero ... .seconds(1_000_000))
         try check("peerRestartSilence", peerRestartSilence, .zero ... .seconds(1_000_000))

@@ -33,8 +33,8 @@ public enum DropReason: UInt8, Sendable, CaseIterable {
     case freezeIgnored
     /// A request of a peer that keeps beginning requests and not finishing them.
     case distrustedPeer
-    /// A request of an unknown client which may be a duplicate from before this host's memory began, and does not show
-    /// that it is wanted now.
+    /// From an address where nobody is known to hear us: a request which may be a duplicate from before this host's
+    /// memory began, or for which strangers have too much already; or a grant or RESEND for more than was paid for.
     case unprovenClient
     /// A new request to a host that is about to end.
     case draining

@@ -97,6 +97,7 @@ extension Endpoint {
         // An acknowledgement of something not answered yet is a mistake or an attack.
         guard rpc.pointee.state == .outgoing || rpc.pointee.state == .declined else { return }
         if rpc.pointee.isProbed { noteAnswer(slot, at: now) }
+        if rpc.pointee.outgoing.isFullySent, rpc.pointee.outgoing.length > 0 { noteAnswered(slot, at: now) }
         finishServerRPC(slot, at: now)
     }
 

@@ -12,6 +12,12 @@ extension Endpoint {
         rpc.pointee.incoming = IncomingMessage()
         rpc.pointee.incoming.length = data.messageLength
         rpc.pointee.incoming.granted = data.incoming
+        if data.isRetransmission, peer(of: slot).pointee.speaksExtensions {
+            // It says how far it sends again, not how far it has sent before.
+            let unscheduled = min(data.messageLength, tuning.unscheduledBytes)
+            rpc.pointee.incoming.granted = max(data.incoming, unscheduled)
+            rpc.pointee.incoming.tailEnd = tuning.adaptsTimers ? unscheduled : 0
+        }
         rpc.pointee.incoming.paceSince = now
         if cutoffs.observe(length: data.messageLength, unscheduled: data.incoming, at: now) {
             granter.cutoffs = cutoffs.current.cutoffs
@@ -43,7 +49,17 @@ extension Endpoint {
     private mutating func holdBuffers(_ slot: UInt32, _ lease: BufferLease) {
         rpcs.at(slot).pointee.incoming.lease = lease
         rpcs.at(slot).pointee.incoming.buffers = .held
+        countHeld(slot, isHeld: true)
         granter.begin(slot)
+    }
+
+    /// A request's peer has the use of receive memory, or has it no longer.
+    @inline(__always)
+    mutating func countHeld(_ slot: UInt32, isHeld: Bool) {
+        let rpc = rpcs.at(slot)
+        guard !rpc.pointee.isClient else { return }
+        let bytes = Int(rpc.pointee.incoming.length)
+        peers.hold(rpc.pointee.peer, bytes: isHeld ? bytes : -bytes)
     }
 
     /// Whether the message is short enough ever to be held, and a packet of it lies in at most two places.
@@ -63,7 +79,9 @@ extension Endpoint {
             holdBuffers(slot, lease)
             noteProgress(slot, at: now)
             rpc.pointee.nextProbe = now.advanced(byNanoseconds: tuning.resendAfter)
-            sendResend(slot, offset: 0, length: ResendFields.everything, priority: tuning.highPriority)
+            // Not "everything", of which a sender first sends one packet again.
+            sendResend(
+                slot, offset: 0, length: Int32(max(1, rpc.pointee.incoming.granted)), priority: tuning.highPriority)
         }
         pool.setWaiting(waiting.count, shard: shard)
     }

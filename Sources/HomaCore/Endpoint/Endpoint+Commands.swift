@@ -32,7 +32,7 @@ extension Endpoint {
     /// Makes a peer known before the first call to it, so that its path MTU can be set in time.
     /// True when it was not known; false also when there is no room for it, which `call` will report.
     public mutating func register(_ address: PeerAddress, at now: Instant) -> Bool {
-        findPeer(address) == nil && findOrAddPeer(address, at: now) != nil
+        findPeer(address) == nil && findOrAddPeer(address, as: .called, at: now) != nil
     }
 
     /// Starts a call. The payload token stays with the endpoint until `payloadReleased`.
@@ -50,7 +50,9 @@ extension Endpoint {
         try checkLength(request.length)
         guard request.serverPort > 0 else { throw .invalidPort(request.serverPort) }
         guard request.clientPort >= HomaLimits.firstClientPort else { throw .invalidPort(request.clientPort) }
-        guard let peer = findOrAddPeer(request.destination, at: now) else { throw .tooManyPeers(limit: peers.count) }
+        guard let peer = findOrAddPeer(request.destination, as: .called, at: now) else {
+            throw .tooManyPeers(limit: peers.count)
+        }
         guard
             let slot = addRPC(
                 id: RPCID(rawValue: 0), peer: peer, localPort: request.clientPort, peerPort: request.serverPort,
@@ -76,6 +78,7 @@ extension Endpoint {
         move(slot, to: .outgoing, at: now)
         noteProgress(slot, at: now)
         startSending(slot, length: UInt32(length), payload: payload, at: now)
+        holdBackUnpaid(slot, at: now)
         // Probes about the request, and their back-off, are over.
         rpc.pointee.nextProbe = now
         rpc.pointee.probeInterval = tuning.acknowledgementDelay

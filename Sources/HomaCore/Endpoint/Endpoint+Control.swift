@@ -8,6 +8,7 @@ extension Endpoint {
     mutating func acceptGrant(_ slot: UInt32, _ grant: GrantFields, at now: Instant) -> Disposition {
         let rpc = rpcs.at(slot)
         guard rpc.pointee.state == .outgoing else { return .dropped(.wrongState) }
+        guard !rpc.pointee.outgoing.isHeldBack else { return .dropped(.unprovenClient) }
         let offset = min(grant.offset, rpc.pointee.outgoing.length)
         // A grant that was overtaken says nothing about the priority now wanted.
         guard offset >= rpc.pointee.outgoing.granted else { return .dropped(.duplicate) }
@@ -38,7 +39,12 @@ extension Endpoint {
         let rpc = rpcs.at(slot)
         rpc.pointee.lastHeard = now
         if rpc.pointee.isClient, rpc.pointee.state == .outgoing {
-            noteNoResponse(slot, at: now)
+            noteAnswered(slot, at: now)
+            if extensions.marks.contains(.inService) { noteInService(slot, at: now) }
+            // Of a response that is on its way it says nothing how long the next will take.
+            if extensions.version == 0 || !extensions.marks.isDisjoint(with: [.inService, .noRoom]) {
+                noteNoResponse(slot, at: now)
+            }
             noteBusy(slot, extensions, at: now)
         }
         return .consumed

@@ -28,7 +28,16 @@ extension Endpoint {
             return .dropped(.noSuchPort)
         }
         guard fits(data) else { return .dropped(.tooLong) }
-        guard let peer = findOrAddPeer(address, at: now) else { return .dropped(.tooManyPeers) }
+        let isStranger =
+            tuning.amplificationLimit > 0
+            && (known.map { peers.at($0).pointee.standing == .stranger } ?? !isProof(header, data, from: address))
+        if isStranger, strangersHaveTheirPart(with: data) { return demandProof(header, data, from: address, at: now) }
+        guard let peer = findOrAddPeer(address, as: isStranger ? .stranger : .validated, at: now) else {
+            return isStranger
+                ? demandProof(header, data, from: address, at: now)
+                : refuseForRoom(header, data, from: address, as: .tooManyPeers)
+        }
+        if known == nil { notePayment(data, by: peer) }
         if known == nil { peers.at(peer).pointee.extensionVersion = header.extensions.version }
         if client == nil { client = addClient(of: header, data, at: peer, now: now) }
         guard let client else { return refuseForRoom(header, data, from: address, as: .tooManyPeers) }
@@ -42,7 +51,9 @@ extension Endpoint {
             if !hasPlanted(.runsRefused) { return disposition }
         }
         // What comes in one packet holds nothing up.
-        if data.payloadLength < data.messageLength, exceedsQuota(peer) { return .dropped(.distrustedPeer) }
+        if data.payloadLength < data.messageLength, exceedsQuota(peer) {
+            return refuseForRoom(header, data, from: address, as: .distrustedPeer)
+        }
         guard peers.at(peer).pointee.serverRPCs < tuning.serverRPCsPerPeer,
             let slot = addRPC(
                 id: header.senderID.peer, peer: peer, client: client, localPort: header.destinationPort,
@@ -66,7 +77,7 @@ extension Endpoint {
     private mutating func refuseForRoom(
         _ header: CommonHeader, _ data: DataFields, from address: PeerAddress, as reason: DropReason
     ) -> Disposition {
-        if data.offset == 0 { reply(.busy, to: header, address: address, marks: []) }
+        if data.offset == 0 { refuseNow(header, from: address) }
         return .dropped(reason)
     }
 
@@ -88,6 +99,7 @@ extension Endpoint {
             sendQueue.remove(slot)
             beginIncoming(slot, data, at: now)
         default:
+            releaseIfValidated(slot, at: now)
             return .dropped(.duplicate)
         }
         return acceptBytes(slot, data, at: now)
@@ -113,6 +125,7 @@ extension Endpoint {
         noteArrival(slot, bytes: bytes)
         noteData(slot, data, at: now)
         postponeProbe(slot, at: now)
+        if data.isRetransmission, rpc.pointee.incoming.tailEnd > 0 { acceptTail(slot, data) }
         if rpc.pointee.incoming.missing > 0 { recountLost(slot) }
         noteUnscheduledData(slot)
         let place = placement(rpc.pointee.incoming.lease, offset: data.offset, length: data.payloadLength)
@@ -140,8 +153,8 @@ extension Endpoint {
     private mutating func complete(_ slot: UInt32, at now: Instant) {
         let rpc = rpcs.at(slot)
         granter.end(slot)
+        countHeld(slot, isHeld: false)
         rpc.pointee.incoming.buffers = .none
-        peer(of: slot).pointee.isProven = true
         if rpc.pointee.isClient {
             completeCall(slot, at: now)
         } else if rpc.pointee.kind == .call {

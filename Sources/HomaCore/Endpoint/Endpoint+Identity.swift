@@ -28,14 +28,14 @@ extension Endpoint {
     /// A packet about a request here comes from another peer than the request: the client has another address, and is
     /// answered there from now on. That holds for this request only, as a client may have several addresses at a time.
     ///
-    /// - Returns: false if the request is not known any more. What arrives is counted with the peer that it is granted
-    ///   to: from another it has to arrive anew.
-    mutating func follow(_ slot: UInt32, to address: PeerAddress, at now: Instant) -> Bool {
+    /// - Returns: why the packet is not one about the request, if so: `unknownRPC` if that is not known any more, as
+    ///   what arrives is counted with the peer that it is granted to, and has to arrive anew from another.
+    mutating func follow(_ slot: UInt32, to address: PeerAddress, at now: Instant) -> DropReason? {
         guard rpcs.at(slot).pointee.state != .incoming else {
             removeRPC(slot, at: now)
-            return false
+            return .unknownRPC
         }
-        guard let peer = findOrAddPeer(address, at: now) else { return false }
+        guard let peer = findOrAddPeer(address, as: .stranger, at: now) else { return .tooManyPeers }
         let rpc = rpcs.at(slot)
         forgetProbe(slot)
         peers.addRPC(peer, isServer: true)
@@ -43,7 +43,7 @@ extension Endpoint {
         rpc.pointee.peer = peer
         counters.requestsMoved += 1
         settle(rpc.pointee.client, at: peer)
-        return true
+        return nil
     }
 
     /// The peer's client is no longer there.
@@ -205,7 +205,7 @@ extension Endpoint {
             marks = .requestStale
         } else if !header.senderID.isServerSide, isFull(for: peer) {
             // If it sent the request again, there would still be no room.
-            return reply(.busy, to: header, address: address, marks: [])
+            return refuseNow(header, from: address)
         }
         let isProbed = !header.senderID.isServerSide && tuning.memoryProbation > 0
         let memory = isProbed ? now.nanoseconds(since: clients.completeSince) : nil
@@ -239,6 +239,7 @@ extension Endpoint {
             return .consumed
         }
         noteLacking(slot)
+        noteAnswered(slot, at: now)
         let sent = rpc.pointee.outgoing.next
         // Of several packets that were on their way each is answered so. What is sent again now is not known to the
         // server before a round trip has passed: that takes no less than this answer, if it is to the last of them.
@@ -248,7 +249,9 @@ extension Endpoint {
             let roundTrip = min(now.nanoseconds(since: since), tuning.longestResendTimeout)
             rpc.pointee.outgoing.ignoresUnknownUntil = now.advanced(byNanoseconds: roundTrip / 4 * 3)
             noteAsked(slot, from: 0, at: now)
-            retransmit(slot, 0..<sent, priority: rpc.pointee.outgoing.unscheduledPriority)
+            // A server that takes the first packet asks for the others, if it understands that they do not follow.
+            let again = extensions.version > 0 && tuning.adaptsTimers ? min(sent, rpc.pointee.outgoing.segment) : sent
+            retransmit(slot, 0..<again, priority: rpc.pointee.outgoing.unscheduledPriority)
             requeue(slot)
         }
         return .consumed

@@ -96,6 +96,9 @@ extension Endpoint {
             precondition(rpc.outgoing.length > 0 && rpc.outgoing.isSendable, "an RPC without bytes is to send")
             precondition(rpc.admission != .queued, "a call that waits for admission is to send")
         }
+        precondition(
+            !rpc.outgoing.isHeldBack || !rpc.isClient && rpc.outgoing.granted < rpc.outgoing.unscheduled,
+            "what is held back is not a response, or nothing is")
         let incoming = rpc.incoming
         precondition(incoming.received <= incoming.end && incoming.end <= incoming.length, "a message beyond its end")
         precondition(
@@ -117,6 +120,7 @@ private struct PeerSums {
     var serverRPCs: UInt32 = 0
     var unfinishedRequests: UInt32 = 0
     var incoming: UInt32 = 0
+    var heldBytes = 0
     var probes: UInt32 = 0
     var activeGrants: UInt32 = 0
     var calls = 0
@@ -129,6 +133,7 @@ private struct PeerSums {
         if !rpc.isClient { serverRPCs += 1 }
         if !rpc.isClient, rpc.state == .incoming { unfinishedRequests += 1 }
         incoming += rpc.incoming.counted
+        if !rpc.isClient, rpc.incoming.buffers == .held { heldBytes += Int(rpc.incoming.length) }
         if rpc.isProbed { probes += 1 }
         if rpc.incoming.grantState == .active { activeGrants += 1 }
         if rpc.isClient, rpc.id.rawValue != 0 { calls += 1 }
@@ -144,6 +149,7 @@ private struct PeerSums {
         precondition(peer.pointee.rpcs == rpcs, "a peer counts \(peer.pointee.rpcs) RPCs and has \(rpcs)")
         precondition(peer.pointee.serverRPCs == serverRPCs, "a peer's requests here are miscounted")
         precondition(peer.pointee.unfinishedRequests == unfinishedRequests, "a peer's unfinished requests")
+        precondition(peer.pointee.heldBytes == heldBytes, "memory for a peer's requests")
         precondition(peer.pointee.incoming == incoming, "bytes on their way from a peer")
         precondition(peer.pointee.outstandingProbes == probes, "a peer's probes are miscounted")
         precondition(peer.pointee.activeGrants == activeGrants, "a peer's active messages are miscounted")

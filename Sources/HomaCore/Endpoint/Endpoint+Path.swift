@@ -63,7 +63,9 @@ extension Endpoint {
         rpc.pointee.outgoing.askedAt = now
         rpc.pointee.outgoing.askedFrom = offset
         rpc.pointee.outgoing.askedTimes = isSame ? rpc.pointee.outgoing.askedTimes + 1 : 1
-        guard rpc.pointee.outgoing.askedTimes == Self.telling else { return }
+        // While no round trip is known, the same may have been asked for more than once in one.
+        let telling = peer(of: slot).pointee.knownRoundTrip == nil ? Self.telling + 1 : Self.telling
+        guard rpc.pointee.outgoing.askedTimes >= telling else { return }
         rpc.pointee.outgoing.askedTimes = 0
         let length = min(rpc.pointee.outgoing.packet(containing: offset).count, Int(mostPayload(slot)))
         if length > Int(Self.surePayload) { narrow(peer(of: slot), at: now) }

@@ -10,7 +10,10 @@ extension Endpoint {
     /// The payload must be stored before events are drained, since the packet may complete a message.
     public mutating func receive(_ header: PacketHeader, from address: PeerAddress, at now: Instant) -> Disposition {
         let peer = findPeer(address)
-        if let peer { note(header.common, from: peer, at: now) }
+        if let peer {
+            note(header.common, from: peer, at: now)
+            if !peers.at(peer).pointee.isValidated { notePayment(header, by: peer) }
+        }
         let disposition: Disposition
         if case .data(let data) = header.body {
             disposition = receiveData(header.common, data, from: address, peer: peer, at: now)
@@ -54,9 +57,12 @@ extension Endpoint {
             return .failure(.wrongPeer)
         }
         if header.senderID.isServerSide {
-            if let peer, header.extensions.token != 0 { peers.at(peer).pointee.token = header.extensions.token }
-        } else if rpc.pointee.peer != peer, !follow(slot, to: address, at: now) {
-            return .failure(.unknownRPC)
+            guard let peer else { return .success(slot) }
+            if header.extensions.token != 0 { peers.at(peer).pointee.token = header.extensions.token }
+            // Only who hears us knows the identifier.
+            if !peers.at(peer).pointee.isValidated { validate(peer) }
+        } else if rpc.pointee.peer != peer, let refusal = follow(slot, to: address, at: now) {
+            return .failure(refusal)
         }
         return .success(slot)
     }
@@ -75,10 +81,9 @@ extension Endpoint {
             disposition = .dropped(reason)
         }
         // Last, so that a packet cannot end the RPC it belongs to before its data counts.
-        let isStale = data.cutoffVersion != cutoffs.current.version
-        if !data.ack.isEmpty || isStale, let peer = findPeer(address) {
+        if let peer = peer ?? findPeer(address) {
             if !data.ack.isEmpty { acknowledged(data.ack, by: header, from: address, peer: peer, at: now) }
-            if isStale { sendCutoffs(header, to: peer, at: now) }
+            if data.cutoffVersion != cutoffVersion(of: peers.at(peer)) { sendCutoffs(header, to: peer, at: now) }
         }
         return disposition
     }

@@ -13,11 +13,16 @@ extension Endpoint {
         return found
     }
 
-    mutating func findOrAddPeer(_ address: PeerAddress, at now: Instant) -> UInt32? {
-        if let found = findPeer(address) { return found }
+    /// - Parameter standing: what the peer is at least from now on.
+    mutating func findOrAddPeer(_ address: PeerAddress, as standing: Peer.Standing, at now: Instant) -> UInt32? {
+        let standing: Peer.Standing = tuning.amplificationLimit == 0 ? .validated : standing
+        if let found = findPeer(address) {
+            if peers.at(found).pointee.standing.rawValue < standing.rawValue { peers.raise(found, to: standing) }
+            return found
+        }
         guard
             let added = peers.add(
-                address, segment: tuning.defaultSegment, probeLimit: tuning.probesPerPeer,
+                address, as: standing, segment: tuning.defaultSegment, probeLimit: tuning.probesPerPeer,
                 idleLimit: tuning.peerIdleLimit, at: now)
         else { return nil }
         let peer = peers.at(added.index)
@@ -109,6 +114,7 @@ extension Endpoint {
             buffersReturned(at: now)
         case .held:
             granter.end(slot)
+            countHeld(slot, isHeld: false)
             let lease = rpc.pointee.incoming.lease
             rpc.pointee.incoming.buffers = .none
             if !hasPlanted(.keepsLease) { returnLease(lease) }

@@ -60,7 +60,11 @@ extension Endpoint {
         }
         let silence = now.nanoseconds(since: rpc.pointee.lastHeard)
         if silence >= tuning.timeout, isLost(slot, at: now) { return giveUp(slot, at: now) }
-        if silence >= max(tuning.incompleteRequestTimeout, 2 * resendTimeout(slot)), mayEvict(slot, at: now) {
+        // Somebody who has never answered may be far away; all of those together have an eighth of the room.
+        let roundTrip = min(
+            peer(of: slot).pointee.knownRoundTrip ?? tuning.longestResendTimeout / 4, tuning.longestResendTimeout)
+        let answer = max(resendTimeout(slot), roundTrip)
+        if silence >= max(tuning.incompleteRequestTimeout, 2 * answer), mayEvict(slot, at: now) {
             return evict(slot, at: now)
         }
         let handOver = handOverIfServed(slot, at: now) ?? .distantFuture
@@ -86,9 +90,9 @@ extension Endpoint {
             return max(rpc.pointee.nextProbe, rpc.pointee.lastHeard).advanced(byNanoseconds: tuning.resendAfter)
         }
         let wait =
-            !isAnswer
+            !isAnswer || rpc.pointee.outgoing.isHeldBack
             ? resendTimeout(slot)
-                + (rpc.pointee.state == .outgoing ? tuning.slowTime(of: rpc.pointee.outgoing.next) : 0)
+                + (rpc.pointee.state == .outgoing && !isAnswer ? tuning.slowTime(of: rpc.pointee.outgoing.next) : 0)
             : rpc.pointee.outgoing.isFullySent
                 ? tuning.acknowledgementDelay + tuning.slowTime(of: rpc.pointee.outgoing.length)
                 : tuning.longestResendTimeout
@@ -114,7 +118,9 @@ extension Endpoint {
             return armTimer(slot, at: now.advanced(byNanoseconds: tuning.acknowledgementDelay))
         }
         // A kernel client that is asked in the middle of a message asks for all that is on its way to it.
-        guard rpc.pointee.outgoing.isFullySent || peer(of: slot).pointee.speaksExtensions else {
+        releaseIfValidated(slot, at: now)
+        let isAsked = rpc.pointee.outgoing.isFullySent || rpc.pointee.outgoing.isHeldBack
+        guard isAsked || peer(of: slot).pointee.speaksExtensions else {
             if isSilent(slot, at: now) { return giveUp(slot, at: now) }
             return armTimer(slot, at: now.advanced(byNanoseconds: tuning.longestResendTimeout))
         }
@@ -183,8 +189,11 @@ extension Endpoint {
         // The answer comes behind what is on its way by now.
         noteAhead(slot)
         rpc.pointee.lastAsked = now
+        rpc.pointee.probesSent = min(rpc.pointee.probesSent, .max - 1) + 1
         var isSaid = true
-        if rpc.pointee.state == .outgoing, !rpc.pointee.isClient {
+        if rpc.pointee.outgoing.isHeldBack {
+            challenge(slot, at: now)
+        } else if rpc.pointee.state == .outgoing, !rpc.pointee.isClient {
             sendControl(.needAck, for: slot)
         } else {
             isSaid = requestMissing(slot)
@@ -244,13 +253,14 @@ extension Endpoint {
     mutating func isFull(for peer: UInt32?) -> Bool {
         if rpcs.count >= maximumRPCs { return true }
         guard let peer else { return false }
-        return peers.at(peer).pointee.serverRPCs >= tuning.serverRPCsPerPeer
+        return peers.at(peer).pointee.serverRPCs >= tuning.serverRPCsPerPeer || exceedsQuota(peer)
     }
 
     // MARK: What the peer usually takes
 
     /// The first packet of the response has come, or the acknowledgement of a message.
     mutating func noteResponse(_ slot: UInt32, at now: Instant) {
+        noteAnswered(slot, at: now)
         guard let sent = rpcs.at(slot).pointee.sentAt else { return }
         rpcs.at(slot).pointee.sentAt = nil
         peer(of: slot).pointee.responseTime.note(now.nanoseconds(since: sent))
@@ -301,13 +311,23 @@ extension Endpoint {
         }
         // BUSY would be a sign of life, and a receiver that was told a false length would ask for ever.
         guard resend.offset < rpc.pointee.outgoing.length else { return .dropped(.lengthMismatch) }
+        if rpc.pointee.outgoing.isHeldBack {
+            challenge(slot, at: now)
+            return .consumed
+        }
         let sent = rpc.pointee.outgoing.next
         let everything = resend.length == ResendFields.everything
-        let wanted = everything ? sent : resend.offset + UInt32(resend.length)
+        let wanted =
+            everything ? resend.offset == 0 ? endOfEverything(slot, sent) : sent : resend.offset + UInt32(resend.length)
         if !rpc.pointee.isClient || rpc.pointee.state == .lingering { rpc.pointee.lastHeard = now }
-        if everything, mayBeOnItsWay(slot, at: now) {
+        if mayBeOnItsWay(slot, everything ? sent : wanted, at: now)
+            || wasJustSentAgain(slot, from: resend.offset, at: now)
+        {
             sendControl(.busy, for: slot)
         } else if resend.offset < sent && resend.offset < wanted {
+            guard rpc.pointee.isClient || affordsAgain(slot, resend.offset..<min(wanted, sent), at: now) else {
+                return .dropped(.unprovenClient)
+            }
             noteAsked(slot, from: resend.offset, at: now)
             retransmit(slot, resend.offset..<min(wanted, sent), priority: resend.priority)
         } else {
@@ -321,13 +341,43 @@ extension Endpoint {
         return .consumed
     }
 
-    /// Whether a client that asks for its response cannot have it yet, as that began to leave not longer ago than what
-    /// a grant takes: the probe has passed it on the way.
-    private mutating func mayBeOnItsWay(_ slot: UInt32, at now: Instant) -> Bool {
+    /// Whether what is asked for has been sent again already for a former question, and less than a round trip ago. As
+    /// long as none is known, that is twice as long each time that the same is asked for.
+    private mutating func wasJustSentAgain(_ slot: UInt32, from offset: UInt32, at now: Instant) -> Bool {
+        guard tuning.adaptsTimers else { return false }
         let rpc = rpcs.at(slot)
-        guard tuning.adaptsTimers, !rpc.pointee.isClient, rpc.pointee.state == .outgoing else { return false }
-        let usual = min(peer(of: slot).pointee.grantTime.bound, tuning.longestMeasuredTimeout)
-        return usual > tuning.resendAfter && now.nanoseconds(since: rpc.pointee.outgoing.begunAt) < usual
+        if offset != rpc.pointee.outgoing.sentAgainFrom {
+            rpc.pointee.outgoing.sentAgainFrom = offset
+            rpc.pointee.outgoing.sentAgainTimes = 0
+        } else {
+            let times = rpc.pointee.outgoing.sentAgainTimes
+            let guess = min(tuning.resendAfter << UInt64(times), tuning.longestResendTimeout)
+            let roundTrip = min(peer(of: slot).pointee.knownRoundTrip ?? guess, tuning.longestResendTimeout)
+            if now.nanoseconds(since: rpc.pointee.outgoing.sentAgainAt) < roundTrip / 4 * 3 { return true }
+            rpc.pointee.outgoing.sentAgainTimes = min(times + 1, 16)
+        }
+        rpc.pointee.outgoing.sentAgainAt = now
+        return false
+    }
+
+    /// Whoever asks for everything has got nothing, and does not know how much there is. It may all be on its way,
+    /// behind other bytes on a slow link: so one packet goes again, by which its receiver learns what to wait for, or
+    /// else ask for; and twice as much each time that it asks like this again.
+    private mutating func endOfEverything(_ slot: UInt32, _ sent: UInt32) -> UInt32 {
+        let rpc = rpcs.at(slot)
+        guard tuning.adaptsTimers else { return sent }
+        let packets = UInt32(1) << min(rpc.pointee.outgoing.askedForAll, 16)
+        rpc.pointee.outgoing.askedForAll = min(rpc.pointee.outgoing.askedForAll, 15) + 1
+        return UInt32(min(UInt64(sent), UInt64(packets) * UInt64(rpc.pointee.outgoing.segment)))
+    }
+
+    /// Whether the last bytes up to `end` cannot have arrived yet when the question about them left, as they left less
+    /// than a round trip ago: it has passed them on the way.
+    private mutating func mayBeOnItsWay(_ slot: UInt32, _ end: UInt32, at now: Instant) -> Bool {
+        guard tuning.adaptsTimers, let roundTrip = peer(of: slot).pointee.knownRoundTrip else { return false }
+        let message = rpcs.at(slot).pointee.outgoing
+        guard end >= message.next else { return false }
+        return now.nanoseconds(since: message.lastSent) < min(roundTrip, tuning.longestResendTimeout) / 4 * 3
     }
 
     /// Notes that the packets which carried `range` must go again.
@@ -342,7 +392,7 @@ extension Endpoint {
 
     /// The packets that carried `range`, as far as they have left. Where the path carries less than they had, the range
     /// itself: a kernel receiver takes no packet that lies across the edge of what it misses.
-    private mutating func packets(of slot: UInt32, covering range: Range<UInt32>) -> Range<UInt32> {
+    mutating func packets(of slot: UInt32, covering range: Range<UInt32>) -> Range<UInt32> {
         let message = rpcs.at(slot)
         guard mostPayload(slot) >= message.pointee.outgoing.segment else { return range }
         let first = message.pointee.outgoing.packet(containing: range.lowerBound)
@@ -418,7 +468,7 @@ extension Endpoint {
     /// The first grant for a message has come: its receiver grants as soon as it hears of a message, if it is one of
     /// those to be granted to.
     mutating func noteFirstGrant(_ slot: UInt32, at now: Instant) {
-        guard tuning.adaptsWindows else { return }
+        noteAnswered(slot, at: now)
         let message = rpcs.at(slot).pointee.outgoing
         guard message.granted == message.unscheduled, message.resends.isEmpty, message.next > 0 else { return }
         noteRoundTrip(now.nanoseconds(since: message.begunAt), slot, at: now)
@@ -427,7 +477,6 @@ extension Endpoint {
     /// Bytes that a grant released have come, so long after it left. If what was on its way before them took all of
     /// that time to come, the round trip is shorter, no one knows how much.
     mutating func noteGrantedData(_ slot: UInt32, after time: UInt64, at now: Instant) {
-        guard tuning.adaptsWindows else { return }
         let behind = tuning.nanoseconds(forBytes: Int(rpcs.at(slot).pointee.incoming.timedBehind))
         if time > behind + behind / 4 {
             noteRoundTrip(time, slot, at: now)
@@ -438,15 +487,28 @@ extension Endpoint {
 
     /// A round trip and something else together took so long.
     mutating func noteAtMost(_ time: UInt64, _ slot: UInt32, at now: Instant) {
-        guard tuning.adaptsWindows, time < peer(of: slot).pointee.roundTrip.value else { return }
+        guard time < peer(of: slot).pointee.roundTrip.value else { return }
         noteRoundTrip(time, slot, at: now)
+    }
+
+    /// Something has come that our message has caused: its first packet left a round trip ago, or earlier.
+    mutating func noteAnswered(_ slot: UInt32, at now: Instant) {
+        noteAtMost(now.nanoseconds(since: rpcs.at(slot).pointee.outgoing.begunAt), slot, at: now)
+    }
+
+    /// The server works on a request, and says so because it was asked. If that was the first question, and the only
+    /// thing that has left since, it was a round trip ago.
+    mutating func noteInService(_ slot: UInt32, at now: Instant) {
+        let rpc = rpcs.at(slot)
+        guard rpc.pointee.probesSent == 1, rpc.pointee.sentAt != nil else { return }
+        noteAtMost(now.nanoseconds(since: rpc.pointee.lastAsked), slot, at: now)
     }
 
     private mutating func noteRoundTrip(_ time: UInt64, _ slot: UInt32, at now: Instant) {
         let peer = peer(of: slot)
         let before = peer.pointee.roundTrip.value
         peer.pointee.roundTrip.note(time, at: now)
-        guard peer.pointee.roundTrip.value != before else { return }
+        guard tuning.adaptsWindows, peer.pointee.roundTrip.value != before else { return }
         reviseBytesUnderWay(peer)
         if peer.pointee.activeGrants > 0 { granter.reviseLimits() }
     }

@@ -8,6 +8,7 @@ extension Endpoint {
     /// Queues a control packet that belongs to an RPC of ours.
     mutating func sendControl(_ body: PacketBody, for slot: UInt32, marks: HeaderExtension.Marks = []) {
         let rpc = rpcs.at(slot)
+        if !rpc.pointee.isClient, !affords(peer(of: slot), bytes: body.type.headerByteCount) { return }
         // As alone as the packet that it asks for, see there.
         let isResend = if case .resend = body { true } else { false }
         enqueueControl(
@@ -24,6 +25,7 @@ extension Endpoint {
         _ body: PacketBody, to header: CommonHeader, address: PeerAddress, marks: HeaderExtension.Marks,
         memory: UInt64? = nil
     ) {
+        if let peer = findPeer(address), !affords(peers.at(peer), bytes: body.type.headerByteCount) { return }
         var tag = life.identity
         if !header.senderID.isServerSide {
             tag = HeaderExtension.tag(token: token(for: address), memory: memory)
@@ -50,6 +52,11 @@ extension Endpoint {
 
     mutating func token(for address: PeerAddress) -> UInt32 {
         findPeer(address).map { token(of: peers.at($0)) } ?? max(1, life.token(for: address) ^ clients.tokenMask)
+    }
+
+    /// There is no room for the client's request: that need not wonder, and may ask again.
+    mutating func refuseNow(_ header: CommonHeader, from address: PeerAddress) {
+        reply(.busy, to: header, address: address, marks: header.extensions.version > 0 ? .noRoom : [])
     }
 
     /// Tells a client that understands it why its request will never be answered.
@@ -86,11 +93,14 @@ extension Endpoint {
     mutating func sendCutoffs(_ header: CommonHeader, to peer: UInt32, at now: Instant) {
         let record = peers.at(peer)
         // News is for those who send now; the same again can wait.
-        let isNews = record.pointee.sentCutoffVersion != cutoffs.current.version
+        let version = cutoffVersion(of: record)
+        let isNews = record.pointee.sentCutoffVersion != version
         guard isNews || now >= record.pointee.nextCutoffs else { return }
         record.pointee.nextCutoffs = now.advanced(byNanoseconds: 1_000_000)
-        record.pointee.sentCutoffVersion = cutoffs.current.version
-        reply(.cutoffs(announcedCutoffs), to: header, address: record.pointee.address, marks: [])
+        record.pointee.sentCutoffVersion = version
+        var table = announcedCutoffs
+        table.version = version
+        reply(.cutoffs(table), to: header, address: record.pointee.address, marks: [])
     }
 
     /// Asks for everything that should have arrived and has not. False when there is nothing to ask for.
@@ -116,9 +126,38 @@ extension Endpoint {
             asked += 1
         }
         if message.end < message.granted {
-            sendResend(slot, offset: message.end, length: Int32(message.granted - message.end), priority: priority)
+            requestTail(slot, priority: priority)
             asked += 1
         }
         return asked > 0
+    }
+
+    /// Nothing has come after these bytes, so they may be lost, or late behind others: one packet of them is asked for
+    /// again. It leaves after all of them: if it comes first, they are lost (``acceptTail(_:_:)``). Or the grant is
+    /// lost, which is repeated.
+    private mutating func requestTail(_ slot: UInt32, priority: UInt8) {
+        let rpc = rpcs.at(slot)
+        let (end, granted) = (rpc.pointee.incoming.end, rpc.pointee.incoming.granted)
+        guard tuning.adaptsTimers else {
+            return sendResend(slot, offset: end, length: Int32(granted - end), priority: priority)
+        }
+        rpc.pointee.incoming.tailEnd = granted
+        if rpc.pointee.incoming.isGranted {
+            sendControl(
+                .grant(GrantFields(offset: granted, priority: rpc.pointee.incoming.grantPriority)), for: slot)
+        }
+        sendResend(slot, offset: end, length: Int32(min(granted - end, tuning.defaultSegment)), priority: priority)
+    }
+
+    /// New bytes have come of what was sent again. If they are the last of those, what was sent before them and has not
+    /// come is lost.
+    mutating func acceptTail(_ slot: UInt32, _ data: DataFields) {
+        let message = rpcs.at(slot).pointee.incoming
+        guard message.tailEnd > message.end, data.offset + data.payloadLength == message.end,
+            data.incoming <= message.end || !peer(of: slot).pointee.speaksExtensions
+        else { return }
+        rpcs.at(slot).pointee.incoming.tailEnd = 0
+        sendResend(
+            slot, offset: message.end, length: Int32(message.tailEnd - message.end), priority: tuning.controlPriority)
     }
 }

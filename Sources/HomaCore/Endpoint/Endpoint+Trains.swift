@@ -38,6 +38,7 @@ extension Endpoint {
         guard count > 0 else { return 0 }
         let bytes = count * Int(segment)
         rpc.pointee.outgoing.next = next + UInt32(bytes)
+        rpc.pointee.outgoing.lastSent = now
         record(.sent, slot, detail: PacketType.data.rawValue, next, UInt32(bytes), at: now)
         noteProgress(slot, at: now)
         account(slot, packets: count, bytes: bytes, at: now)

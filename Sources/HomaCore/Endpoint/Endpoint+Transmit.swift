@@ -49,6 +49,7 @@ extension Endpoint {
                 askForLost(grant)
                 continue
             }
+            rpcs.at(grant.slot).pointee.incoming.grantPriority = grant.priority
             noteGrant(grant.slot, from: grant.from, at: now)
             notePace(grant.slot, from: grant.from, at: now)
             if grant.isForOldest { counters.oldestGrants += 1 }
@@ -72,7 +73,8 @@ extension Endpoint {
         requeue(slot)
         if !segment.isRetransmission { recentSender = slot }
         // What goes again may be unknown to a server that wants to see that it is wanted now.
-        let proof = segment.isRetransmission && rpc.pointee.isClient ? peer.pointee.token : 0
+        let shows = rpc.pointee.isClient && (segment.isRetransmission || showsToken(peer, at: now))
+        let proof = shows ? peer.pointee.token : 0
         var marks = marks(of: slot)
         if proof != 0 { marks.insert(.proof) }
         packet.pointee.header.writeData(
@@ -120,11 +122,14 @@ extension Endpoint {
             let range = rpc.pointee.outgoing.packet(startingAt: rpc.pointee.outgoing.next, atMost: mostPayload(slot))
             if range.lowerBound == 0 { rpc.pointee.outgoing.begunAt = now }
             rpc.pointee.outgoing.next = range.upperBound
+            rpc.pointee.outgoing.lastSent = now
             noteProgress(slot, at: now)
             noteAhead(slot)
             if range.upperBound == rpc.pointee.outgoing.length, tuning.adaptsTimers { rpc.pointee.sentAt = now }
             return Segment(
-                range: range, incoming: rpc.pointee.outgoing.granted,
+                range: range,
+                incoming: rpc.pointee.outgoing.isHeldBack
+                    ? rpc.pointee.outgoing.unscheduled : rpc.pointee.outgoing.granted,
                 priority: rpc.pointee.outgoing.priority(at: range.lowerBound), isRetransmission: false)
         }
         let whole = rpc.pointee.outgoing.packet(startingAt: again.lowerBound, atMost: mostPayload(slot))
@@ -134,7 +139,9 @@ extension Endpoint {
         counters.packetsRetransmitted += 1
         counters.bytesRetransmitted += UInt64(range.count)
         return Segment(
-            range: range, incoming: max(again.upperBound, rpc.pointee.outgoing.granted),
+            range: range,
+            incoming: peer(of: slot).pointee.speaksExtensions
+                ? again.upperBound : max(again.upperBound, rpc.pointee.outgoing.granted),
             priority: rpc.pointee.outgoing.resendPriority, isRetransmission: true)
     }
 

@@ -42,6 +42,11 @@ public struct EndpointStatistics: Sendable {
     public var blackHolesFound: UInt64 = 0
     /// Requests whose client was heard of at another address than it asked from, and is answered there.
     public var requestsMoved: UInt64 = 0
+    /// Addresses that have shown that somebody hears what is sent there.
+    public var addressesValidated: UInt64 = 0
+    /// Responses of which a part waited for that, and packets that did not go to addresses that had not paid for them.
+    public var responsesHeldBack: UInt64 = 0
+    public var packetsWithheld: UInt64 = 0
     /// Peers forgotten to make room.
     public var peersEvicted: UInt64 = 0
     /// New tables of cutoffs that were learned.
@@ -79,7 +84,8 @@ public struct EndpointStatistics: Sendable {
             \.callsFailed, \.requestsDelivered, \.responsesStarted, \.messagesStarted, \.messagesSent,
             \.messagesDelivered, \.requestsDeclined, \.failuresSent, \.failuresReceived, \.requestsCancelled,
             \.requestsExpired, \.clientsLost, \.requestsEvicted, \.bufferStalls,
-            \.requestsMoved, \.peersEvicted, \.cutoffChanges, \.probesDeferred, \.callsQueued, \.oldestGrants,
+            \.requestsMoved, \.addressesValidated, \.responsesHeldBack, \.packetsWithheld, \.peersEvicted,
+            \.cutoffChanges, \.probesDeferred, \.callsQueued, \.oldestGrants,
             \.probesSent,
             \.bytesFoundLost, \.unscheduledChanges, \.blackHolesFound,
         ]

@@ -54,9 +54,9 @@ struct FinishedMemory: BitwiseCopyable {
             strayCount += 1
             return
         }
-        // To the lowest of them: one that lies far above the others is none of a client that has leapt.
+        // To the lowest of them: it takes more than a few that were made up to move the window beyond all others.
         var lowest = number
-        for position in 0..<strayCount where strays[position] < lowest { swap(&strays[position], &lowest) }
+        for position in 0..<strayCount where strays[position] < lowest { swap(&lowest, &strays[position]) }
         move(to: lowest, capacity: UInt64(capacity))
     }
 

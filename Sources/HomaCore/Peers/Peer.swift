@@ -5,7 +5,27 @@ import HomaWire
 
 /// What an endpoint knows about one other host. Shared by all RPCs with it, and by nobody else.
 struct Peer: BitwiseCopyable {
+    /// Whether whoever is at the address is known to hear what is sent there.
+    enum Standing: UInt8 {
+        /// It came by itself, and anybody may have sent its packets. Strangers share an eighth of what there is.
+        case stranger
+        /// The application calls it.
+        case called
+        /// It has said something that it can only know from a packet sent there.
+        case validated
+    }
+
     let address: PeerAddress
+    var standing: Standing
+    /// Bytes that may be sent to it before it is validated.
+    var allowance: UInt32 = 0
+    /// The CUTOFFS version that it was last wrong about, and how many versions it has tried.
+    var guess: UInt16 = 0
+    var guesses: UInt8 = 0
+    /// When it was last shown the token that it has given us.
+    var tokenShown: Instant?
+    /// Length of its requests that are arriving and have buffers.
+    var heldBytes: Int = 0
     /// RPCs in the table that belong to this peer, and how many of them it started.
     var rpcs: UInt32 = 0
     var serverRPCs: UInt32 = 0
@@ -13,8 +33,6 @@ struct Peer: BitwiseCopyable {
     var unfinishedRequests: UInt32 = 0
     /// Requests it began and fell silent in the middle of, halved by each that it finishes.
     var brokenRequests: UInt32 = 0
-    /// Has completed an RPC with us; a mere sender of first packets has not, and is forgotten first.
-    var isProven = false
     /// Speaks our extensions: the version its packets showed, 0 = none.
     var extensionVersion: UInt8 = 0
     /// The client that asks from there, and what it calls itself: 0 as long as none does that says who it is.
@@ -82,8 +100,11 @@ struct Peer: BitwiseCopyable {
     var idleLinks = SlabLinks()
     var idleSince = Instant.zero
 
-    init(address: PeerAddress, segment: UInt32, probeLimit: UInt32 = 0, now: Instant) {
+    init(
+        address: PeerAddress, standing: Standing = .validated, segment: UInt32, probeLimit: UInt32 = 0, now: Instant
+    ) {
         self.address = address
+        self.standing = standing
         self.segment = segment
         self.probeLimit = probeLimit
         lastServed = now
@@ -102,6 +123,9 @@ struct Peer: BitwiseCopyable {
     }
 
     var speaksExtensions: Bool { extensionVersion > 0 }
+    var isValidated: Bool { standing == .validated }
+    /// Something is known of it that cannot be learned anew: which requests ran of a client without an identity.
+    var mustBeRemembered: Bool { unnamedClient != ClientStore.none }
 
     /// Bytes of a bundle of packets to it; 0: it wants them alone.
     var bundleBytes: UInt32 {

@@ -2,21 +2,38 @@
 
 import HomaBase
 
-/// All peers of an endpoint, found by address; a fixed number of records with eviction of idle ones.
+/// All peers of an endpoint, found by address; a fixed number of records, of which idle ones are given up for others.
+///
+/// A record is kept for what it knows. That of a client without an identity is what keeps its requests from running
+/// twice, as long as duplicates may come: `idleLimit`. Any other can be had anew. So a crowd of short-lived clients
+/// fills the table only if it comes faster than that, and strangers fill an eighth of it at most.
 struct PeerStore: ~Copyable {
     /// No peer.
     static var none: UInt32 { .max }
 
+    /// What all strangers have together.
+    struct Strangers: Equatable, BitwiseCopyable {
+        var records = 0
+        var requests = 0
+        var heldBytes = 0
+    }
+
     private var records: Slab<Peer>
     private var index: FlatIndex
     private let key: UInt64
-    /// Peers without RPCs: first those that can be forgotten at once, then the longest idle.
+    /// Peers without RPCs, strangers and others: first those of which nothing must be remembered, then the longest
+    /// idle.
+    private var idleStrangers = SlabList<Peer.Idle>()
     private var idle = SlabList<Peer.Idle>()
+    private(set) var strangers = Strangers()
+    /// Most records of strangers.
+    private let strangerLimit: Int
 
     init(capacity: Int, seed: UInt64) {
         records = Slab(capacity: capacity)
         index = FlatIndex(capacity: capacity)
         key = seed
+        strangerLimit = max(1, capacity / 8)
     }
 
     var count: Int { records.count }
@@ -43,29 +60,55 @@ struct PeerStore: ~Copyable {
         return index.find(hash(address)) { records[$0].pointee.address == address }
     }
 
-    /// A new peer, still without RPCs, and the record of the one that was forgotten for it; nil when the table is full
-    /// of peers that may not be forgotten yet.
+    /// A new peer, still without RPCs, and the record of the one that was forgotten for it; nil when no record can be
+    /// had now.
     mutating func add(
-        _ address: PeerAddress, segment: UInt32, probeLimit: UInt32 = 0, idleLimit: UInt64, at now: Instant
+        _ address: PeerAddress, as standing: Peer.Standing, segment: UInt32, probeLimit: UInt32 = 0, idleLimit: UInt64,
+        at now: Instant
     ) -> (index: UInt32, evicted: Peer?)? {
         var evicted: Peer?
-        if records.count == records.capacity {
-            guard let oldest = evictOne(idleLimit: idleLimit, at: now) else { return nil }
-            evicted = oldest
+        if standing == .stranger, strangers.records >= strangerLimit {
+            evicted = evict(idleStrangers.first, idleLimit: idleLimit, at: now)
+            guard evicted != nil else { return nil }
+        } else if records.count == records.capacity {
+            evicted =
+                evict(idleStrangers.first, idleLimit: idleLimit, at: now)
+                ?? evict(idle.first, idleLimit: idleLimit, at: now)
+            guard evicted != nil else { return nil }
         }
-        let peer = Peer(address: address, segment: segment, probeLimit: probeLimit, now: now)
+        let peer = Peer(address: address, standing: standing, segment: segment, probeLimit: probeLimit, now: now)
         guard let added = records.insert(peer) else { preconditionFailure("no record was left after an eviction") }
         index.insert(added, hash: hash(address))
+        if standing == .stranger { strangers.records += 1 }
         linkIdle(added, at: now)
         return (added, evicted)
+    }
+
+    /// The peer is a stranger no longer.
+    mutating func raise(_ index: UInt32, to standing: Peer.Standing) {
+        let peer = at(index)
+        if peer.pointee.standing == .stranger {
+            strangers.records -= 1
+            strangers.requests -= Int(peer.pointee.serverRPCs)
+            strangers.heldBytes -= peer.pointee.heldBytes
+            if peer.pointee.rpcs == 0 {
+                idleStrangers.remove(index, SlabView(records))
+                peer.pointee.standing = standing
+                linkIdle(index, at: peer.pointee.idleSince)
+            }
+        }
+        peer.pointee.standing = standing
     }
 
     /// One more RPC with the peer.
     mutating func addRPC(_ index: UInt32, isServer: Bool) {
         let peer = at(index)
-        if peer.pointee.rpcs == 0 { idle.remove(index, SlabView(records)) }
+        let isStranger = peer.pointee.standing == .stranger
+        if peer.pointee.rpcs == 0 { unlinkIdle(index) }
         peer.pointee.rpcs += 1
-        if isServer { peer.pointee.serverRPCs += 1 }
+        guard isServer else { return }
+        peer.pointee.serverRPCs += 1
+        if isStranger { strangers.requests += 1 }
     }
 
     /// One RPC with the peer has gone.
@@ -75,39 +118,55 @@ struct PeerStore: ~Copyable {
         if isServer {
             peer.pointee.serverRPCs -= 1
             peer.pointee.lastServed = now
+            if peer.pointee.standing == .stranger { strangers.requests -= 1 }
         }
         if peer.pointee.rpcs == 0 { linkIdle(index, at: now) }
     }
 
-    private mutating func evictOne(idleLimit: UInt64, at now: Instant) -> Peer? {
-        guard let oldest = idle.first else { return nil }
-        let peer = at(oldest)
-        guard !peer.pointee.isProven || now.nanoseconds(since: peer.pointee.idleSince) >= idleLimit else {
-            return nil
-        }
-        let evicted = peer.pointee
-        idle.remove(oldest, SlabView(records))
-        index.remove(oldest, hash: hash(evicted.address))
-        records.release(oldest)
+    /// A request of the peer has got buffers, or, with a negative number, has no more.
+    mutating func hold(_ index: UInt32, bytes: Int) {
+        at(index).pointee.heldBytes += bytes
+        if at(index).pointee.standing == .stranger { strangers.heldBytes += bytes }
+    }
+
+    private mutating func evict(_ candidate: UInt32?, idleLimit: UInt64, at now: Instant) -> Peer? {
+        guard let candidate else { return nil }
+        let evicted = at(candidate).pointee
+        guard !evicted.mustBeRemembered || now.nanoseconds(since: evicted.idleSince) >= idleLimit else { return nil }
+        unlinkIdle(candidate)
+        if evicted.standing == .stranger { strangers.records -= 1 }
+        index.remove(candidate, hash: hash(evicted.address))
+        records.release(candidate)
         return evicted
+    }
+
+    private mutating func unlinkIdle(_ index: UInt32) {
+        if at(index).pointee.standing == .stranger {
+            idleStrangers.remove(index, SlabView(records))
+        } else {
+            idle.remove(index, SlabView(records))
+        }
     }
 
     private mutating func linkIdle(_ index: UInt32, at now: Instant) {
         let peer = at(index)
         peer.pointee.idleSince = now
-        if peer.pointee.isProven {
+        if peer.pointee.standing != .stranger {
             idle.append(index, SlabView(records))
+        } else if peer.pointee.mustBeRemembered {
+            idleStrangers.append(index, SlabView(records))
         } else {
-            idle.prepend(index, SlabView(records))
+            idleStrangers.prepend(index, SlabView(records))
         }
     }
 
-    /// Traps unless records, index and the list of idle peers agree.
+    /// Traps unless records, index, sums and the lists of idle peers agree.
     func checkInvariants() {
         records.checkInvariants()
         index.checkInvariants()
         idle.checkInvariants(SlabView(records))
-        var indexed = 0
+        idleStrangers.checkInvariants(SlabView(records))
+        var (indexed, idlePeers, sums) = (0, 0, Strangers())
         var next = records.live(from: 0)
         while let peer = next {
             let record = records[peer]
@@ -116,8 +175,17 @@ struct PeerStore: ~Copyable {
             precondition(
                 record.pointee.idleLinks.isLinked == (record.pointee.rpcs == 0), "a peer with RPCs is among the idle")
             precondition(record.pointee.serverRPCs <= record.pointee.rpcs, "a peer has more requests here than RPCs")
+            if record.pointee.rpcs == 0 { idlePeers += 1 }
+            if record.pointee.standing == .stranger {
+                sums.records += 1
+                sums.requests += Int(record.pointee.serverRPCs)
+                sums.heldBytes += record.pointee.heldBytes
+            }
             next = records.live(from: peer + 1)
         }
         precondition(index.count == indexed, "\(indexed) peers have an address, \(index.count) are indexed")
+        precondition(idle.count + idleStrangers.count == idlePeers, "an idle peer is in no list, or in two")
+        precondition(strangers == sums, "strangers have \(sums), and count as \(strangers)")
+        precondition(strangers.records <= strangerLimit, "strangers have more than their part of the records")
     }
 }

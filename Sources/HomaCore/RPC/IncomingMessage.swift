@@ -49,6 +49,10 @@ struct IncomingMessage: BitwiseCopyable {
     var peerArrived: UInt32 = 0
     /// Bytes that the peer may deliver from then on before the message is late.
     var ahead: UInt32 = 0
+    /// What has not come up to there is lost if one packet of it comes that was asked for again; 0: none was.
+    var tailEnd: UInt32 = 0
+    /// The level of the last grant.
+    var grantPriority: UInt8 = 0
     /// What this message contributes to the receiver's total of incoming bytes.
     var counted: UInt32 = 0
     /// Counts among those whose unscheduled bytes are on their way until so many bytes are here; 0: does not.

@@ -17,6 +17,8 @@ struct OutgoingMessage: BitwiseCopyable {
     var announcesItself = false
     /// When its first packet left; the first grant will tell how long that takes.
     var begunAt = Instant.zero
+    /// When something of it last left for the first time.
+    var lastSent = Instant.zero
     /// Most payload bytes in one packet: what its peer's path carried when the message began. A packet that goes again
     /// covers the same bytes as the first time, or several do, when the path carries less by now.
     var segment: UInt32 = 0
@@ -26,8 +28,17 @@ struct OutgoingMessage: BitwiseCopyable {
     var askedFrom = UInt32.max
     var askedTimes: UInt8 = 0
     var askedAt = Instant.zero
+    /// From where on something was last sent again, when, and how often in a row.
+    var sentAgainFrom = UInt32.max
+    var sentAgainTimes: UInt8 = 0
+    var sentAgainAt = Instant.zero
+    /// How often its receiver asked for everything, of which it has got nothing.
+    var askedForAll: UInt8 = 0
     /// Until then it comes as no news that its receiver does not know of it: all of it has been sent again since.
     var ignoresUnknownUntil = Instant.zero
+    /// A response of which only what its client has paid for has been sent, as nobody knows whether that is there;
+    /// `granted` is then less than `unscheduled`.
+    var isHeldBack = false
     /// Level of unscheduled packets; chosen when the message is created.
     var unscheduledPriority: UInt8 = 0
     /// Level that the last grant gave.

@@ -89,6 +89,8 @@ struct RPC: BitwiseCopyable {
     var probeInterval: UInt64
     /// The peer was asked about it and has not answered.
     var isProbed = false
+    /// How often it was asked about in all, up to 255.
+    var probesSent: UInt8 = 0
     /// How often it was asked about, up to 8, since it was heard of at that time.
     var unansweredProbes: UInt8 = 0
     var probesSince = Instant.distantFuture

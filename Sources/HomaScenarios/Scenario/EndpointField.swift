@@ -103,6 +103,7 @@ struct EndpointField: Sendable {
     ]
 
     private static let limits: [EndpointField] = [
+        .init("amplification_limit", "amplificationLimit", .integer(\.amplificationLimit)),
         .init("maximum_rpcs", "maximumRPCs", .integer(\.maximumRPCs)),
         .init("maximum_calls_per_peer", "maximumCallsPerPeer", .integer(\.maximumCallsPerPeer)),
         .init("calls_under_way_per_peer", "callsUnderWayPerPeer", .integer(\.callsUnderWayPerPeer)),

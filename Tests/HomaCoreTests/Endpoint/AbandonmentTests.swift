@@ -73,7 +73,7 @@ struct AbandonmentTests {
         try host.call(length: 3000, deadline: Instant(nanoseconds: 50_000_000))
         #expect(Self.remaining(host.sent()) == [50_016_000, 50_016_000, 50_016_000])
         host.pass(microseconds: 2_000)
-        host.receive(.resend(ResendFields(offset: 0, length: -1, priority: 7)), id: 1001, from: LoneHost.server)
+        host.receive(.resend(ResendFields(offset: 0, length: 3000, priority: 7)), id: 1001, from: LoneHost.server)
         #expect(Self.remaining(host.sent()) == [48_000_000, 48_000_000, 48_000_000])
 
         try host.call(length: 10)

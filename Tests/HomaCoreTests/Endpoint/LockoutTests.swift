@@ -77,10 +77,10 @@ struct LockoutTests {
             host.receive(everything, id: 2, extensions: .none)
             return host.said()
         }
-        host.pass(microseconds: 900_000)
+        host.pass(microseconds: 90_000)
         #expect(ask() == ["RPC_UNKNOWN"])
         #expect(try !host.serve(id: 2, extensions: .none), "too early: may be a late duplicate")
-        host.pass(microseconds: 1_100_000)
+        host.pass(microseconds: 110_000)
         #expect(try !host.serve(id: 2, extensions: .none), "nor does a duplicate ask")
         #expect(ask() == ["RPC_UNKNOWN"])
         for number in 1...calls {

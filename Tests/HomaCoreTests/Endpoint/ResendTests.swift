@@ -10,7 +10,7 @@ import Testing
 struct ResendTests {
     // MARK: Asking
 
-    @Test("every gap is asked for, and what should have come after the last")
+    @Test("every gap is asked for, and one packet of what should have come after the last")
     func perGap() throws {
         let host = try LoneHost()
         host.data(0..<1000, of: 9000, id: 2, incoming: 8000)
@@ -19,7 +19,45 @@ struct ResendTests {
         _ = host.sent()
         host.pass(microseconds: 5000)
         // The rest was granted with the first packet.
-        #expect(host.said() == ["RESEND 1000..<2000", "RESEND 3000..<4000", "RESEND 5000..<9000"])
+        let said = ["RESEND 1000..<2000", "RESEND 3000..<4000", "GRANT 9000 p0", "RESEND 5000..<6416"]
+        #expect(host.said() == said, "the grant may be lost as well")
+    }
+
+    @Test("what left before a packet that was asked for again, and has not come, is lost")
+    func tail() throws {
+        let host = try LoneHost()
+        func again(_ range: Range<Int>, incoming: Int) {
+            host.receive(
+                .data(
+                    DataFields(
+                        messageLength: 50_000, incoming: UInt32(incoming), cutoffVersion: 1, isRetransmission: true,
+                        offset: UInt32(range.lowerBound), payloadLength: UInt32(range.count))), id: 2)
+        }
+        host.data(0..<1000, of: 50_000, id: 2, incoming: 50_000)
+        host.pass(microseconds: 5000)
+        #expect(host.said() == ["RESEND 1000..<2416"])
+        again(1000..<2000, incoming: 2000)
+        #expect(host.said() == ["RESEND 2000..<50000"])
+        // Two packets of those, of which the second is the last to go again.
+        again(2000..<3000, incoming: 4000)
+        again(3000..<4000, incoming: 4000)
+        #expect(host.said().isEmpty, "once for each probe")
+        host.pass(microseconds: 5000)
+        #expect(host.said() == ["RESEND 4000..<5416"])
+        host.data(4000..<5000, of: 50_000, id: 2, incoming: 50_000)
+        again(4000..<5000, incoming: 5000)
+        #expect(host.said().isEmpty, "it was late, and so may be what follows")
+    }
+
+    @Test("a message of which one packet came that was sent again is asked for at once")
+    func headAlone() throws {
+        let host = try LoneHost()
+        host.receive(
+            .data(
+                DataFields(
+                    messageLength: 50_000, incoming: 1000, cutoffVersion: 1, isRetransmission: true, offset: 0,
+                    payloadLength: 1000)), id: 2)
+        #expect(host.said() == ["RESEND 1000..<50000"])
     }
 
     @Test("nothing is asked for while all that was granted is here")
@@ -61,7 +99,7 @@ struct ResendTests {
         #expect(host.sent().allSatisfy { $0.header.common.senderID.rawValue == 3 })
         host.receive(.rpcUnknown, id: 2)
         let said = host.sent().filter { $0.header.common.senderID.rawValue == 5 }
-        #expect(said.first?.summary == "RESEND 0 all")
+        #expect(said.first?.summary == "RESEND 0..<60000")
         guard case .resend(let fields) = said.first?.header.body else { return }
         #expect(fields.priority == 6)
     }
@@ -101,7 +139,7 @@ struct ResendTests {
         Row(name: "one packet", offset: 0, length: 1416, again: 0..<1416, busy: false),
         Row(name: "part of a packet", offset: 100, length: 1, again: 0..<1416, busy: false),
         Row(name: "over a boundary", offset: 1415, length: 2, again: 0..<2832, busy: false),
-        Row(name: "everything", offset: 0, length: -1, again: 0..<60_888, busy: false),
+        Row(name: "everything, as nothing has come", offset: 0, length: -1, again: 0..<1416, busy: false),
         Row(name: "everything from the middle", offset: 14_160, length: -1, again: 14_160..<60_888, busy: false),
         Row(name: "more than was sent, but granted", offset: 59_472, length: 1416, again: 59_472..<60_888, busy: false),
         Row(
@@ -156,13 +194,26 @@ struct ResendTests {
         #expect(host.said() == ["BUSY"])
     }
 
+    @Test("who has nothing gets one packet first, and twice as much each time that it still has nothing")
+    func nothingHasCome() throws {
+        let host = try Self.sendingHost()
+        var packets: [Int] = []
+        for wait in [5, 5, 10, 20, 40, 80, 100, 100] as [UInt64] {
+            host.now = host.now.advanced(byNanoseconds: wait * 1_000_000)
+            host.receive(
+                .resend(ResendFields(offset: 0, length: -1, priority: 5)), id: 1001, from: LoneHost.server)
+            packets.append(host.sent().count { $0.payloadLength > 0 })
+        }
+        #expect(packets.prefix(5) == [1, 2, 4, 8, 16])
+    }
+
     @Test("a server sends its response again")
     func serverResponse() throws {
         let host = try LoneHost()
         host.data(0..<1000, of: 1000, id: 2)
         try host.respond(try #require(try host.requests().first).rpc, length: 3000)
         _ = host.sent()
-        host.receive(.resend(ResendFields(offset: 0, length: -1, priority: 7)), id: 2)
+        host.receive(.resend(ResendFields(offset: 0, length: 3000, priority: 7)), id: 2)
         #expect(host.said() == ["DATA 0..<1416", "DATA 1416..<2832", "DATA 2832..<3000"])
     }
 
@@ -170,7 +221,7 @@ struct ResendTests {
     func clientReceiving() throws {
         let host = try Self.sendingHost(length: 3000)
         host.data(0..<1000, of: 5000, id: 1001, from: LoneHost.server)
-        host.receive(.resend(ResendFields(offset: 0, length: -1, priority: 7)), id: 1001, from: LoneHost.server)
+        host.receive(.resend(ResendFields(offset: 0, length: 3000, priority: 7)), id: 1001, from: LoneHost.server)
         #expect(host.said() == ["DATA 0..<1416", "DATA 1416..<2832", "DATA 2832..<3000"])
     }
 
@@ -191,13 +242,15 @@ struct ResendTests {
 
     // MARK: RPC_UNKNOWN, BUSY
 
-    @Test("a client whose request is unknown sends again all it has sent, and no more")
-    func restart() throws {
+    @Test(
+        "a client whose request is unknown sends again its first packet, and to the kernel module all it has sent",
+        arguments: [LoneHost.ours, HeaderExtension.none])
+    func restart(extensions: HeaderExtension) throws {
         let host = try Self.sendingHost()
-        host.receive(.rpcUnknown, id: 1001, from: LoneHost.server)
+        host.receive(.rpcUnknown, id: 1001, from: LoneHost.server, extensions: extensions)
         let packets = host.sent()
         #expect(packets.first?.payloadOffset == 0)
-        #expect(packets.reduce(0) { $0 + $1.payloadLength } == 60_888)
+        #expect(packets.reduce(0) { $0 + $1.payloadLength } == (extensions.version == 0 ? 60_888 : 1416))
         #expect(packets.allSatisfy { $0.priority == 6 }, "the unscheduled level")
     }
 

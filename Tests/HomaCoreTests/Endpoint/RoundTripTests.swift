@@ -120,7 +120,7 @@ struct RoundTripTests {
             cookie: cookie, deadline: .distantFuture)
     }
 
-    @Test("packets sent again, and fixed windows, tell nothing")
+    @Test("packets sent again tell nothing; with fixed windows others do")
     func untold() throws {
         let host = try LoneHost(Self.configuration())
         host.data(0..<1000, of: 900_000, id: 2, incoming: 1000)
@@ -137,7 +137,7 @@ struct RoundTripTests {
         fixed.data(0..<1000, of: 900_000, id: 2, incoming: 1000)
         fixed.pass(microseconds: 400)
         fixed.data(1000..<2000, of: 900_000, id: 2)
-        #expect(try Self.roundTrip(fixed, LoneHost.client) == nil)
+        #expect(try Self.roundTrip(fixed, LoneHost.client) != nil, "recovery needs it as well")
     }
 }
 

@@ -110,4 +110,19 @@ struct FinishedMemoryTests {
         memory.raiseFloor(to: RPCID(rawValue: 500))
         #expect(memory.isFinished(RPCID(rawValue: 998)), "a floor never falls")
     }
+
+    @Test("a number that somebody made up does not move the window beyond what follows", arguments: 0..<6)
+    func madeUp(position: Int) {
+        var memory = FinishedMemory()
+        defer { memory.reset() }
+        let first: UInt64 = 1 << 50
+        for number in 0..<20 as Range<UInt64> {
+            if number == position { memory.markFinished(RPCID(rawValue: .max - 101), capacity: 1024) }
+            let id = RPCID(rawValue: first + 2 * number)
+            #expect(!memory.isFinished(id))
+            memory.markFinished(id, capacity: 1024)
+            #expect(memory.isFinished(id))
+        }
+        #expect(memory.isFinished(RPCID(rawValue: .max - 101)))
+    }
 }

@@ -20,10 +20,13 @@ final class LoneHost {
     private var packets: [OutgoingPacket] = []
     private var pending: [EndpointEvent] = []
 
+    /// - Parameter trusting: whether every address is taken for what it says it is.
     init(
         _ configuration: EndpointConfiguration = .small, regionLength: Int = 16 << 20, bpageSize: Int = 64 << 10,
-        reservedPages: Int = 0, shard: Int = 0, of shards: Int = 1
+        reservedPages: Int = 0, shard: Int = 0, of shards: Int = 1, trusting: Bool = true
     ) throws {
+        var configuration = configuration
+        if trusting { configuration.amplificationLimit = 0 }
         pool = try BufferPool(
             PoolConfiguration(
                 regionLength: regionLength, bpageSize: bpageSize, shards: shards, reservedPages: reservedPages))
