@@ -19,7 +19,10 @@ extension Endpoint {
         if hasPlanted(.repeatsOnGrant), rpc.pointee.outgoing.next > 0 {
             retransmit(slot, 0..<rpc.pointee.outgoing.next, priority: grant.priority)
         }
-        rpc.pointee.outgoing.scheduledPriority = grant.priority
+        let (granted, next) = (rpc.pointee.outgoing.granted, rpc.pointee.outgoing.next)
+        if offset > granted || next >= granted {
+            rpc.pointee.outgoing.levels.grant(from: granted, at: grant.priority, next: next)
+        }
         rpc.pointee.outgoing.granted = offset
         requeue(slot)
         return .consumed
@@ -50,8 +53,7 @@ extension Endpoint {
         return .consumed
     }
 
-    mutating func acceptCutoffs(_ fields: CutoffsFields, peer: UInt32?) -> Disposition {
-        guard let peer else { return .dropped(.unknownPeer) }
+    mutating func acceptCutoffs(_ fields: CutoffsFields, of peer: UInt32) -> Disposition {
         let record = peers.at(peer)
         record.pointee.cutoffs = fields.cutoffs
         record.pointee.cutoffs[0] = .max

@@ -38,7 +38,8 @@ extension Endpoint {
                 : refuseForRoom(header, data, from: address, as: .tooManyPeers)
         }
         if known == nil { notePayment(data, by: peer) }
-        if known == nil { peers.at(peer).pointee.extensionVersion = header.extensions.version }
+        // Who it has dealings with is not told by a packet that anybody can have sent.
+        if peers.at(peer).pointee.rpcs == 0 { peers.at(peer).pointee.extensionVersion = header.extensions.version }
         if client == nil { client = addClient(of: header, data, at: peer, now: now) }
         guard let client else { return refuseForRoom(header, data, from: address, as: .tooManyPeers) }
         settle(client, at: peer)

@@ -11,7 +11,6 @@ extension Endpoint {
     public mutating func receive(_ header: PacketHeader, from address: PeerAddress, at now: Instant) -> Disposition {
         let peer = findPeer(address)
         if let peer {
-            note(header.common, from: peer, at: now)
             if !peers.at(peer).pointee.isValidated { notePayment(header, by: peer) }
         }
         let disposition: Disposition
@@ -29,6 +28,8 @@ extension Endpoint {
         return disposition
     }
 
+    /// A packet of the peer that only the peer can have sent, as it belongs to an RPC: it lives, and speaks so.
+    @inline(__always)
     private mutating func note(_ header: CommonHeader, from peer: UInt32, at now: Instant) {
         let record = peers.at(peer)
         record.pointee.liveness.heard(at: now)
@@ -58,11 +59,14 @@ extension Endpoint {
         }
         if header.senderID.isServerSide {
             guard let peer else { return .success(slot) }
+            note(header, from: peer, at: now)
             if header.extensions.token != 0 { peers.at(peer).pointee.token = header.extensions.token }
             // Only who hears us knows the identifier.
             if !peers.at(peer).pointee.isValidated { validate(peer) }
         } else if rpc.pointee.peer != peer, let refusal = follow(slot, to: address, at: now) {
             return .failure(refusal)
+        } else {
+            note(header, from: rpc.pointee.peer, at: now)
         }
         return .success(slot)
     }
@@ -94,8 +98,6 @@ extension Endpoint {
         switch header.body {
         case .freeze:
             return .dropped(.freezeIgnored)
-        case .cutoffs(let fields):
-            return acceptCutoffs(fields, peer: peer)
         case .ack(let fields):
             return acceptAcks(header.common, fields, from: address, peer: peer, at: now)
         default: break
@@ -118,6 +120,7 @@ extension Endpoint {
         case .rpcUnknown: acceptUnknown(slot, header.common.extensions, at: now)
         case .busy: acceptBusy(slot, header.common.extensions, at: now)
         case .needAck: acceptNeedAck(slot, at: now)
+        case .cutoffs(let fields): acceptCutoffs(fields, of: rpcs.at(slot).pointee.peer)
         default: .dropped(.wrongState)
         }
     }

@@ -30,9 +30,12 @@ extension Endpoint {
         else { return 0 }
         let next = rpc.pointee.outgoing.next
         let unscheduled = rpc.pointee.outgoing.unscheduled
-        guard next != unscheduled else { return 0 }
+        guard next != unscheduled,
+            next < unscheduled || packet.pointee.priority == rpc.pointee.outgoing.levels.level(at: next)
+        else { return 0 }
         let last = rpc.pointee.outgoing.length - 1
-        let end = min(next < unscheduled ? min(unscheduled, last) : last, rpc.pointee.outgoing.granted)
+        let sameLevel = next < unscheduled ? unscheduled : rpc.pointee.outgoing.levels.end(after: next)
+        let end = min(sameLevel, last, rpc.pointee.outgoing.granted)
         guard end > next else { return 0 }
         let count = min(Int((end - next) / segment), limit)
         guard count > 0 else { return 0 }

@@ -58,7 +58,7 @@ public struct Endpoint: ~Copyable {
     var isDraining = false
     let firstID: RPCID
     var nextID: RPCID
-    var nextClientPort = HomaLimits.firstClientPort
+    var nextClientPort: UInt16
     var counters = EndpointStatistics()
     var trace = TraceRing()
     /// The peer and RPC of the last packet: trains of packets find them without a search.
@@ -129,6 +129,7 @@ public struct Endpoint: ~Copyable {
         crossShardAcks = RingBuffer(capacity: 16)
         firstID = firstRPC
         nextID = firstRPC.rounded(toShard: shard, of: shards)
+        nextClientPort = life.firstClientPort
     }
 
     /// The next thing the application must hear about. Packets drained before may still refer to

@@ -7,17 +7,26 @@ public import HomaBase
 public struct HostLife: Sendable, BitwiseCopyable {
     /// What it calls itself as a client; not 0.
     public let identity: UInt64
+    /// Where its client ports begin, 0x8000 … 0xFFFF: an answer can only be made up by who knows the port.
+    let firstClientPort: UInt16
     private let key: (UInt64, UInt64)
 
     public init(using random: inout some RandomNumberGenerator) {
-        identity = UInt64.random(in: 1 ... .max, using: &random)
-        key = (random.next(), random.next())
+        self.init(
+            using: &random,
+            firstClientPort: UInt16.random(in: HomaLimits.firstClientPort ... .max, using: &random))
     }
 
-    /// The same from the same seed.
+    /// The same from the same seed, with client ports from the lowest on.
     public init(seed: UInt64) {
         var random = SeededRandom(seed: seed)
-        self.init(using: &random)
+        self.init(using: &random, firstClientPort: HomaLimits.firstClientPort)
+    }
+
+    private init(using random: inout some RandomNumberGenerator, firstClientPort: UInt16) {
+        identity = UInt64.random(in: 1 ... .max, using: &random)
+        key = (random.next(), random.next())
+        self.firstClientPort = firstClientPort
     }
 
     /// What it gives to an address as a server, so that who gives it back shows that it can hear there, and in this

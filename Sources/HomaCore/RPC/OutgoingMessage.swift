@@ -41,8 +41,8 @@ struct OutgoingMessage: BitwiseCopyable {
     var isHeldBack = false
     /// Level of unscheduled packets; chosen when the message is created.
     var unscheduledPriority: UInt8 = 0
-    /// Level that the last grant gave.
-    var scheduledPriority: UInt8 = 0
+    /// Levels of scheduled packets.
+    var levels = GrantedLevels()
     /// Level that the last RESEND asked for.
     var resendPriority: UInt8 = 0
     /// Sent before and to be sent again, in whole packets.
@@ -58,7 +58,7 @@ struct OutgoingMessage: BitwiseCopyable {
     var rank: UInt32 { announcesItself && next == 0 ? segment : remaining }
 
     /// Level of the packet that starts at `offset`, when it goes for the first time.
-    func priority(at offset: UInt32) -> UInt8 { offset < unscheduled ? unscheduledPriority : scheduledPriority }
+    func priority(at offset: UInt32) -> UInt8 { offset < unscheduled ? unscheduledPriority : levels.level(at: offset) }
 
     /// The packet that starts at or contains `offset`: boundaries lie at multiples of `segment`
     /// counted from 0 up to the unscheduled limit, and from that limit on.
@@ -72,5 +72,55 @@ struct OutgoingMessage: BitwiseCopyable {
     /// The packet that starts exactly at `offset`, towards a peer whose path carries `most` bytes of payload.
     func packet(startingAt offset: UInt32, atMost most: UInt32) -> Range<UInt32> {
         offset..<min(offset + min(segment, most), offset < unscheduled ? unscheduled : length)
+    }
+}
+
+/// At which level the bytes go that grants have released: each at that of the grant that released them.
+///
+/// A grant is seldom more than one ahead of the bytes. Of more than three that wait, the last ones share a level.
+struct GrantedLevels: BitwiseCopyable {
+    /// Of what lies before the first boundary.
+    private var first: UInt8 = 0
+    /// From where on another level holds, in order.
+    private var bounds = InlineArray<3, UInt32>(repeating: 0)
+    private var later = InlineArray<3, UInt8>(repeating: 0)
+    private var count = 0
+
+    /// Bytes from `start` on are released; those up to `next` have left.
+    mutating func grant(from start: UInt32, at level: UInt8, next: UInt32) {
+        while count > 0, bounds[0] <= next { removeFirst() }
+        if start <= next {
+            count = 0
+            first = level
+        } else if level != self.level(at: start) {
+            if count == bounds.count {
+                later[count - 1] = level
+            } else {
+                bounds[count] = start
+                later[count] = level
+                count += 1
+            }
+        }
+    }
+
+    private mutating func removeFirst() {
+        first = later[0]
+        for position in 1..<max(1, count) {
+            bounds[position - 1] = bounds[position]
+            later[position - 1] = later[position]
+        }
+        count -= 1
+    }
+
+    func level(at offset: UInt32) -> UInt8 {
+        var level = first
+        for position in 0..<count where bounds[position] <= offset { level = later[position] }
+        return level
+    }
+
+    /// Where another level begins than that at `offset`; `max`: nowhere.
+    func end(after offset: UInt32) -> UInt32 {
+        for position in 0..<count where bounds[position] > offset { return bounds[position] }
+        return .max
     }
 }

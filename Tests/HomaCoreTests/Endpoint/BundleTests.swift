@@ -18,7 +18,7 @@ struct BundleTests {
         let host = try LoneHost()
         #expect(try Self.first(host).bundleBytes == 0, "nothing is known of the peer")
         let extensions = HeaderExtension(version: version)
-        host.receive(.busy, id: 77, from: LoneHost.server, extensions: extensions)
+        host.receive(.busy, id: 1001, from: LoneHost.server, extensions: extensions)
         #expect(try Self.first(host).bundleBytes == (version >= 2 ? 1472 : 0))
         host.endpoint.setMaximumPacket(bytes: 1000, for: LoneHost.server)
         #expect(try Self.first(host).bundleBytes == (version >= 2 ? 1000 : 0))

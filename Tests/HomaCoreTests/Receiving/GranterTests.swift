@@ -283,7 +283,7 @@ struct GranterTests {
 
     // MARK: The sender's side
 
-    @Test("a grant releases data at its priority; one of the same offset changes the priority, an older one nothing")
+    @Test("a grant releases data at its priority; one of the same offset changes that of the rest, an older none")
     func receiving() throws {
         let host = try LoneHost()
         try host.call(length: 200_000)

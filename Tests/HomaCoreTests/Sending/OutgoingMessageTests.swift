@@ -98,4 +98,29 @@ struct OutgoingMessageTests {
             }
         }
     }
+
+    /// Method: random grants at random levels while bytes leave; an array knows the level of each byte.
+    @Test("bytes leave at the level of the grant that released them", arguments: seeds(0..<40))
+    func levels(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        var levels = GrantedLevels()
+        var expected: [UInt8] = []
+        var next = 0
+        var waiting: [Int] = []
+        for _ in 0..<200 {
+            waiting.removeAll { $0 <= next }
+            if waiting.count < 3, Bool.random(using: &random) {
+                let level = UInt8.random(in: 0...7, using: &random)
+                let start = expected.count
+                levels.grant(from: UInt32(start), at: level, next: UInt32(next))
+                expected += Array(repeating: level, count: Int.random(in: 1...20, using: &random))
+                waiting.append(start)
+            } else if next < expected.count {
+                #expect(levels.level(at: UInt32(next)) == expected[next])
+                let end = Int(min(levels.end(after: UInt32(next)), UInt32(expected.count)))
+                #expect(expected[next..<end].allSatisfy { $0 == expected[next] })
+                next += Int.random(in: 1...min(5, expected.count - next), using: &random)
+            }
+        }
+    }
 }
