@@ -31,7 +31,9 @@ extension Endpoint {
         let isStranger =
             tuning.amplificationLimit > 0
             && (known.map { peers.at($0).pointee.standing == .stranger } ?? !isProof(header, data, from: address))
-        if isStranger, strangersHaveTheirPart(with: data) { return demandProof(header, data, from: address, at: now) }
+        if isStranger, strangersHaveTheirPart(with: data, from: known) {
+            return demandProof(header, data, from: address, at: now)
+        }
         guard let peer = findOrAddPeer(address, as: isStranger ? .stranger : .validated, at: now) else {
             return isStranger
                 ? demandProof(header, data, from: address, at: now)

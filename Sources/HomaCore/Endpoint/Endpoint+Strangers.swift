@@ -103,8 +103,10 @@ extension Endpoint {
     // MARK: What is kept for them
 
     /// Whether strangers have so much that this one's request must wait until it is known who asks.
-    mutating func strangersHaveTheirPart(with data: DataFields) -> Bool {
+    mutating func strangersHaveTheirPart(with data: DataFields, from peer: UInt32?) -> Bool {
         let strangers = peers.strangers
+        let isIdle = peer.map { peers.at($0).pointee.rpcs == 0 } ?? true
+        if isIdle, peers.hasEnoughStrangers { return true }
         if strangers.requests >= max(1, maximumRPCs / Self.part) { return true }
         guard let pool else { return false }
         return strangers.heldBytes + Int(data.messageLength)

@@ -5,8 +5,9 @@ import HomaBase
 /// All peers of an endpoint, found by address; a fixed number of records, of which idle ones are given up for others.
 ///
 /// A record is kept for what it knows. That of a client without an identity is what keeps its requests from running
-/// twice, as long as duplicates may come: `idleLimit`. Any other can be had anew. So a crowd of short-lived clients
-/// fills the table only if it comes faster than that, and strangers fill an eighth of it at most.
+/// twice, as long as duplicates may come: `idleLimit`. Any other can be had anew. Strangers with something under way
+/// have an eighth of the records at most; those that are done, and must be remembered, have half of them, as any client
+/// without an identity that comes for the first time is one.
 struct PeerStore: ~Copyable {
     /// No peer.
     static var none: UInt32 { .max }
@@ -26,14 +27,16 @@ struct PeerStore: ~Copyable {
     private var idleStrangers = SlabList<Peer.Idle>()
     private var idle = SlabList<Peer.Idle>()
     private(set) var strangers = Strangers()
-    /// Most records of strangers.
+    /// Most records of strangers with RPCs, and without.
     private let strangerLimit: Int
+    private let idleStrangerLimit: Int
 
     init(capacity: Int, seed: UInt64) {
         records = Slab(capacity: capacity)
         index = FlatIndex(capacity: capacity)
         key = seed
         strangerLimit = max(1, capacity / 8)
+        idleStrangerLimit = max(1, capacity / 2)
     }
 
     var count: Int { records.count }
@@ -67,7 +70,8 @@ struct PeerStore: ~Copyable {
         at now: Instant
     ) -> (index: UInt32, evicted: Peer?)? {
         var evicted: Peer?
-        if standing == .stranger, strangers.records >= strangerLimit {
+        if standing == .stranger, hasEnoughStrangers { return nil }
+        if standing == .stranger, idleStrangers.count >= idleStrangerLimit {
             evicted = evict(idleStrangers.first, idleLimit: idleLimit, at: now)
             guard evicted != nil else { return nil }
         } else if records.count == records.capacity {
@@ -83,6 +87,9 @@ struct PeerStore: ~Copyable {
         linkIdle(added, at: now)
         return (added, evicted)
     }
+
+    /// Whether no further stranger may have something under way.
+    var hasEnoughStrangers: Bool { strangers.records - idleStrangers.count >= strangerLimit }
 
     /// The peer is a stranger no longer.
     mutating func raise(_ index: UInt32, to standing: Peer.Standing) {
@@ -186,6 +193,5 @@ struct PeerStore: ~Copyable {
         precondition(index.count == indexed, "\(indexed) peers have an address, \(index.count) are indexed")
         precondition(idle.count + idleStrangers.count == idlePeers, "an idle peer is in no list, or in two")
         precondition(strangers == sums, "strangers have \(sums), and count as \(strangers)")
-        precondition(strangers.records <= strangerLimit, "strangers have more than their part of the records")
     }
 }

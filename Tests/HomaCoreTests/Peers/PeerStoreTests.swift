@@ -33,15 +33,21 @@ struct PeerStoreTests {
             #expect(found == known[number]?.index)
             guard let entry = known[number] else {
                 let isStranger = Bool.random(using: &random)
-                let strangers = known.values.count { $0.isStranger }
-                let isFull = known.count == capacity || isStranger && strangers == capacity / 8
+                let busy = known.values.count { $0.isStranger && $0.rpcs > 0 }
+                let idle = known.values.count { $0.isStranger && $0.rpcs == 0 }
+                let hasTheirPart = isStranger && idle >= capacity / 2
+                let isFull = known.count == capacity || hasTheirPart
                 let evictable = known.filter {
                     $0.value.rpcs == 0 && (!$0.value.isRemembered || now - $0.value.idleSince >= 100)
-                        && (!isStranger || strangers < capacity / 8 || $0.value.isStranger)
+                        && (!hasTheirPart || $0.value.isStranger)
                 }
                 let added = table.add(
                     Self.address(number), as: isStranger ? .stranger : .called, segment: 1000, idleLimit: 100,
                     at: Instant(nanoseconds: now))
+                if isStranger, busy >= capacity / 8 {
+                    #expect(added == nil)
+                    continue
+                }
                 // Who is remembered and came back later may stand before one that need not be.
                 #expect(added == nil || !isFull || !evictable.isEmpty)
                 #expect(added != nil || isFull)
@@ -66,7 +72,9 @@ struct PeerStoreTests {
                 table.removeRPC(entry.index, isServer: true, at: Instant(nanoseconds: now))
                 known[number]!.rpcs -= 1
                 if entry.rpcs == 1 { known[number]!.idleSince = now }
-            } else if entry.rpcs < 3 {
+            } else if entry.rpcs < 3,
+                entry.rpcs > 0 || !entry.isStranger || known.values.count(where: { $0.isStranger && $0.rpcs > 0 }) < 3
+            {
                 table.addRPC(entry.index, isServer: true)
                 known[number]!.rpcs += 1
             }
