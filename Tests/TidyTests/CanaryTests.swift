@@ -51,6 +51,23 @@ struct CanaryTests {
         #expect(CircleLaw.findings(in: [one, two, three, four]).count == 1)
     }
 
+    @Test("methods that call each other in a circle are found; overloads, and methods of others, are none")
+    func callCircles() {
+        let straight = """
+            extension Endpoint {
+                func one(_ a: Int, at b: Int) { two(of: a) }
+                func two(of a: Int) { one(a); other.one(a, at: 1) }
+                func one(_ a: Int, to b: (Int, Int), by c: Int = 1) -> Int { 0 }
+            }
+            """
+        let circle = straight.replacing("one(a);", with: "one(\n a,\n at: max(1, a));")
+        let path = "Sources/HomaCore/Endpoint/Endpoint+One.swift"
+        #expect(CircleLaw.callCircles(of: "Endpoint", in: [file(circle, path: path)]).count == 1)
+        let apart = straight.replacing("one(a);", with: "_ = one(a, to: (1, 2));")
+        #expect(CircleLaw.callCircles(of: "Endpoint", in: [file(apart, path: path)]).isEmpty)
+        #expect(CircleLaw.callCircles(of: "Granter", in: [file(circle, path: path)]).isEmpty)
+    }
+
     @Test("a manifest that differs from the table is found")
     func manifest() {
         let right = file("house(\"HomaWire\", [\"HomaBase\"]),\nhouse(\"HomaBase\"),", path: "Package.swift")

@@ -44,6 +44,12 @@ struct TidyTests {
         expectNothing(CircleLaw.findings(in: Repository.sources.filter { $0.target == target }))
     }
 
+    @Test("no method of the endpoint comes back to itself by way of others")
+    func callCircles() {
+        let core = Repository.sources.filter { $0.target == "HomaCore" }
+        expectNothing(CircleLaw.callCircles(of: "Endpoint", in: core))
+    }
+
     @Test("code is indented with spaces")
     func tabs() { expectNothing(Repository.code.flatMap(Rules.tabs)) }
 

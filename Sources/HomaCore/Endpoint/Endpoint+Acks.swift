@@ -74,7 +74,7 @@ extension Endpoint {
     ) {
         let identity = Self.isNamed(header) ? header.extensions.identity : 0
         let foreign = CrossShardAck(peer: address, identity: identity, record: ack)
-        if let slot = find(foreign, at: peer) {
+        if let slot = findAcknowledged(foreign, at: peer) {
             acknowledged(slot, ack, at: now)
         } else if shardCount > 1, ack.clientID.shard(of: shardCount) != shard {
             forward(foreign)
@@ -83,7 +83,7 @@ extension Endpoint {
 
     /// The RPC that is acknowledged. A packet of a server acknowledges what it has called itself, and says nothing of
     /// who it is then: it is sought by its address.
-    mutating func find(_ ack: CrossShardAck, at peer: UInt32?) -> UInt32? {
+    mutating func findAcknowledged(_ ack: CrossShardAck, at peer: UInt32?) -> UInt32? {
         let id = ack.record.clientID.peer
         if ack.identity != 0, !hasPlanted(.ignoresIdentity) {
             return clients.find(ack.identity).flatMap { rpcs.find(id, owner: RPC.owner(client: $0)) }

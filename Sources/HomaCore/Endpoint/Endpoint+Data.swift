@@ -39,7 +39,7 @@ extension Endpoint {
                 ? demandProof(header, data, from: address, at: now)
                 : refuseForRoom(header, data, from: address, as: .tooManyPeers)
         }
-        if known == nil { notePayment(data, by: peer) }
+        if known == nil { notePayment(ofData: data, by: peer) }
         // Who it has dealings with is not told by a packet that anybody can have sent.
         if peers.at(peer).pointee.rpcs == 0 { peers.at(peer).pointee.extensionVersion = header.extensions.version }
         if client == nil { client = addClient(of: header, data, at: peer, now: now) }

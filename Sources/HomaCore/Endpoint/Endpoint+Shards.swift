@@ -32,7 +32,7 @@ extension Endpoint {
 
     /// An acknowledgement that another shard received.
     public mutating func receive(_ ack: CrossShardAck, at now: Instant) {
-        guard let slot = find(ack, at: findPeer(ack.peer)) else { return }
+        guard let slot = findAcknowledged(ack, at: findPeer(ack.peer)) else { return }
         acknowledged(slot, ack.record, at: now)
     }
 

@@ -36,13 +36,13 @@ extension Endpoint {
     mutating func notePayment(_ header: PacketHeader, by peer: UInt32) {
         if case .data(let data) = header.body {
             noteProof(header.common, data, by: peer)
-            notePayment(data, by: peer)
+            notePayment(ofData: data, by: peer)
         } else {
             notePayment(bytes: header.byteCount, by: peer)
         }
     }
 
-    mutating func notePayment(_ data: DataFields, by peer: UInt32) {
+    mutating func notePayment(ofData data: DataFields, by peer: UInt32) {
         notePayment(bytes: DataFields.byteCount + Int(data.payloadLength), by: peer)
     }
 
