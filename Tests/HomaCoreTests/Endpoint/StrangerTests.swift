@@ -47,6 +47,36 @@ struct StrangerTests {
         #expect(went > 0)
     }
 
+    /// A part of a request, which is asked for; a response that nobody acknowledges; one that is held back.
+    @Test("nor is it asked again and again for what one packet began", arguments: [(50, 0), (100, 100), (100, 50_000)])
+    func silence(arrives: Int, response: Int) throws {
+        for extensions in [HeaderExtension(tag: 7), .none] {
+            let host = try Self.host()
+            host.data(0..<arrives, of: 100, id: 2, extensions: extensions)
+            if response > 0 { try host.respond(try #require(try host.requests().first).rpc, length: response) }
+            var went = 0
+            for _ in 0..<500 {
+                went += Self.bytes(host.sent())
+                host.pass(microseconds: 1_000)
+            }
+            #expect(went > 0 && went <= 3 * (DataFields.byteCount + arrives + Self.udp))
+            #expect(host.endpoint.statistics.packetsWithheld > 0)
+            #expect(host.endpoint.rpcCount == 0, "it is given up all the same")
+        }
+    }
+
+    @Test("long requests of few strangers have an eighth of the memory as well")
+    func memory() throws {
+        let host = try Self.host()
+        for number in 0..<7 as Range<UInt32> {
+            host.data(
+                0..<1000, of: 900_000, id: 2, incoming: 60_000, from: PeerStoreTests.address(number),
+                extensions: HeaderExtension(tag: UInt64(number) + 1))
+        }
+        #expect(host.endpoint.peers.strangers.heldBytes == 1_800_000, "of 16 MB")
+        #expect(host.dropped(.unprovenClient) == 5)
+    }
+
     @Test("the response to a short request goes at once, if it is short, and all of it after proof if not")
     func proof() throws {
         let host = try Self.host()

@@ -181,4 +181,17 @@ struct TimerTests {
         host.pass(microseconds: 440_000)
         #expect(host.failures() == [.timedOut] && host.endpoint.rpcCount == 0)
     }
+
+    @Test("time in which the process did not run is no silence of the peer")
+    func stopped() throws {
+        let host = try LoneHost()
+        try host.call(length: 10)
+        host.pass(microseconds: 300_000)
+        // As if it had been stopped: no timer came up meanwhile.
+        host.now = host.now.advanced(byNanoseconds: 5_000_000_000)
+        host.pass(microseconds: 50_000)
+        #expect(host.failures().isEmpty)
+        host.pass(microseconds: 200_000)
+        #expect(host.failures().count == 1)
+    }
 }
