@@ -12,10 +12,16 @@ import Testing
         let packets = PacketStore(extraStride: 0)
         var network: Network
 
-        init(hosts: Int, _ settings: SwitchConfiguration) {
-            let topology = TopologyConfiguration(
-                shape: .singleSwitch(hosts: hosts), hostRate: .gigabitsPerSecond(10),
-                uplinkRate: .gigabitsPerSecond(40), leafSwitch: settings)
+        init(hosts: Int, _ settings: SwitchConfiguration) { self.init(.singleSwitch(hosts: hosts), settings) }
+
+        init(
+            _ shape: TopologyConfiguration.Shape, _ settings: SwitchConfiguration,
+            paths: TopologyConfiguration.PathChoice = .perPacketSpraying
+        ) {
+            var topology = TopologyConfiguration(
+                shape: shape, hostRate: .gigabitsPerSecond(10), uplinkRate: .gigabitsPerSecond(40),
+                leafSwitch: settings)
+            topology.pathChoice = paths
             network = Network(
                 Scenario(
                     topology: topology, transport: .srptOracle, traffic: TrafficConfiguration(sizes: .fixed(1))),
@@ -26,13 +32,14 @@ import Testing
 
         /// Offers packets for a host one after the other; how many are let in before the first that is not.
         mutating func fill(
-            to host: UInt16, priority: UInt8 = 0, marks: Packet.Marks = [], limit: Int = 100, at time: UInt64 = 0
+            to host: UInt16, priority: UInt8 = 0, marks: Packet.Marks = [], flow: UInt32 = 0, limit: Int = 100,
+            at time: UInt64 = 0
         ) -> Int {
             for count in 0..<limit {
                 let before = network.dropped
                 let packet = packets.take(
                     Packet(
-                        source: 0, destination: host, wireBytes: 1538, message: 0, flow: 0, payloadBytes: 1442,
+                        source: 0, destination: host, wireBytes: 1538, message: 0, flow: flow, payloadBytes: 1442,
                         priority: priority, marks: marks, kind: .scheduled))
                 network.enter(packet, from: network.ports, at: time)
                 if network.dropped > before { return count }
@@ -162,5 +169,46 @@ import Testing
         _ = bench.fill(to: 2, limit: 3, at: 3_000_000)
         #expect(bench.network.switches[0].maximumBytes == 3 * packet)
         #expect(bench.network.switches[0].downlinkBytes == 3 * packet)
+    }
+
+    /// Method: packets from a leaf's host to its other host and to those of another leaf, at random times; the sums of the
+    /// ports are what the switch must say.
+    @Test(arguments: 0..<20 as Range<UInt64>)
+    func `a leaf's bytes are those of its ports, up and down, and so are the most it had`(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        var bench = Bench(.leafSpine(leaves: 2, hostsPerLeaf: 2, spines: 4), SwitchConfiguration())
+        let leaf = bench.network.switches
+        func sum(_ ports: Range<Int>) -> Int { ports.reduce(0) { $0 + bench.network.ports[$1].queuedBytes } }
+        var (mostUp, mostDown) = (0, 0)
+        var now: UInt64 = 0
+        for _ in 0..<400 {
+            now += UInt64.random(in: 0...2_000_000, using: &random)
+            let host = UInt16.random(in: 1...3, using: &random)
+            #expect(bench.fill(to: host, limit: 1, at: now) == 1)
+            bench.network.advanceAll(of: leaf, to: now)
+            let (up, down) = (sum(leaf.pointee.uplinks), sum(leaf.pointee.downlinks))
+            #expect(leaf.pointee.uplinkBytes == up && leaf.pointee.downlinkBytes == down)
+            (mostUp, mostDown) = (max(mostUp, up), max(mostDown, down))
+            #expect(leaf.pointee.maximumUplinkBytes == mostUp && leaf.pointee.maximumDownlinkBytes == mostDown)
+        }
+        #expect(mostUp >= packet && mostDown >= 2 * packet)
+        bench.network.advanceAll(of: leaf, to: now + 1_000_000_000)
+        #expect(leaf.pointee.uplinkBytes == 0 && leaf.pointee.downlinkBytes == 0)
+    }
+
+    @Test func `with ECMP a flow has one spine, and flows between the same hosts have others`() {
+        var bench = Bench(
+            .leafSpine(leaves: 2, hostsPerLeaf: 2, spines: 4), SwitchConfiguration(), paths: .perFlowECMP)
+        let uplinks = bench.network.switches[0].uplinks
+        var flows = [Int](repeating: 0, count: uplinks.count)
+        for flow in 0..<400 as Range<UInt32> {
+            let before = uplinks.map { bench.network.ports[$0].queuedBytes }
+            _ = bench.fill(to: 2, flow: flow, limit: 3)
+            let more = uplinks.indices.filter { bench.network.ports[$0].queuedBytes > before[$0 - uplinks.lowerBound] }
+            #expect(more.count == 1)
+            flows[(more.first ?? uplinks.lowerBound) - uplinks.lowerBound] += 1
+        }
+        // 100 expected, standard deviation 8.7.
+        #expect(flows.allSatisfy { (60...140).contains($0) }, "\(flows)")
     }
 }
