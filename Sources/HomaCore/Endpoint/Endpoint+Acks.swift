@@ -86,6 +86,9 @@ extension Endpoint {
     mutating func findAcknowledged(_ ack: CrossShardAck, at peer: UInt32?) -> UInt32? {
         let id = ack.record.clientID.peer
         if ack.identity != 0, !hasPlanted(.ignoresIdentity) {
+            if let peer, peers.at(peer).pointee.identity == ack.identity {
+                return rpcs.find(id, owner: RPC.owner(client: peers.at(peer).pointee.client))
+            }
             return clients.find(ack.identity).flatMap { rpcs.find(id, owner: RPC.owner(client: $0)) }
         }
         return peer.flatMap { find(id, at: $0) }
