@@ -171,8 +171,8 @@ import Testing
         #expect(bench.network.switches[0].downlinkBytes == 3 * packet)
     }
 
-    /// Method: packets from a leaf's host to its other host and to those of another leaf, at random times; the sums of the
-    /// ports are what the switch must say.
+    /// Method: packets from a leaf's host to its other host and to those of another leaf, at random times; the sums of
+    /// the ports are what the switch must say.
     @Test(arguments: 0..<20 as Range<UInt64>)
     func `a leaf's bytes are those of its ports, up and down, and so are the most it had`(seed: UInt64) {
         var random = SeededRandom(seed: seed)
