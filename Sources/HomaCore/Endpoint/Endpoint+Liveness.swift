@@ -131,7 +131,9 @@ extension Endpoint {
         let rpc = rpcs.at(slot)
         guard rpc.pointee.state == .incoming || rpc.pointee.state == .outgoing else { return false }
         // But what has left and is to leave again waits for a peer that does not take it.
-        if sendQueue.contains(slot), !rpc.pointee.outgoing.isFullySent { rpc.pointee.lastProgress = now }
+        if sendQueue.contains(slot), rpc.pointee.outgoing.next < rpc.pointee.outgoing.granted {
+            rpc.pointee.lastProgress = now
+        }
         return now.nanoseconds(since: rpc.pointee.lastProgress) >= tuning.progressTimeout
     }
 

@@ -79,4 +79,20 @@ struct ProgressTests {
         }
         #expect(host.endpoint.rpcCount == 0 && host.endpoint.incomingBytes == 0)
     }
+
+    @Test("a request that its server never takes ends, however often the server has it sent again")
+    func neverTaken() throws {
+        var configuration = EndpointConfiguration.small
+        configuration.progressTimeout = .seconds(1)
+        configuration.linkRate = .megabitsPerSecond(10)
+        let host = try LoneHost(configuration)
+        try host.call(length: 200_000)
+        // All that may leave has left once; from now on something always waits to leave again.
+        host.pass(microseconds: 60_000)
+        for _ in 0..<300 where host.endpoint.rpcCount > 0 {
+            host.receive(.rpcUnknown, id: 1001, from: LoneHost.server, extensions: .none)
+            host.pass(microseconds: 7_000)
+        }
+        #expect(host.failures() == [.timedOut])
+    }
 }
