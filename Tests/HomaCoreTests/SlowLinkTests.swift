@@ -57,7 +57,9 @@ struct SlowLinkTests {
         #expect(net.hosts[0].failures.isEmpty)
         let segment = 1416
         let needed = calls * ((load.request + segment - 1) / segment + (load.response + segment - 1) / segment)
-        #expect(net.packetsSent * 10 <= needed * 12, "\(net.packetsSent) of \(needed)")
+        // Of responses without a grant nobody knows how many are on their way, when the first calls ask.
+        let tenths = load.response == 60_000 ? 12 : 11
+        #expect(net.packetsSent * 10 <= needed * tenths, "\(net.packetsSent) of \(needed)")
         checkAtRest(net, calls: calls)
     }
 
