@@ -131,33 +131,4 @@ extension Endpoint {
         }
         return asked > 0
     }
-
-    /// Nothing has come after these bytes, so they may be lost, or late behind others: one packet of them is asked for
-    /// again. It leaves after all of them: if it comes first, they are lost (``acceptTail(_:_:)``). Or the grant is
-    /// lost, which is repeated.
-    private mutating func requestTail(_ slot: UInt32, priority: UInt8) {
-        let rpc = rpcs.at(slot)
-        let (end, granted) = (rpc.pointee.incoming.end, rpc.pointee.incoming.granted)
-        guard tuning.adaptsTimers else {
-            return sendResend(slot, offset: end, length: Int32(granted - end), priority: priority)
-        }
-        rpc.pointee.incoming.tailEnd = granted
-        if rpc.pointee.incoming.isGranted {
-            sendControl(
-                .grant(GrantFields(offset: granted, priority: rpc.pointee.incoming.grantPriority)), for: slot)
-        }
-        sendResend(slot, offset: end, length: Int32(min(granted - end, tuning.defaultSegment)), priority: priority)
-    }
-
-    /// New bytes have come of what was sent again. If they are the last of those, what was sent before them and has not
-    /// come is lost.
-    mutating func acceptTail(_ slot: UInt32, _ data: DataFields) {
-        let message = rpcs.at(slot).pointee.incoming
-        guard message.tailEnd > message.end, data.offset + data.payloadLength == message.end,
-            data.incoming <= message.end || !peer(of: slot).pointee.speaksExtensions
-        else { return }
-        rpcs.at(slot).pointee.incoming.tailEnd = 0
-        sendResend(
-            slot, offset: message.end, length: Int32(message.tailEnd - message.end), priority: tuning.controlPriority)
-    }
 }
