@@ -192,7 +192,7 @@ struct SwarmPlan {
         configuration.maximumPeers = 64
         // No host of a run begins its identifiers anew, so none must be taken to have done so.
         configuration.peerRestartSilence = .seconds(3600)
-        configuration.maximumServerRPCsPerPeer = min(configuration.maximumServerRPCsPerPeer, configuration.maximumRPCs)
+        configuration.maximumServerRPCsPerHost = min(configuration.maximumServerRPCsPerHost, configuration.maximumRPCs)
         configuration.maximumCallsPerPeer = min(configuration.maximumCallsPerPeer, configuration.maximumRPCs)
         configuration.finishedMemory = isPaper ? 65_536 : [1024, 4096, 65_536].randomElement(using: &random)!
         return Host(
@@ -265,12 +265,12 @@ struct SwarmPlan {
     private static func drawCounts(_ drawn: inout EndpointConfiguration, _ random: inout SeededRandom) {
         func now() -> Bool { random.nextUnit() < 0.3 }
         if now() { drawn.overcommitment = [1, 2, 16, 64].randomElement(using: &random)! }
-        if now() { drawn.activeMessagesPerPeer = [1, 2].randomElement(using: &random)! }
+        if now() { drawn.activeMessagesPerHost = [1, 2].randomElement(using: &random)! }
         if now() { drawn.probesPerPeer = [0, 1, 4].randomElement(using: &random)! }
         if now() { drawn.maximumCallsPerPeer = [1, 8].randomElement(using: &random)! }
         if now() { drawn.callsUnderWayPerPeer = [1, 4].randomElement(using: &random)! }
         if now() { drawn.bytesUnderWayPerPeer = [1, 50_000].randomElement(using: &random)! }
-        if now() { drawn.maximumServerRPCsPerPeer = [1, 4].randomElement(using: &random)! }
+        if now() { drawn.maximumServerRPCsPerHost = [1, 4].randomElement(using: &random)! }
         if now() { drawn.brokenRequestLimit = [1, 2].randomElement(using: &random)! }
         if now() { drawn.maximumGapsPerMessage = [1, 4].randomElement(using: &random)! }
         if now() { drawn.priorityLevels = [1, 2, 6].randomElement(using: &random)! }

@@ -97,8 +97,9 @@ public struct EndpointConfiguration: Equatable, Sendable {
     public var fifoGrantFraction = 0.05
     /// Bytes of one FIFO grant (kernel: 50 000).
     public var fifoGrantIncrement = 50_000
-    /// At most this many active messages of one peer; nil: no limit, but every peer gets one before any gets two.
-    public var activeMessagesPerPeer: Int?
+    /// At most this many active messages of one host (IP address); nil: no limit, but every host gets one before any
+    /// gets two.
+    public var activeMessagesPerHost: Int?
     /// Count the unscheduled bytes of every message, not just of those that need grants.
     public var countsUnscheduledIncoming = true
 
@@ -148,10 +149,10 @@ public struct EndpointConfiguration: Equatable, Sendable {
 
     /// Most RPCs at once, client and server together; memory for them is reserved at the start.
     public var maximumRPCs = 16_384
-    /// Most requests from one peer being received, served or answered at once.
-    public var maximumServerRPCsPerPeer = 8_192
+    /// Most requests from one host (IP address, whichever ports) being received, served or answered at once.
+    public var maximumServerRPCsPerHost = 8_192
     /// Most calls and one-way messages to one peer begun and not over; further ones wait until they may begin. Less
-    /// than its `maximumServerRPCsPerPeer`, so that no request is refused for want of room.
+    /// than its `maximumServerRPCsPerHost`, so that no request is refused for want of room.
     public var maximumCallsPerPeer = 4_096
     /// Most calls and one-way messages to one peer under way at once: those that have begun and that the peer's
     /// application has not had for `resendAfter`. Longer messages than a call's own do not count, so a call waits for

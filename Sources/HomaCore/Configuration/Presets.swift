@@ -71,7 +71,7 @@ extension EndpointConfiguration {
         configuration.grantIncrement = 1
         configuration.largestGrant = 1_442
         configuration.fifoGrantFraction = 0
-        configuration.activeMessagesPerPeer = 1
+        configuration.activeMessagesPerHost = 1
         configuration.countsUnscheduledIncoming = false
         configuration.learnsCutoffs = false
         configuration.adaptsTimers = false

@@ -32,7 +32,7 @@ struct Tuning: BitwiseCopyable {
     let boostedTail: UInt32
     let fifoGrantFraction: Double
     let fifoGrantIncrement: UInt32
-    let activePerPeer: UInt32
+    let activePerHost: UInt32
     let countsUnscheduled: Bool
 
     let cutoffs: CutoffsFields
@@ -57,7 +57,7 @@ struct Tuning: BitwiseCopyable {
     let probesPerPeer: UInt32
     let acknowledgementDelay: UInt64
 
-    let serverRPCsPerPeer: UInt32
+    let serverRPCsPerHost: UInt32
     /// So many messages' unscheduled bytes may be under way to a peer: 4 MB by default, of the 8 MB that a socket holds
     /// with what the system adds to each packet.
     private static var messagesInSocket: Int { 64 }
@@ -105,7 +105,7 @@ struct Tuning: BitwiseCopyable {
         boostedTail = UInt32(configuration.boostedTailBytes)
         fifoGrantFraction = configuration.fifoGrantFraction
         fifoGrantIncrement = UInt32(configuration.fifoGrantIncrement)
-        activePerPeer = UInt32(configuration.activeMessagesPerPeer ?? Int(UInt32.max))
+        activePerHost = UInt32(configuration.activeMessagesPerHost ?? Int(UInt32.max))
         countsUnscheduled = configuration.countsUnscheduledIncoming
 
         let levels = configuration.priorityLevels
@@ -133,7 +133,7 @@ struct Tuning: BitwiseCopyable {
         longestMeasuredTimeout = max(resendAfter, timeout / 4 * 3)
         probesPerPeer = UInt32(configuration.probesPerPeer)
         acknowledgementDelay = configuration.acknowledgementDelay.wholeNanoseconds
-        serverRPCsPerPeer = UInt32(configuration.maximumServerRPCsPerPeer)
+        serverRPCsPerHost = UInt32(configuration.maximumServerRPCsPerHost)
         admission = AdmissionLimits(
             unfinished: UInt32(configuration.maximumCallsPerPeer),
             calls: UInt32(configuration.callsUnderWayPerPeer), bytes: UInt32(configuration.bytesUnderWayPerPeer),

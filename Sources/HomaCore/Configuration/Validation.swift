@@ -48,7 +48,7 @@ extension EndpointConfiguration {
         try check("maximumIncoming", maximumIncoming, 1...(1 << 30))
         try check("window", window ?? 1, 1...(1 << 30))
         try check("fifoGrantIncrement", fifoGrantIncrement, 1...HomaLimits.maximumMessageLength)
-        try check("activeMessagesPerPeer", activeMessagesPerPeer ?? 1, 1...64)
+        try check("activeMessagesPerHost", activeMessagesPerHost ?? 1, 1...64)
         // A larger step than the window would never be taken.
         let smallestWindow = window ?? maximumIncoming / (overcommitment + 1)
         try check("grantIncrement", grantIncrement, 1...max(1, smallestWindow))
@@ -92,7 +92,7 @@ extension EndpointConfiguration {
 
     private func checkLimits() throws(ConfigurationError) {
         try check("maximumRPCs", maximumRPCs, 1...(1 << 20))
-        try check("maximumServerRPCsPerPeer", maximumServerRPCsPerPeer, 1...(1 << 20))
+        try check("maximumServerRPCsPerHost", maximumServerRPCsPerHost, 1...(1 << 20))
         try check("maximumCallsPerPeer", maximumCallsPerPeer, 1...(1 << 20))
         try check("callsUnderWayPerPeer", callsUnderWayPerPeer, 1...65_535)
         try check("bytesUnderWayPerPeer", bytesUnderWayPerPeer, 1...(1 << 30))

@@ -8,7 +8,7 @@ import HomaBase
 /// packet leaves. Otherwise all that is offered would become memory at once and in the order in which it was offered,
 /// here and in the peer's receive region, and under overload the order of the protocol would come too late to matter
 /// (docs/measurements). The peer itself takes a limited number of requests of one client
-/// (``EndpointConfiguration/maximumServerRPCsPerPeer``), and would have to refuse those beyond it.
+/// (``EndpointConfiguration/maximumServerRPCsPerHost``), and would have to refuse those beyond it.
 extension Endpoint {
     /// Lets a call or one-way message begin, or puts it in its peer's queue.
     mutating func admitOrQueue(_ slot: UInt32, at now: Instant) {

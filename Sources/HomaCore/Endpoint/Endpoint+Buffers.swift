@@ -39,6 +39,7 @@ extension Endpoint {
         } else {
             counters.bufferStalls += 1
             rpcs.at(slot).pointee.incoming.buffers = .waiting
+            peers.wait(rpcs.at(slot).pointee.peer, 1)
             waiting.insert(slot, length: length)
             pool._withUnsafeGuaranteedRef { $0.setWaiting(waiting.count, shard: shard) }
             // Space may have come back between the attempt and the notice that somebody waits.
@@ -75,6 +76,7 @@ extension Endpoint {
             let rpc = rpcs.at(slot)
             guard let lease = pool.allocate(Int(rpc.pointee.incoming.length), shard: shard, at: now) else { break }
             waiting.served(slot)
+            peers.wait(rpc.pointee.peer, -1)
             rpc.pointee.incoming.paceSince = now
             holdBuffers(slot, lease)
             noteProgress(slot, at: now)

@@ -29,6 +29,11 @@ extension Endpoint {
         throw .noFreeClientPort
     }
 
+    /// From now on, calls to each peer come from a client port that no other can foretell: identifiers follow each
+    /// other, so whoever is called knows about those of calls to others, and could answer in their servers' name. Not
+    /// where nodes share the ports of a host, each of which belongs to one of them.
+    public mutating func hideClientPorts() { hidesClientPorts = true }
+
     /// Makes a peer known before the first call to it, so that its path MTU can be set in time.
     /// True when it was not known; false also when there is no room for it, which `call` will report.
     public mutating func register(_ address: PeerAddress, at now: Instant) -> Bool {
@@ -55,7 +60,8 @@ extension Endpoint {
         }
         guard
             let slot = addRPC(
-                id: RPCID(rawValue: 0), peer: peer, localPort: request.clientPort, peerPort: request.serverPort,
+                id: RPCID(rawValue: 0), peer: peer,
+                localPort: request.clientPort ^ peers.at(peer).pointee.portMask, peerPort: request.serverPort,
                 state: .outgoing, at: now)
         else { throw .tooManyRPCs(limit: maximumRPCs) }
         let rpc = rpcs.at(slot)

@@ -57,7 +57,7 @@ extension Endpoint {
         if data.payloadLength < data.messageLength, exceedsQuota(peer) {
             return refuseForRoom(header, data, from: address, as: .distrustedPeer)
         }
-        guard peers.at(peer).pointee.serverRPCs < tuning.serverRPCsPerPeer,
+        guard !hasItsShare(peer), !exceedsMemory(peer, data),
             let slot = addRPC(
                 id: header.senderID.peer, peer: peer, client: client, localPort: header.destinationPort,
                 peerPort: header.sourcePort, state: .incoming, at: now)

@@ -20,6 +20,7 @@ extension Endpoint {
         var incomingBytes = 0
         var ranges = 0
         var waitingForBuffers = 0
+        var waitingOfHost = [UInt32](repeating: 0, count: Int(peers.hosts.highWater))
         var sending = 0
         var next = rpcs.live(from: 0)
         while let slot = next {
@@ -29,7 +30,10 @@ extension Endpoint {
             sums[Int(rpc.peer)].add(rpc)
             incomingBytes += Int(rpc.incoming.counted)
             ranges += Int(rpc.incoming.gaps.count) + Int(rpc.outgoing.resends.count)
-            if rpc.incoming.buffers == .waiting { waitingForBuffers += 1 }
+            if rpc.incoming.buffers == .waiting {
+                waitingForBuffers += 1
+                waitingOfHost[Int(peers.at(rpc.peer).pointee.host)] += 1
+            }
             if sendQueue.contains(slot) { sending += 1 }
             next = rpcs.live(from: slot + 1)
         }
@@ -39,6 +43,13 @@ extension Endpoint {
         precondition(sendQueue.count == sending, "the send queue holds an RPC that is gone")
         precondition(timers.count <= rpcs.count, "a timer without an RPC")
         granter.checkInvariants(peers)
+        var host = peers.hosts.live(from: 0)
+        while let index = host {
+            precondition(
+                peers.hosts.at(index).pointee.waiting == waitingOfHost[Int(index)],
+                "a host's waiting messages are miscounted")
+            host = peers.hosts.live(from: index + 1)
+        }
         var known = peers.live(from: 0)
         while let peer = known {
             sums[Int(peer)].check(peers.at(peer), rpcs.view)
@@ -122,7 +133,6 @@ private struct PeerSums {
     var incoming: UInt32 = 0
     var heldBytes = 0
     var probes: UInt32 = 0
-    var activeGrants: UInt32 = 0
     var calls = 0
     var probesDue = 0
     var admitted: UInt32 = 0
@@ -135,7 +145,6 @@ private struct PeerSums {
         incoming += rpc.incoming.counted
         if !rpc.isClient, rpc.incoming.buffers == .held { heldBytes += Int(rpc.incoming.length) }
         if rpc.isProbed { probes += 1 }
-        if rpc.incoming.grantState == .active { activeGrants += 1 }
         if rpc.isClient, rpc.id.rawValue != 0 { calls += 1 }
         if rpc.probeLinks.isLinked { probesDue += 1 }
         switch rpc.admission {
@@ -152,7 +161,6 @@ private struct PeerSums {
         precondition(peer.pointee.heldBytes == heldBytes, "memory for a peer's requests")
         precondition(peer.pointee.incoming == incoming, "bytes on their way from a peer")
         precondition(peer.pointee.outstandingProbes == probes, "a peer's probes are miscounted")
-        precondition(peer.pointee.activeGrants == activeGrants, "a peer's active messages are miscounted")
         precondition(peer.pointee.calls.count == calls, "a call is not among its peer's")
         precondition(peer.pointee.probesDue.count == probesDue, "an RPC waits for a probe in no list")
         peer.pointee.calls.checkInvariants(records)

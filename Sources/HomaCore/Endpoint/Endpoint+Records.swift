@@ -33,7 +33,8 @@ extension Endpoint {
             peer.pointee.cutoffs[0] = .max
             peer.pointee.cutoffVersion = tuning.cutoffs.version
         }
-        peers.at(added.index).pointee.issued = life.token(for: address)
+        peer.pointee.issued = life.token(for: address)
+        if hidesClientPorts { peer.pointee.portMask = life.portMask(for: address) }
         // The evicted record may be the one remembered.
         recentPeer = added.index
         recentSlot = RPCStore.none
@@ -109,6 +110,7 @@ extension Endpoint {
         case .none: break
         case .waiting:
             waiting.remove(slot)
+            peers.wait(rpc.pointee.peer, -1)
             pool?.setWaiting(waiting.count, shard: shard)
             // It may have been its turn, with the others waiting for its sake.
             buffersReturned(at: now)

@@ -67,6 +67,7 @@ extension Endpoint {
         if silence >= max(tuning.incompleteRequestTimeout, 2 * answer), mayEvict(slot, at: now) {
             return evict(slot, at: now)
         }
+        if keepsMemoryInVain(slot, at: now) { return evict(slot, at: now) }
         let handOver = handOverIfServed(slot, at: now) ?? .distantFuture
         let isBehindOthers = mayBeBehindOthers(slot, at: now)
         if !isBehindOthers { checkPace(slot, at: now) }
@@ -253,7 +254,7 @@ extension Endpoint {
     mutating func isFull(for peer: UInt32?) -> Bool {
         if rpcs.count >= maximumRPCs { return true }
         guard let peer else { return false }
-        return peers.at(peer).pointee.serverRPCs >= tuning.serverRPCsPerPeer || exceedsQuota(peer)
+        return hasItsShare(peer) || exceedsQuota(peer)
     }
 
     // MARK: What the peer usually takes
@@ -541,6 +542,6 @@ extension Endpoint {
         peer.pointee.roundTrip.note(time, at: now)
         guard tuning.adaptsWindows, peer.pointee.roundTrip.value != before else { return }
         reviseBytesUnderWay(peer)
-        if peer.pointee.activeGrants > 0 { granter.reviseLimits() }
+        if peers.hosts.at(peer.pointee.host).pointee.activeGrants > 0 { granter.reviseLimits() }
     }
 }

@@ -78,6 +78,7 @@ extension Endpoint {
         guard !peers.at(peer).pointee.isValidated else { return }
         peers.raise(peer, to: .validated)
         counters.addressesValidated += 1
+        if !peers.at(peer).pointee.isOnTrial(tuning) { granter.reviseTrials(ofHost: peers.at(peer).pointee.host) }
     }
 
     /// Whether a client's packet is to show the token that its server has given it, and acknowledges nothing then.

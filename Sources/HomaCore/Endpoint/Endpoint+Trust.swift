@@ -25,10 +25,44 @@ extension Endpoint {
         isDistrusted(peer) && peers.at(peer).pointee.unfinishedRequests >= tuning.distrustedRequests
     }
 
+    /// Whether the peer's host has its share, by whichever ports: half of the records for requests and of those for
+    /// peers, and of the memory if others wait for it.
+    mutating func hasItsShare(_ peer: UInt32) -> Bool {
+        peers.hasBusyHost(peer) || peers.host(of: peer).pointee.requests >= tuning.serverRPCsPerHost
+            || peers.host(of: peer).pointee.waiting > 0 && othersWait(besides: peer)
+            || keepsMemoryFromOthers(peer, with: 0)
+    }
+
+    private mutating func othersWait(besides peer: UInt32) -> Bool {
+        waiting.count > Int(peers.host(of: peer).pointee.waiting)
+    }
+
+    private mutating func keepsMemoryFromOthers(_ peer: UInt32, with bytes: Int) -> Bool {
+        guard waiting.count > 0, let pool, othersWait(besides: peer) else { return false }
+        return peers.host(of: peer).pointee.heldBytes + bytes > pool.configuration.regionLength / 2 / shardCount
+    }
+
+    /// Whether a request may not have memory that its host would keep from others.
+    mutating func exceedsMemory(_ peer: UInt32, _ data: DataFields) -> Bool {
+        peers.host(of: peer).pointee.heldBytes > 0 && keepsMemoryFromOthers(peer, with: Int(data.messageLength))
+    }
+
+    /// Whether the request has memory that its host keeps from others, and brings next to nothing.
+    mutating func keepsMemoryInVain(_ slot: UInt32, at now: Instant) -> Bool {
+        let rpc = rpcs.at(slot)
+        return !rpc.pointee.isClient && rpc.pointee.incoming.isStalled
+            && now.nanoseconds(since: rpc.pointee.birth) >= tuning.incompleteRequestTimeout
+            && keepsMemoryFromOthers(rpc.pointee.peer, with: 0)
+    }
+
     /// A request of the peer has arrived in full.
     mutating func noteFinished(_ peer: UInt32) {
-        peers.at(peer).pointee.unfinishedRequests -= 1
-        peers.at(peer).pointee.brokenRequests /= 2
+        let record = peers.at(peer)
+        record.pointee.unfinishedRequests -= 1
+        guard record.pointee.brokenRequests > 0 else { return }
+        let wasOnTrial = record.pointee.isOnTrial(tuning)
+        record.pointee.brokenRequests /= 2
+        if wasOnTrial, !record.pointee.isOnTrial(tuning) { granter.reviseTrials(ofHost: record.pointee.host) }
     }
 
     /// The peer fell silent in the middle of a request.
@@ -66,10 +100,10 @@ extension Endpoint {
         return rpc.pointee.unansweredProbes > 0 && rpc.pointee.probesSince == rpc.pointee.lastHeard
     }
 
-    /// Messages wait for buffers, or three quarters of the RPC records or of the peer's share of them are taken.
+    /// Messages wait for buffers, or three quarters of the RPC records or of the host's share of them are taken.
     private mutating func isRoomShort(for peer: UInt32) -> Bool {
         waiting.count > 0 || rpcs.count > maximumRPCs / 4 * 3
-            || peers.at(peer).pointee.serverRPCs > tuning.serverRPCsPerPeer / 4 * 3
+            || peers.host(of: peer).pointee.requests > tuning.serverRPCsPerHost / 4 * 3
     }
 
     /// Ends an incomplete request early. It has not run, and may come again.

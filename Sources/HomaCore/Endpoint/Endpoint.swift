@@ -59,6 +59,7 @@ public struct Endpoint: ~Copyable {
     let firstID: RPCID
     var nextID: RPCID
     var nextClientPort: UInt16
+    var hidesClientPorts = false
     var counters = EndpointStatistics()
     var trace = TraceRing()
     /// The peer and RPC of the last packet: trains of packets find them without a search.
@@ -108,7 +109,7 @@ public struct Endpoint: ~Copyable {
         let rpcs = RPCStore(capacity: configuration.maximumRPCs, seed: seed)
         let peers = PeerStore(capacity: configuration.maximumPeers, seed: seed &* 0x9E37_79B9_7F4A_7C15)
         granter = Granter(
-            tuning: tuning, records: rpcs.view, peers: peers.view, maximumPeers: configuration.maximumPeers)
+            tuning: tuning, records: rpcs.view, peers: peers, maximumPeers: configuration.maximumPeers)
         self.rpcs = rpcs
         self.peers = peers
         cutoffs = CutoffLearner(tuning, at: now)

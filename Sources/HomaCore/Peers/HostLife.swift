@@ -39,6 +39,15 @@ public struct HostLife: Sendable, BitwiseCopyable {
         return UInt32(truncatingIfNeeded: hash.finish())
     }
 
+    /// What tells the client ports towards an address from those towards others; the highest bit is 0.
+    func portMask(for address: PeerAddress) -> UInt16 {
+        var hash = SipHash(key: (key.1, key.0))
+        hash.take(address.high)
+        hash.take(address.low)
+        hash.take(UInt64(address.port) << 32 | UInt64(address.scope))
+        return UInt16(truncatingIfNeeded: hash.finish()) & 0x7FFF
+    }
+
     /// What changes all tokens at once; 0 in the first epoch.
     func tokenMask(epoch: UInt32) -> UInt32 {
         guard epoch > 0 else { return 0 }

@@ -16,7 +16,11 @@ struct Peer: BitwiseCopyable {
     }
 
     let address: PeerAddress
+    /// Its host's record.
+    var host = UInt32.max
     var standing: Standing
+    /// Differs from peer to peer where client ports do (``Endpoint/hideClientPorts()``).
+    var portMask: UInt16 = 0
     /// Bytes that may be sent to it before it is validated.
     var allowance: UInt32 = 0
     /// The CUTOFFS version that it was last wrong about, and how many versions it has tried.
@@ -93,9 +97,6 @@ struct Peer: BitwiseCopyable {
     var bytesUnderWay: UInt32 = 0
     /// Our calls to it, by age: ids rise from the oldest on.
     var calls = SlabList<RPC.Calls>()
-    /// Its messages that wait for a place among those granted to, and how many have one.
-    var queuedGrants = RPCStore.none
-    var activeGrants: UInt32 = 0
     /// Among the peers without RPCs.
     var idleLinks = SlabLinks()
     var idleSince = Instant.zero
@@ -124,6 +125,8 @@ struct Peer: BitwiseCopyable {
 
     var speaksExtensions: Bool { extensionVersion > 0 }
     var isValidated: Bool { standing == .validated }
+    /// Nothing shows yet that it brings what it announces: nobody knows who it is, or it has broken its word.
+    func isOnTrial(_ tuning: Tuning) -> Bool { standing == .stranger || brokenRequests >= tuning.brokenLimit }
     /// Something is known of it that cannot be learned anew: which requests ran of a client without an identity.
     var mustBeRemembered: Bool { unnamedClient != ClientStore.none }
 

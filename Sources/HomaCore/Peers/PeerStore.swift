@@ -22,6 +22,7 @@ struct PeerStore: ~Copyable {
     private var records: Slab<Peer>
     private var index: FlatIndex
     private let key: UInt64
+    private(set) var hosts: HostStore
     /// Peers without RPCs, strangers and others: first those of which nothing must be remembered, then the longest
     /// idle.
     private var idleStrangers = SlabList<Peer.Idle>()
@@ -30,13 +31,17 @@ struct PeerStore: ~Copyable {
     /// Most records of strangers with RPCs, and without.
     private let strangerLimit: Int
     private let idleStrangerLimit: Int
+    /// Most ports of one host with something under way.
+    private let busyLimit: Int
 
     init(capacity: Int, seed: UInt64) {
         records = Slab(capacity: capacity)
         index = FlatIndex(capacity: capacity)
         key = seed
+        hosts = HostStore(capacity: capacity, seed: seed)
         strangerLimit = max(1, capacity / 8)
         idleStrangerLimit = max(1, capacity / 2)
+        busyLimit = max(1, capacity / 2)
     }
 
     var count: Int { records.count }
@@ -46,6 +51,9 @@ struct PeerStore: ~Copyable {
     func isLive(_ index: UInt32) -> Bool { records.isLive(index) }
 
     func at(_ index: UInt32) -> UnsafeMutablePointer<Peer> { records[index] }
+
+    /// The record of a peer's host.
+    func host(of index: UInt32) -> UnsafeMutablePointer<Host> { hosts.at(records[index].pointee.host) }
 
     private func hash(_ address: PeerAddress) -> UInt64 {
         var hash = (address.low ^ key) &* 0x9E37_79B9_7F4A_7C15
@@ -80,7 +88,8 @@ struct PeerStore: ~Copyable {
                 ?? evict(idle.first, idleLimit: idleLimit, at: now)
             guard evicted != nil else { return nil }
         }
-        let peer = Peer(address: address, standing: standing, segment: segment, probeLimit: probeLimit, now: now)
+        var peer = Peer(address: address, standing: standing, segment: segment, probeLimit: probeLimit, now: now)
+        peer.host = hosts.addPeer(address)
         guard let added = records.insert(peer) else { preconditionFailure("no record was left after an eviction") }
         index.insert(added, hash: hash(address))
         if standing == .stranger { strangers.records += 1 }
@@ -90,6 +99,11 @@ struct PeerStore: ~Copyable {
 
     /// Whether no further stranger may have something under way.
     var hasEnoughStrangers: Bool { strangers.records - idleStrangers.count >= strangerLimit }
+
+    /// Whether so many ports of the peer's host have something under way that this one may not begin now.
+    func hasBusyHost(_ index: UInt32) -> Bool {
+        at(index).pointee.rpcs == 0 && host(of: index).pointee.busyPeers >= busyLimit
+    }
 
     /// The peer is a stranger no longer.
     mutating func raise(_ index: UInt32, to standing: Peer.Standing) {
@@ -111,10 +125,14 @@ struct PeerStore: ~Copyable {
     mutating func addRPC(_ index: UInt32, isServer: Bool) {
         let peer = at(index)
         let isStranger = peer.pointee.standing == .stranger
-        if peer.pointee.rpcs == 0 { unlinkIdle(index) }
+        if peer.pointee.rpcs == 0 {
+            unlinkIdle(index)
+            host(of: index).pointee.busyPeers += 1
+        }
         peer.pointee.rpcs += 1
         guard isServer else { return }
         peer.pointee.serverRPCs += 1
+        host(of: index).pointee.requests += 1
         if isStranger { strangers.requests += 1 }
     }
 
@@ -124,16 +142,25 @@ struct PeerStore: ~Copyable {
         peer.pointee.rpcs -= 1
         if isServer {
             peer.pointee.serverRPCs -= 1
+            host(of: index).pointee.requests -= 1
             peer.pointee.lastServed = now
             if peer.pointee.standing == .stranger { strangers.requests -= 1 }
         }
-        if peer.pointee.rpcs == 0 { linkIdle(index, at: now) }
+        guard peer.pointee.rpcs == 0 else { return }
+        host(of: index).pointee.busyPeers -= 1
+        linkIdle(index, at: now)
     }
 
     /// A request of the peer has got buffers, or, with a negative number, has no more.
     mutating func hold(_ index: UInt32, bytes: Int) {
         at(index).pointee.heldBytes += bytes
+        host(of: index).pointee.heldBytes += bytes
         if at(index).pointee.standing == .stranger { strangers.heldBytes += bytes }
+    }
+
+    /// So many messages from the peer's host wait for buffers more, or fewer.
+    mutating func wait(_ index: UInt32, _ change: Int32) {
+        host(of: index).pointee.waiting = UInt32(Int32(host(of: index).pointee.waiting) + change)
     }
 
     private mutating func evict(_ candidate: UInt32?, idleLimit: UInt64, at now: Instant) -> Peer? {
@@ -144,6 +171,7 @@ struct PeerStore: ~Copyable {
         if evicted.standing == .stranger { strangers.records -= 1 }
         index.remove(candidate, hash: hash(evicted.address))
         records.release(candidate)
+        hosts.removePeer(evicted.host)
         return evicted
     }
 
@@ -174,6 +202,7 @@ struct PeerStore: ~Copyable {
         idle.checkInvariants(SlabView(records))
         idleStrangers.checkInvariants(SlabView(records))
         var (indexed, idlePeers, sums) = (0, 0, Strangers())
+        var hostSums = [Host](repeating: Host(), count: Int(hosts.highWater))
         var next = records.live(from: 0)
         while let peer = next {
             let record = records[peer]
@@ -188,10 +217,22 @@ struct PeerStore: ~Copyable {
                 sums.requests += Int(record.pointee.serverRPCs)
                 sums.heldBytes += record.pointee.heldBytes
             }
+            hostSums[Int(record.pointee.host)].add(record.pointee)
             next = records.live(from: peer + 1)
         }
+        hosts.checkInvariants(hostSums)
         precondition(index.count == indexed, "\(indexed) peers have an address, \(index.count) are indexed")
         precondition(idle.count + idleStrangers.count == idlePeers, "an idle peer is in no list, or in two")
         precondition(strangers == sums, "strangers have \(sums), and count as \(strangers)")
+    }
+}
+
+extension Host {
+    /// The sum of what its peers have.
+    fileprivate mutating func add(_ peer: Peer) {
+        peers += 1
+        if peer.rpcs > 0 { busyPeers += 1 }
+        requests += peer.serverRPCs
+        heldBytes += peer.heldBytes
     }
 }

@@ -39,6 +39,8 @@ struct IncomingMessage: BitwiseCopyable {
     /// The sender fell silent, or brought next to nothing; the message is not granted to nor counted until it brings
     /// something.
     var isStalled = false
+    /// Its peer was on trial when it last took its place.
+    var isOnTrial = false
     /// It was granted something; before that its sender's word is all there is for `granted`.
     var isGranted = false
     /// When it was last looked whether the sender keeps pace, or what it has to bring began to be on its way, and what

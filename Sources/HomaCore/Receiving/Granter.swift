@@ -7,10 +7,13 @@ import HomaWire
 ///
 /// At most `overcommitment` messages are *active*: they are granted so much ahead of what has
 /// arrived (the window). The rest is *queued*. The shortest remaining message comes first, but
-/// every peer gets one active message before any gets two. Ranking works on live remaining bytes;
+/// every host gets one active message before any gets two. Ranking works on live remaining bytes;
 /// every byte that is on its way counts against `maximumIncoming`, also that of messages which
 /// need no grants, and not that of senders which have fallen silent. (The kernel implementation
 /// differs in these three points.)
+///
+/// Peers on trial (``Peer/isOnTrial(_:)``) have the places that nobody else wants, the window of one message together,
+/// and what they say to have sent, or may send, keeps from others only as much as they have brought.
 struct Granter: ~Copyable {
     /// Raise the limit of the message in `slot` to `offset`.
     struct Grant {
@@ -27,13 +30,17 @@ struct Granter: ~Copyable {
     let tuning: Tuning
     private let records: SlabView<RPC>
     private let peers: SlabView<Peer>
+    private let hosts: SlabView<Host>
     private let queue: GrantQueue
     private let active: UnsafeMutablePointer<UInt32>
     private(set) var activeCount = 0
+    /// Those of them that are on trial.
+    private var activeTrials = 0
     /// Active messages of the host's other shards.
     private var activeElsewhere = 0
-    /// Peers with queued messages: fewest active messages first, then the shortest message.
-    private var peersQueued: IndexedHeap
+    /// Hosts with queued messages, twice the host's number and one more for those on trial: fewest active messages
+    /// first, then the shortest message; trials after all others.
+    private var hostsQueued: IndexedHeap
     /// Bytes on their way, over all messages.
     private(set) var totalIncoming = 0
     /// Grantable messages by age.
@@ -52,13 +59,14 @@ struct Granter: ~Copyable {
     /// As the peers of the active messages are far away.
     private(set) var limits: WindowLimits
 
-    init(tuning: Tuning, records: SlabView<RPC>, peers: SlabView<Peer>, maximumPeers: Int) {
+    init(tuning: Tuning, records: SlabView<RPC>, peers: borrowing PeerStore, maximumPeers: Int) {
         self.tuning = tuning
         self.records = records
-        self.peers = peers
+        self.peers = peers.view
+        hosts = peers.hosts.view
         queue = GrantQueue(records: records)
         active = .allocate(capacity: tuning.overcommitment)
-        peersQueued = IndexedHeap(capacity: maximumPeers)
+        hostsQueued = IndexedHeap(capacity: 2 * maximumPeers)
         cutoffs = tuning.cutoffs.cutoffs
         limits = tuning.limits(roundTrip: nil)
         let mostIncoming = tuning.maximumIncoming * (tuning.adaptsWindows ? Tuning.largestGrowth : 1)
@@ -70,20 +78,29 @@ struct Granter: ~Copyable {
 
     func at(_ slot: UInt32) -> UnsafeMutablePointer<RPC> { records[slot] }
 
-    /// Traps unless the active messages are as many as their peers count, and those by age are whole.
+    /// Traps unless the active messages are as many as their hosts count, and those by age are whole.
     func checkInvariants(_ store: borrowing PeerStore) {
         byAge.checkInvariants(records)
         precondition(activeCount <= tuning.overcommitment, "\(activeCount) messages are active")
         for position in 0..<activeCount {
             precondition(at(active[position]).pointee.incoming.grantState == .active, "an inactive message is active")
         }
-        var queued = 0
-        var next = store.live(from: 0)
-        while let peer = next {
-            if peers[peer].pointee.queuedGrants != RPCStore.none { queued += 1 }
-            next = store.live(from: peer + 1)
+        var (queued, counted) = (0, 0)
+        var next = store.hosts.live(from: 0)
+        while let host = next {
+            if hosts[host].pointee.queuedGrants != RPCStore.none { queued += 1 }
+            if hosts[host].pointee.queuedTrials != RPCStore.none { queued += 1 }
+            counted += Int(hosts[host].pointee.activeGrants)
+            var own: UInt32 = 0
+            for position in 0..<activeCount where self.host(of: active[position]) == host { own += 1 }
+            precondition(hosts[host].pointee.activeGrants == own, "a host's active messages are miscounted")
+            next = store.hosts.live(from: host + 1)
         }
-        precondition(peersQueued.count == queued, "\(queued) peers have messages that wait to be active")
+        precondition(counted == activeCount, "active messages are of no host")
+        var trials = 0
+        for position in 0..<activeCount where at(active[position]).pointee.incoming.isOnTrial { trials += 1 }
+        precondition(trials == activeTrials, "\(trials) active messages are on trial, \(activeTrials) counted")
+        precondition(hostsQueued.count == queued, "\(queued) hosts have messages that wait to be active")
     }
 
     // MARK: What happened
@@ -92,6 +109,7 @@ struct Granter: ~Copyable {
     mutating func begin(_ slot: UInt32) {
         let message = at(slot)
         message.pointee.incoming.isScheduled = message.pointee.incoming.granted < message.pointee.incoming.length
+        message.pointee.incoming.isOnTrial = peers[message.pointee.peer].pointee.isOnTrial(tuning)
         recount(slot)
         if message.pointee.incoming.needsGrants {
             linkByAge(slot)
@@ -146,9 +164,10 @@ struct Granter: ~Copyable {
         markDue()
     }
 
-    /// Bytes that may be granted to each active message ahead of what has arrived.
+    /// Bytes that may be granted to each active message ahead of what has arrived; those on trial share one such.
     var window: Int {
-        max(leastShare, tuning.window(active: max(1, activeCount + activeElsewhere), incoming: limits.incoming))
+        let sharing = activeCount - max(0, activeTrials - 1) + activeElsewhere
+        return max(leastShare, tuning.window(active: max(1, sharing), incoming: limits.incoming))
     }
 
     /// A packet: no share is less, among however many messages and shards all of it is shared.
@@ -178,10 +197,14 @@ struct Granter: ~Copyable {
     mutating func recount(_ slot: UInt32) {
         let message = at(slot)
         let counts = tuning.countsUnscheduled || message.pointee.incoming.isScheduled
-        let limit = message.pointee.incoming.isGranted ? countLimit : claimLimit
+        var limit = message.pointee.incoming.isGranted ? countLimit : claimLimit
+        if message.pointee.incoming.isOnTrial { limit = min(limit, proven(message.pointee.incoming)) }
         let now = message.pointee.incoming.isStalled || !counts ? 0 : min(message.pointee.incoming.outstanding, limit)
         count(slot, now)
     }
+
+    /// Bytes that a sender on trial is believed to bring: as many as it has brought.
+    private func proven(_ message: IncomingMessage) -> UInt32 { max(tuning.defaultSegment, message.received) }
 
     private mutating func count(_ slot: UInt32, _ now: UInt32) {
         let message = at(slot)
@@ -194,9 +217,12 @@ struct Granter: ~Copyable {
 
     // MARK: Who is active
 
+    private func host(of slot: UInt32) -> UInt32 { peers[at(slot).pointee.peer].pointee.host }
+
     mutating func enqueue(_ slot: UInt32) {
-        let peer = peers[at(slot).pointee.peer]
-        if activeCount < tuning.overcommitment && peer.pointee.activeGrants < tuning.activePerPeer {
+        let host = hosts[host(of: slot)]
+        at(slot).pointee.incoming.isOnTrial = peers[at(slot).pointee.peer].pointee.isOnTrial(tuning)
+        if activeCount < tuning.overcommitment, host.pointee.activeGrants < tuning.activePerHost {
             return activate(slot)
         }
         if let victim = victim(for: slot) {
@@ -208,33 +234,43 @@ struct Granter: ~Copyable {
     }
 
     private mutating func wait(_ slot: UInt32) {
-        let index = at(slot).pointee.peer
+        let index = host(of: slot)
         at(slot).pointee.incoming.grantState = .queued
-        queue.insert(slot, root: &peers[index].pointee.queuedGrants)
+        if at(slot).pointee.incoming.isOnTrial {
+            queue.insert(slot, root: &hosts[index].pointee.queuedTrials)
+        } else {
+            queue.insert(slot, root: &hosts[index].pointee.queuedGrants)
+        }
         rekey(index)
     }
 
     private mutating func dequeue(_ slot: UInt32) {
-        let index = at(slot).pointee.peer
+        let index = host(of: slot)
         at(slot).pointee.incoming.grantState = .none
-        queue.remove(slot, root: &peers[index].pointee.queuedGrants)
+        if at(slot).pointee.incoming.isOnTrial {
+            queue.remove(slot, root: &hosts[index].pointee.queuedTrials)
+        } else {
+            queue.remove(slot, root: &hosts[index].pointee.queuedGrants)
+        }
         rekey(index)
     }
 
     private mutating func activate(_ slot: UInt32) {
-        let index = at(slot).pointee.peer
+        let index = host(of: slot)
         at(slot).pointee.incoming.grantState = .active
-        peers[index].pointee.activeGrants += 1
+        hosts[index].pointee.activeGrants += 1
         active[activeCount] = slot
         activeCount += 1
+        if at(slot).pointee.incoming.isOnTrial { activeTrials += 1 }
         reviseLimits()
         rekey(index)
     }
 
     private mutating func deactivate(_ slot: UInt32) {
-        let index = at(slot).pointee.peer
+        let index = host(of: slot)
         at(slot).pointee.incoming.grantState = .none
-        peers[index].pointee.activeGrants -= 1
+        hosts[index].pointee.activeGrants -= 1
+        if at(slot).pointee.incoming.isOnTrial { activeTrials -= 1 }
         var position = 0
         while active[position] != slot { position += 1 }
         activeCount -= 1
@@ -258,36 +294,48 @@ struct Granter: ~Copyable {
     }
 
     private mutating func refill() {
-        while activeCount < tuning.overcommitment, let index = peersQueued.first {
-            let peer = peers[index]
-            guard peer.pointee.activeGrants < tuning.activePerPeer else { return }
-            let best = peer.pointee.queuedGrants
+        while activeCount < tuning.overcommitment, let entry = hostsQueued.first {
+            let host = hosts[entry / 2]
+            guard host.pointee.activeGrants < tuning.activePerHost else { return }
+            let isOnTrial = entry % 2 == 1
+            let best = isOnTrial ? host.pointee.queuedTrials : host.pointee.queuedGrants
             dequeue(best)
             activate(best)
         }
     }
 
     private mutating func rekey(_ index: UInt32) {
-        let peer = peers[index]
-        let best = peer.pointee.queuedGrants
-        guard best != RPCStore.none else { return peersQueued.remove(index) }
-        let key = UInt64(peer.pointee.activeGrants) << 32 | UInt64(at(best).pointee.incoming.remaining)
-        peersQueued.set(index, key: key, tie: at(best).pointee.birth.nanoseconds)
+        let host = hosts[index].pointee
+        rekey(2 * index, host.queuedGrants, host)
+        rekey(2 * index + 1, host.queuedTrials, host)
     }
 
-    /// The active message that the candidate displaces, if any: of the peer with most active
-    /// messages, the one with most bytes left.
+    /// The order of those that wait: hosts that may not have more are last, before them those on trial.
+    private mutating func rekey(_ entry: UInt32, _ best: UInt32, _ host: Host) {
+        guard best != RPCStore.none else { return hostsQueued.remove(entry) }
+        var key = UInt64(host.activeGrants) << 32 | UInt64(at(best).pointee.incoming.remaining)
+        if entry % 2 == 1 { key |= 1 << 62 }
+        if host.activeGrants >= tuning.activePerHost { key |= 1 << 63 }
+        hostsQueued.set(entry, key: key, tie: at(best).pointee.birth.nanoseconds)
+    }
+
+    /// The active message that the candidate displaces, if any: one on trial if the candidate is not, else of the host
+    /// with most active messages the one with most bytes left.
     private mutating func victim(for slot: UInt32) -> UInt32? {
-        let ownPeer = at(slot).pointee.peer
-        let ownCount = peers[ownPeer].pointee.activeGrants + 1
-        let onlyOwn = peers[ownPeer].pointee.activeGrants >= tuning.activePerPeer
+        let ownHost = host(of: slot)
+        let ownCount = hosts[ownHost].pointee.activeGrants + 1
+        let onlyOwn = hosts[ownHost].pointee.activeGrants >= tuning.activePerHost
+        let isOnTrial = at(slot).pointee.incoming.isOnTrial
         var worst = RPCStore.none
         var worstCount: UInt32 = 0
         for position in 0..<activeCount {
             let other = active[position]
-            let samePeer = at(other).pointee.peer == ownPeer
-            if onlyOwn && !samePeer { continue }
-            let count = samePeer ? ownCount : peers[at(other).pointee.peer].pointee.activeGrants
+            let sameHost = host(of: other) == ownHost
+            if onlyOwn && !sameHost { continue }
+            let otherIsOnTrial = at(other).pointee.incoming.isOnTrial
+            if otherIsOnTrial && !isOnTrial { return other }
+            if isOnTrial && !otherIsOnTrial { continue }
+            let count = sameHost ? ownCount : hosts[host(of: other)].pointee.activeGrants
             if worst == RPCStore.none || count > worstCount || (count == worstCount && queue.outranks(worst, other)) {
                 worst = other
                 worstCount = count
@@ -295,6 +343,35 @@ struct Granter: ~Copyable {
         }
         guard worst != RPCStore.none else { return nil }
         return worstCount > ownCount || queue.outranks(slot, worst) ? worst : nil
+    }
+
+    /// A peer of the host is no longer on trial.
+    mutating func reviseTrials(ofHost index: UInt32) {
+        for position in 0..<activeCount where host(of: active[position]) == index {
+            let message = at(active[position])
+            guard message.pointee.incoming.isOnTrial, !peers[message.pointee.peer].pointee.isOnTrial(tuning) else {
+                continue
+            }
+            message.pointee.incoming.isOnTrial = false
+            activeTrials -= 1
+            recount(active[position])
+        }
+        let host = hosts[index]
+        var still = RPCStore.none
+        while host.pointee.queuedTrials != RPCStore.none {
+            let slot = host.pointee.queuedTrials
+            queue.remove(slot, root: &host.pointee.queuedTrials)
+            if peers[at(slot).pointee.peer].pointee.isOnTrial(tuning) {
+                queue.insert(slot, root: &still)
+            } else {
+                at(slot).pointee.incoming.isOnTrial = false
+                queue.insert(slot, root: &host.pointee.queuedGrants)
+            }
+        }
+        host.pointee.queuedTrials = still
+        rekey(index)
+        refill()
+        markDue()
     }
 
     /// Active messages, or what is known of their peers, are others: the farthest peer of those decides how much may be
@@ -359,7 +436,7 @@ struct Granter: ~Copyable {
 
     private mutating func target(for slot: UInt32) -> UInt32? {
         let message = at(slot).pointee.incoming
-        let window = window
+        let window = message.isOnTrial ? max(leastShare, window / max(1, activeTrials)) : window
         let wanted = min(Int(message.received) + window, Int(message.length))
         let headroom = incomingLimit - totalIncoming
         let offset = min(wanted, Int(message.granted) + max(0, headroom))

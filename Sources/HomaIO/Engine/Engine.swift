@@ -69,6 +69,7 @@ public final class Engine: @unchecked Sendable {
         var endpoint = try Endpoint(
             configuration: configuration.endpoint, pool: region.pool, shard: shard.index, of: shard.count,
             seed: .random(in: 0 ... .max), firstRPC: firstRPC, life: shard.life, at: now)
+        if !driver.sharesPorts { endpoint.hideClientPorts() }
         let clientPort = try Self.allocateClientPort(&endpoint, &driver)
         localAddress = driver.localAddress
         abandonments = AbandonmentTable(capacity: configuration.endpoint.maximumRPCs)

@@ -71,7 +71,7 @@ struct EndpointField: Sendable {
         .init("largest_grant_bytes", "largestGrant", .integerOrNull(\.largestGrant)),
         .init("fifo_grant_fraction", "fifoGrantFraction", .share(\.fifoGrantFraction)),
         .init("fifo_grant_increment", "fifoGrantIncrement", .integer(\.fifoGrantIncrement)),
-        .init("active_messages_per_peer", "activeMessagesPerPeer", .integerOrNull(\.activeMessagesPerPeer)),
+        .init("active_messages_per_host", "activeMessagesPerHost", .integerOrNull(\.activeMessagesPerHost)),
         .init("counts_unscheduled_incoming", "countsUnscheduledIncoming", .flag(\.countsUnscheduledIncoming)),
     ]
 
@@ -108,7 +108,7 @@ struct EndpointField: Sendable {
         .init("maximum_calls_per_peer", "maximumCallsPerPeer", .integer(\.maximumCallsPerPeer)),
         .init("calls_under_way_per_peer", "callsUnderWayPerPeer", .integer(\.callsUnderWayPerPeer)),
         .init("bytes_under_way_per_peer", "bytesUnderWayPerPeer", .integer(\.bytesUnderWayPerPeer)),
-        .init("maximum_server_rpcs_per_peer", "maximumServerRPCsPerPeer", .integer(\.maximumServerRPCsPerPeer)),
+        .init("maximum_server_rpcs_per_host", "maximumServerRPCsPerHost", .integer(\.maximumServerRPCsPerHost)),
         .init("broken_request_limit", "brokenRequestLimit", .integer(\.brokenRequestLimit)),
         .init("distrusted_requests", "distrustedRequests", .integer(\.distrustedRequests)),
         .init("maximum_peers", "maximumPeers", .integer(\.maximumPeers)),

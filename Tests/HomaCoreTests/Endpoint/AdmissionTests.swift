@@ -11,7 +11,7 @@ struct AdmissionTests {
     private func configuration(calls: Int, server: Int = 8_192) -> EndpointConfiguration {
         var configuration = EndpointConfiguration.default
         configuration.maximumCallsPerPeer = calls
-        configuration.maximumServerRPCsPerPeer = server
+        configuration.maximumServerRPCsPerHost = server
         return configuration
     }
 
@@ -244,7 +244,7 @@ struct AdmissionTests {
         arguments: [1, 1416])
     func evictedForRoom(bytes: Int) throws {
         var configuration = EndpointConfiguration.small
-        configuration.maximumServerRPCsPerPeer = 8
+        configuration.maximumServerRPCsPerHost = 8
         let host = try LoneHost(configuration)
         for id in 1...30 as ClosedRange<UInt64> {
             host.data(0..<bytes, of: 5000, id: id * 2)
@@ -259,7 +259,7 @@ struct AdmissionTests {
         "a request that its client starves is not evicted while the client answers questions", arguments: [true, false])
     func starved(answers: Bool) throws {
         var configuration = EndpointConfiguration.small
-        configuration.maximumServerRPCsPerPeer = 8
+        configuration.maximumServerRPCsPerHost = 8
         let host = try LoneHost(configuration)
         for id in 1...7 as ClosedRange<UInt64> { host.data(0..<1000, of: 5000, id: id * 2) }
         for _ in 0..<90 {

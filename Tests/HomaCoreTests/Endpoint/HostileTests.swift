@@ -175,7 +175,7 @@ struct HostileTests {
     @Test("S10: gaps, requests and peers have limits")
     func limits() throws {
         var configuration = EndpointConfiguration.small
-        configuration.maximumServerRPCsPerPeer = 20
+        configuration.maximumServerRPCsPerHost = 20
         configuration.maximumRPCs = 50
         configuration.maximumPeers = 8
         let host = try LoneHost(configuration)

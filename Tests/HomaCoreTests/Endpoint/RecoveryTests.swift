@@ -157,7 +157,7 @@ struct RecoveryTests {
     @Test("a server without room says BUSY to who asks, and takes the request when there is room")
     func fullServer() throws {
         var configuration = EndpointConfiguration.small
-        configuration.maximumServerRPCsPerPeer = 2
+        configuration.maximumServerRPCsPerHost = 2
         let host = try LoneHost(configuration)
         host.data(0..<10, of: 10, id: 2)
         host.data(0..<10, of: 10, id: 4)
@@ -184,7 +184,7 @@ struct RecoveryTests {
     /// Far more calls than the server takes at once, with service times far above `resendAfter`.
     static func overload(adapts: Bool) throws -> TestNet {
         var configuration = EndpointConfiguration.default
-        configuration.maximumServerRPCsPerPeer = 100
+        configuration.maximumServerRPCsPerHost = 100
         configuration.adaptsTimers = adapts
         if !adapts { configuration.probesPerPeer = 0 }
         let net = TestNet(hosts: try NetTests.hosts(2, configuration: configuration), seed: 4)

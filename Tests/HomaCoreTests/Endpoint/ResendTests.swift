@@ -65,7 +65,7 @@ struct ResendTests {
         var configuration = EndpointConfiguration.small
         configuration.window = 5000
         configuration.grantIncrement = 5000
-        configuration.activeMessagesPerPeer = 1
+        configuration.activeMessagesPerHost = 1
         let host = try LoneHost(configuration)
         host.data(0..<1000, of: 300_000, id: 2, incoming: 20_000)
         host.data(0..<1000, of: 400_000, id: 4, incoming: 1000)

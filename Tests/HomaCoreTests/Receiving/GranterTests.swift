@@ -149,7 +149,7 @@ struct GranterTests {
     @Test("a peer has no more active messages than the configured limit")
     func perPeerLimit() throws {
         var configuration = Self.configuration()
-        configuration.activeMessagesPerPeer = 1
+        configuration.activeMessagesPerHost = 1
         let host = try LoneHost(configuration)
         Self.begin(host, 2, length: 200_000, peer: 1)
         #expect(Self.grants(host).keys.sorted() == [2])
@@ -314,7 +314,7 @@ struct GranterTests {
         configuration.window = [nil, 5000, 50_000].randomElement(using: &random)!
         configuration.grantIncrement = 1
         configuration.fifoGrantIncrement = 5000
-        configuration.activeMessagesPerPeer = [nil, 1, 2].randomElement(using: &random)!
+        configuration.activeMessagesPerHost = [nil, 1, 2].randomElement(using: &random)!
         let host = try LoneHost(configuration, regionLength: seed % 3 == 0 ? 1 << 20 : 16 << 20)
         var lengths: [UInt64: Int] = [:]
         for _ in 0..<400 {

@@ -23,7 +23,8 @@ final class LoneHost {
     /// - Parameter trusting: whether every address is taken for what it says it is.
     init(
         _ configuration: EndpointConfiguration = .small, regionLength: Int = 16 << 20, bpageSize: Int = 64 << 10,
-        reservedPages: Int = 0, shard: Int = 0, of shards: Int = 1, trusting: Bool = true
+        reservedPages: Int = 0, shard: Int = 0, of shards: Int = 1, trusting: Bool = true,
+        life: HostLife = HostLife(seed: 1)
     ) throws {
         var configuration = configuration
         if trusting { configuration.amplificationLimit = 0 }
@@ -32,7 +33,7 @@ final class LoneHost {
                 regionLength: regionLength, bpageSize: bpageSize, shards: shards, reservedPages: reservedPages))
         endpoint = try Endpoint(
             configuration: configuration, pool: pool, shard: shard, of: shards, seed: 1,
-            firstRPC: RPCID(rawValue: 1000), life: HostLife(seed: 1), at: .zero)
+            firstRPC: RPCID(rawValue: 1000), life: life, at: .zero)
         try endpoint.openPort(99)
     }
 
@@ -184,7 +185,7 @@ extension EndpointConfiguration {
     static var small: Self {
         var configuration = Self.default
         configuration.maximumRPCs = 256
-        configuration.maximumServerRPCsPerPeer = 256
+        configuration.maximumServerRPCsPerHost = 256
         configuration.maximumPeers = 64
         configuration.finishedMemory = 1024
         // It has been there for long.
