@@ -352,6 +352,9 @@ struct SwarmPlan {
         if faults.contains(.forgery) { forgedPackets = 1 + counts[2] / 10 }
     }
 
+    /// The protocol relies on it that no host starts anew within 100 ms (docs/protocol.md, 6.8).
+    static var restartTime: UInt64 { 100 * milliseconds }
+
     private mutating func drawIncidents() {
         let kinds: [(FaultKind, [Incident.Kind], UInt64)] = [
             (.pause, [.pause], 1_500), (.restart, [.restart, .stop], 600), (.clock, [.clock], 1),

@@ -214,8 +214,11 @@ extension SwarmRun {
                 if !isUnknowable {
                     breach(record.operation.kind == .call ? .ranTwice : .messageTwice, what, rpc: record.id)
                 }
-                // Nor does a host of the published simulations, whose peers have always been there.
-            } else if !host.plan.isKernel, !client.plan.isKernel, !host.plan.configuration.assumesPeersAlike {
+                // Nor does a host of the published simulations, whose peers have always been there; and a client takes
+                // for granted that no host restarts in a moment.
+            } else if !host.plan.isKernel, !client.plan.isKernel, !host.plan.configuration.assumesPeersAlike,
+                host.bornAt >= record.operation.time + SwarmPlan.restartTime
+            {
                 breach(.ranInTwoLives, what, rpc: record.id)
             }
         }

@@ -71,6 +71,8 @@ struct Tuning: BitwiseCopyable {
     let finishedMemory: Int
     let memoryProbation: UInt64
     let peerRestartSilence: UInt64
+    /// No host ends and starts anew in so short a time.
+    static var restartTime: UInt64 { 100_000_000 }
     #if HOMA_PLANTED_FAULTS
         let plantedFault: PlantedFault?
     #endif

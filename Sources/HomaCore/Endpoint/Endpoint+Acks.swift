@@ -133,7 +133,7 @@ extension Endpoint {
         let rpc = rpcs.at(slot)
         let isArriving =
             rpc.pointee.state == .incoming && now.nanoseconds(since: rpc.pointee.lastHeard) < resendTimeout(slot)
-        if isArriving || mayBeBehindOthers(slot, at: now) || !requestMissing(slot) {
+        if isArriving || mayBeBehindOthers(slot, at: now) || !requestMissing(slot, at: now) {
             sendControl(.busy, for: slot)
         } else {
             noteAhead(slot)

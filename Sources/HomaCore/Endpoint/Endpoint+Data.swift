@@ -12,7 +12,9 @@ extension Endpoint {
     ) -> Disposition {
         let known = findPeer(address)
         var client = client(of: header, peer: known)
-        if mayBeFromBefore(header, data, client, address, at: now) {
+        let isUnproven = mayBeFromBefore(header, data, client, address, at: now)
+        // What is refused now may have run before.
+        if isUnproven, isDraining || !isOpen(header.destinationPort) {
             // One word for a request is enough.
             if data.offset == 0 {
                 replyUnknown(to: header, from: address, peer: known, isFirst: !data.isRetransmission, at: now)
@@ -42,8 +44,9 @@ extension Endpoint {
         if known == nil { notePayment(ofData: data, by: peer) }
         // Who it has dealings with is not told by a packet that anybody can have sent.
         if peers.at(peer).pointee.rpcs == 0 { peers.at(peer).pointee.extensionVersion = header.extensions.version }
-        if client == nil { client = addClient(of: header, data, at: peer, now: now) }
+        if client == nil { client = addClient(of: header, at: peer, now: now) }
         guard let client else { return refuseForRoom(header, data, from: address, as: .tooManyPeers) }
+        _ = noteProven(client, header.senderID, data, at: peer)
         settle(client, at: peer)
         if hasFinished(header, data, client: client, peer: peer, at: now) {
             // A probe has nothing to say about a message that is complete.
@@ -65,6 +68,11 @@ extension Endpoint {
         peers.at(peer).pointee.unfinishedRequests += 1
         if header.extensions.marks.contains(.oneWay) { rpcs.at(slot).pointee.kind = .markedMessage }
         if data.remaining != .unlimited { noteRemaining(slot, data.remaining, at: now) }
+        if isUnproven {
+            rpcs.at(slot).pointee.isUnproven = true
+            rpcs.at(slot).pointee.cameFirst = data.offset == 0 && !data.isRetransmission
+            demandToken(slot, at: now)
+        }
         beginIncoming(slot, data, at: now)
         let disposition = acceptBytes(slot, data, at: now)
         // One that came in one packet is complete, and as a message over; the others need watching.
@@ -93,6 +101,10 @@ extension Endpoint {
         switch rpc.pointee.state {
         case .incoming:
             guard data.messageLength == rpc.pointee.incoming.length else { return .dropped(.lengthMismatch) }
+            if rpc.pointee.isUnproven, acceptToken(slot, data), rpc.pointee.incoming.isComplete {
+                complete(slot, at: now)
+                return .consumed
+            }
         case .outgoing where rpc.pointee.isClient:
             // The first packet of the response: so the request has arrived, whatever was to be sent again.
             move(slot, to: .incoming, at: now)
@@ -132,7 +144,7 @@ extension Endpoint {
         if rpc.pointee.incoming.missing > 0 { recountLost(slot) }
         noteUnscheduledData(slot)
         let place = placement(rpc.pointee.incoming.lease, offset: data.offset, length: data.payloadLength)
-        if rpc.pointee.incoming.isComplete {
+        if rpc.pointee.incoming.isComplete, !rpc.pointee.isUnproven {
             complete(slot, at: now)
         } else {
             granter.didReceive(slot, bytes: bytes)

@@ -11,9 +11,9 @@ import HomaWire
 /// in its name. What has run is remembered in the client's record (``Client``).
 ///
 /// A server that cannot remember, since it has started or given up records, says how long its memory is. A client whose
-/// request left before that fails, as it may have run; any other sends it again, with the token that shows that it
-/// wants the request now: so no late duplicate of a former life runs. A server asks for the token for some time after
-/// its memory began (`memoryProbation`), as long as such duplicates may come.
+/// request left before that fails, as it may have run; any other shows the token that proves that it wants the request
+/// now: so no late duplicate of a former life runs. A server asks for the token for some time after its memory began
+/// (`memoryProbation`), as long as such duplicates may come, and delivers nothing before it has it.
 ///
 /// A client without extensions is known by its address, and begins a new life as `mayHaveRestarted` tells.
 extension Endpoint {
@@ -83,15 +83,10 @@ extension Endpoint {
     }
 
     /// - Returns: nil when there is no room.
-    mutating func addClient(
-        of header: CommonHeader, _ data: DataFields, at peer: UInt32, now: Instant
-    ) -> UInt32? {
+    mutating func addClient(of header: CommonHeader, at peer: UInt32, now: Instant) -> UInt32? {
         let identity = Self.isNamed(header) && !hasPlanted(.ignoresIdentity) ? header.extensions.identity : 0
-        let isOnProbation = isOnProbation(at: now)
-        // What it sends from now on is no duplicate of what it sent before we began.
-        let unused = header.senderID.rawValue &+ 2 * UInt64(data.unusedDistance)
         var abandoned = PeerStore.none
-        let newFrom = isOnProbation ? unused : 0
+        let newFrom = isOnProbation(at: now) ? UInt64.max : 0
         let added = clients.add(identity: identity, newFrom: newFrom, at: now) {
             abandoned = $0.pointee.peer
         }
@@ -150,6 +145,47 @@ extension Endpoint {
         if let client, header.senderID.rawValue >= clients.at(client).pointee.newFrom { return false }
         guard Self.isNamed(header), isOnProbation(at: now) else { return false }
         return data.proof == 0 || data.proof != token(for: address) || hasPlanted(.refusesProof)
+    }
+
+    /// A client has shown that it hears us: what it sends from now on is no duplicate of what it sent before we began.
+    ///
+    /// - Parameter id: of a request that showed it, in the client's form.
+    mutating func noteProven(_ client: UInt32, _ id: RPCID, _ data: DataFields, at peer: UInt32) -> Bool {
+        guard data.proof != 0, data.proof == token(of: peers.at(peer)), !hasPlanted(.refusesProof) else {
+            return false
+        }
+        let record = clients.at(client)
+        record.pointee.newFrom = min(record.pointee.newFrom, id.rawValue &+ 2 * UInt64(data.unusedDistance))
+        return true
+    }
+
+    /// Asks the client of a request whether it wants it now; so is a client asked by RESEND that says how long our
+    /// memory is.
+    mutating func demandToken(_ slot: UInt32, at now: Instant) {
+        let rpc = rpcs.at(slot)
+        let peer = peer(of: slot)
+        guard affords(peer, bytes: PacketType.resend.headerByteCount) else { return }
+        let memory = now.nanoseconds(since: clients.completeSince)
+        enqueueControl(
+            PacketHeader(
+                sourcePort: rpc.pointee.localPort, destinationPort: rpc.pointee.peerPort, senderID: rpc.pointee.id,
+                extensions: ownExtension(
+                    rpc.pointee.cameFirst ? .toFirst : [],
+                    tag: HeaderExtension.tag(token: token(of: peer), memory: memory)),
+                body: .resend(ResendFields(offset: 0, length: 1, priority: tuning.controlPriority))),
+            to: peer.pointee.address)
+    }
+
+    /// Whether a packet of a request that waits for it shows the token.
+    mutating func acceptToken(_ slot: UInt32, _ data: DataFields) -> Bool {
+        let rpc = rpcs.at(slot)
+        guard noteProven(rpc.pointee.client, rpc.pointee.id.peer, data, at: rpc.pointee.peer) else { return false }
+        rpc.pointee.isUnproven = false
+        // It may have been taken for silent meanwhile.
+        granter.willReceive(slot)
+        granter.hear(slot)
+        granter.didReceive(slot, bytes: 0)
+        return true
     }
 
     /// Whether the request ran before, or must be taken to have.
@@ -232,12 +268,7 @@ extension Endpoint {
             return .consumed
         }
         guard rpc.pointee.state == .outgoing else { return .dropped(.wrongState) }
-        if let memory = extensions.memory, rpc.pointee.outgoing.isFullySent,
-            mayHaveRun(slot, memory, extensions, at: now), !hasPlanted(.ignoresRestart)
-        {
-            failCall(slot, .peerRestarted, at: now)
-            return .consumed
-        }
+        if failsAsRestarted(slot, extensions, at: now) { return .consumed }
         noteLacking(slot)
         noteAnswered(slot, at: now)
         let sent = rpc.pointee.outgoing.next
@@ -249,20 +280,48 @@ extension Endpoint {
             let roundTrip = min(now.nanoseconds(since: since), tuning.longestResendTimeout)
             rpc.pointee.outgoing.ignoresUnknownUntil = now.advanced(byNanoseconds: roundTrip / 4 * 3)
             noteAsked(slot, from: 0, at: now)
-            // A server that takes the first packet asks for the others, if it understands that they do not follow.
-            let again = extensions.version > 0 && tuning.adaptsTimers ? min(sent, rpc.pointee.outgoing.segment) : sent
+            // A server that takes the first packet asks for the others, if it understands that they do not follow, or
+            // else after a while. One that does not take it is not sent all of it again and again.
+            let isShort = tuning.adaptsTimers && (extensions.version > 0 || rpc.pointee.outgoing.wasUnknown)
+            rpc.pointee.outgoing.wasUnknown = true
+            let again = isShort ? min(sent, rpc.pointee.outgoing.segment) : sent
             retransmit(slot, 0..<again, priority: rpc.pointee.outgoing.unscheduledPriority)
             requeue(slot)
         }
         return .consumed
     }
 
+    /// The server has the request, and cannot tell whether it ran before its memory began. It gets the token, unless
+    /// the request may have.
+    mutating func showToken(_ slot: UInt32, _ extensions: HeaderExtension, at now: Instant) -> Disposition {
+        let rpc = rpcs.at(slot)
+        if failsAsRestarted(slot, extensions, at: now) { return .consumed }
+        // An answer that has begun is to this request, which has run then.
+        guard rpc.pointee.state != .incoming, rpc.pointee.outgoing.next > 0 else { return .dropped(.wrongState) }
+        noteAnswered(slot, at: now)
+        guard now >= rpc.pointee.outgoing.ignoresUnknownUntil else { return .consumed }
+        let roundTrip = min(now.nanoseconds(since: rpc.pointee.outgoing.begunAt), tuning.longestResendTimeout)
+        rpc.pointee.outgoing.ignoresUnknownUntil = now.advanced(byNanoseconds: roundTrip / 4 * 3)
+        retransmit(slot, 0..<1, priority: rpc.pointee.outgoing.unscheduledPriority)
+        requeue(slot)
+        return .consumed
+    }
+
+    private mutating func failsAsRestarted(_ slot: UInt32, _ extensions: HeaderExtension, at now: Instant) -> Bool {
+        let rpc = rpcs.at(slot)
+        guard let memory = extensions.memory, rpc.pointee.outgoing.isFullySent,
+            mayHaveRun(slot, memory, extensions, at: now), !hasPlanted(.ignoresRestart)
+        else { return false }
+        failCall(slot, .peerRestarted, at: now)
+        return true
+    }
+
     /// Whether the call may have begun before the memory of its server did, which says how long that is.
     ///
-    /// It did not if it was younger than the memory when the probe left to which this is the answer. How long either
-    /// was on its way does not matter, as no server starts anew in so short a time. Of several probes it is not
-    /// known which was answered: the last counts, unless the answer says that it is to the first. What one answer tells
-    /// about the server holds for all calls to it.
+    /// It did not if it was younger than the memory when the probe left to which this is the answer, and is still so
+    /// young that the server cannot have started anew since (``Tuning/restartTime``): how long either was on its way
+    /// does not matter then. Of several probes it is not known which was answered: the last counts, unless the answer
+    /// says that it is to the first packet. What one answer tells about the server holds for all calls to it.
     private mutating func mayHaveRun(
         _ slot: UInt32, _ memory: UInt64, _ extensions: HeaderExtension, at now: Instant
     ) -> Bool {
@@ -277,9 +336,9 @@ extension Endpoint {
         peer.pointee.memoryBegan = isSame ? min(peer.pointee.memoryBegan, latest) : latest
         let begun = rpc.pointee.outgoing.begunAt
         if begun >= peer.pointee.memoryBegan { return false }
-        let first = rpc.pointee.lastProgress
-        let last = extensions.marks.contains(.toFirst) ? first : max(first, rpc.pointee.lastAsked)
-        if last.nanoseconds(since: begun) > memory { return true }
+        if now.nanoseconds(since: begun) > Tuning.restartTime { return true }
+        let last = max(rpc.pointee.lastProgress, rpc.pointee.lastAsked)
+        if !extensions.marks.contains(.toFirst), last.nanoseconds(since: begun) > memory { return true }
         peer.pointee.memoryBegan = begun
         return false
     }

@@ -115,6 +115,8 @@ extension Endpoint {
         precondition(
             incoming.buffers == .none || rpc.state == .incoming, "an RPC in \(rpc.state) holds receive buffers")
         precondition(
+            rpc.state != .incoming || !incoming.isComplete || rpc.isUnproven, "a complete message is not delivered")
+        precondition(
             incoming.grantState == .none || incoming.buffers == .held, "a message without buffers is to be granted to")
         if incoming.buffers == .held {
             let wantsGrants = incoming.needsGrants && !incoming.isStalled

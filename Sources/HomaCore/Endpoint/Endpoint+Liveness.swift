@@ -60,7 +60,7 @@ extension Endpoint {
             counters.clientsLost += 1
             // A request of which a part is missing has not run, and may if it comes again.
             if rpcs.at(slot).pointee.state == .incoming {
-                if !isOurTurn(slot) { noteBroken(rpcs.at(slot).pointee.peer) }
+                if !isOurTurn(slot), !rpcs.at(slot).pointee.isUnproven { noteBroken(rpcs.at(slot).pointee.peer) }
                 removeRPC(slot, at: now)
             } else {
                 finishServerRPC(slot, at: now)

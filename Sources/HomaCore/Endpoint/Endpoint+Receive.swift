@@ -116,6 +116,8 @@ extension Endpoint {
     private mutating func acceptControl(_ header: PacketHeader, _ slot: UInt32, at now: Instant) -> Disposition {
         switch header.body {
         case .grant(let fields): acceptGrant(slot, fields, at: now)
+        case .resend where rpcs.at(slot).pointee.isClient && header.common.extensions.memory != nil:
+            showToken(slot, header.common.extensions, at: now)
         case .resend(let fields): acceptResend(slot, fields, at: now)
         case .rpcUnknown: acceptUnknown(slot, header.common.extensions, at: now)
         case .busy: acceptBusy(slot, header.common.extensions, at: now)

@@ -107,7 +107,7 @@ extension Endpoint {
         switch rpc.pointee.incoming.buffers {
         case .none: return false
         case .waiting: return true
-        case .held: return rpc.pointee.incoming.waitsForGrant
+        case .held: return rpc.pointee.incoming.waitsForGrant && !rpc.pointee.isUnproven
         }
     }
 
@@ -197,7 +197,7 @@ extension Endpoint {
         } else if rpc.pointee.state == .outgoing, !rpc.pointee.isClient {
             sendControl(.needAck, for: slot)
         } else {
-            isSaid = requestMissing(slot)
+            isSaid = requestMissing(slot, at: now)
         }
         if isSaid {
             peer(of: slot).pointee.liveness.probed(at: now, apart: tuning.resendAfter)

@@ -104,7 +104,7 @@ extension Endpoint {
     }
 
     /// Asks for everything that should have arrived and has not. False when there is nothing to ask for.
-    mutating func requestMissing(_ slot: UInt32) -> Bool {
+    mutating func requestMissing(_ slot: UInt32, at now: Instant) -> Bool {
         let rpc = rpcs.at(slot)
         let priority = tuning.controlPriority
         switch rpc.pointee.incoming.buffers {
@@ -114,6 +114,10 @@ extension Endpoint {
             sendResend(slot, offset: 0, length: ResendFields.everything, priority: priority)
             return true
         case .held: break
+        }
+        if rpc.pointee.isUnproven {
+            demandToken(slot, at: now)
+            return true
         }
         askedForAll(slot)
         let message = rpc.pointee.incoming

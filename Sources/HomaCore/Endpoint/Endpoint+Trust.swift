@@ -113,7 +113,9 @@ extension Endpoint {
         // One that merely waited has broken nothing; nor has one of which more than a beginning came: it ends for
         // our want of room.
         let message = rpcs.at(slot).pointee.incoming
-        if message.buffers == .held, message.received < min(message.length, tuning.defaultSegment) {
+        if message.buffers == .held, !rpcs.at(slot).pointee.isUnproven,
+            message.received < min(message.length, tuning.defaultSegment)
+        {
             noteBroken(rpcs.at(slot).pointee.peer)
         }
         removeRPC(slot, at: now)

@@ -7,9 +7,9 @@ struct Client: BitwiseCopyable {
     /// What it calls itself, the same as long as it lives and wherever it is; 0: nothing, and it is known by its
     /// address.
     let identity: UInt64
-    /// It had not used this identifier, nor any above, when it became known here; 0 if what it used before does not
-    /// matter.
-    let newFrom: UInt64
+    /// It had not used this identifier, nor any above, when it first showed that it hears us; 0 if what it used before
+    /// does not matter, the greatest number if it has shown nothing yet.
+    var newFrom: UInt64
     /// The peer at whose address it was last; `UInt32.max` when that has been forgotten, or somebody else is there.
     var peer = UInt32.max
     /// Its requests that have a record here.

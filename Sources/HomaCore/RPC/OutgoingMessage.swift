@@ -34,7 +34,9 @@ struct OutgoingMessage: BitwiseCopyable {
     var sentAgainAt = Instant.zero
     /// How often its receiver asked for everything, of which it has got nothing.
     var askedForAll: UInt8 = 0
-    /// Until then it comes as no news that its receiver does not know of it: all of it has been sent again since.
+    /// Its receiver has said before that it does not know of it.
+    var wasUnknown = false
+    /// Until then that comes as no news: it has been sent again since.
     var ignoresUnknownUntil = Instant.zero
     /// A response of which only what its client has paid for has been sent, as nobody knows whether that is there;
     /// `granted` is then less than `unscheduled`.

@@ -68,6 +68,11 @@ struct RPC: BitwiseCopyable {
     var peerPort: UInt16
     var state: State
     var kind = Kind.call
+    /// A request that may be a late duplicate of one that ran before this server's memory began: it is not delivered
+    /// before its client has shown that it wants it now.
+    var isUnproven = false
+    /// It became known here by the first packet that its client sent of it.
+    var cameFirst = false
     /// The response says that the server's application failed.
     var isFailure = false
     var cookie: UInt64 = 0

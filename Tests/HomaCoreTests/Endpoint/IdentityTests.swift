@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HomaBase
+import HomaBuffers
 import HomaWire
 import Testing
 
@@ -169,34 +170,125 @@ struct IdentityTests {
         var configuration = EndpointConfiguration.small
         configuration.memoryProbation = .seconds(30)
         let host = try LoneHost(configuration)
-        #expect(Self.request(host) == .dropped(.unprovenClient))
-        let answer = try #require(host.sent().first)
-        #expect(answer.summary == "RPC_UNKNOWN" && answer.header.common.extensions.memory == 0)
-        let token = answer.header.common.extensions.token
-        #expect(
-            Self.request(host, from: Self.elsewhere, proof: token) == .dropped(.unprovenClient),
-            "a token is for one address")
-        #expect(Self.request(host, proof: token &+ 1) == .dropped(.unprovenClient))
-        Self.request(host, proof: token)
+        Self.request(host)
+        let challenge = try #require(host.sent().first)
+        #expect(challenge.summary == "RESEND 0..<1" && challenge.header.common.extensions.memory == 0)
+        #expect(challenge.header.common.extensions.marks == .toFirst)
+        let token = challenge.header.common.extensions.token
+        #expect(try host.requests().isEmpty, "it is kept, and not run")
+        Self.request(host, from: Self.elsewhere, proof: token)
+        #expect(try host.requests().isEmpty, "a token is for one address")
+        Self.request(host, proof: token &+ 1)
+        #expect(try host.requests().isEmpty)
+        #expect(Self.request(host, proof: token) == .consumed || host.endpoint.rpcCount == 1)
         try Self.answer(host)
         #expect(Self.request(host, proof: token) == .dropped(.finishedBefore))
         Self.request(host, id: 4)
         #expect(try host.requests().count == 1, "a known client shows nothing more")
-        #expect(
-            Self.request(host, id: 20, from: Self.elsewhere, as: Self.other) == .dropped(.unprovenClient))
-        #expect(host.endpoint.peerCount == 1, "nothing is kept of who shows nothing")
+        Self.request(host, id: 20, from: Self.elsewhere, as: Self.other)
         let own = try #require(host.sent().last?.header.common.extensions.token)
+        #expect(try host.requests().isEmpty)
         Self.request(host, id: 20, from: Self.elsewhere, as: Self.other, proof: own, unused: 5)
         #expect(try host.requests().count == 1)
+        Self.request(host, id: 28, from: Self.elsewhere, as: Self.other)
         #expect(
-            Self.request(host, id: 28, from: Self.elsewhere, as: Self.other) == .dropped(.unprovenClient),
-            "it had used this when it became known, so it may have sent it before")
+            try host.requests().isEmpty, "it had used this when it became known, so it may have sent it before")
         Self.request(host, id: 30, from: Self.elsewhere, as: Self.other)
         #expect(try host.requests().count == 1)
+        host.endpoint.checkInvariants()
         host.pass(microseconds: 30_000_000)
-        Self.request(host, from: Self.elsewhere, as: Self.other)
+        Self.request(host, id: 26, from: Self.elsewhere, as: Self.other)
+        #expect(try host.requests().count == 1, "no duplicates are on their way any more")
+        Self.request(host, id: 2, as: HeaderExtension(tag: 77))
         #expect(try host.requests().count == 1)
-        #expect(Self.request(host, id: 6, from: Self.elsewhere, as: .none) != .dropped(.unprovenClient))
+        Self.request(host, id: 6, from: Self.elsewhere, as: .none)
+        #expect(try host.requests().count == 1)
+    }
+
+    @Test("a request that waits for its token is asked about again, and ends when nobody wants it")
+    func unwanted() throws {
+        var configuration = EndpointConfiguration.small
+        configuration.memoryProbation = .seconds(30)
+        for isAnswered in [false, true] {
+            let host = try LoneHost(configuration)
+            host.data(0..<1000, of: 3000, id: 2, extensions: Self.named)
+            host.data(1000..<3000, of: 3000, id: 2, extensions: Self.named)
+            #expect(host.said().filter { $0 == "RESEND 0..<1" }.count == 1, "one word for a request")
+            host.pass(microseconds: 50_000)
+            let asked = host.sent().filter { $0.summary == "RESEND 0..<1" }
+            #expect(asked.count > 1 && asked.allSatisfy { $0.header.common.extensions.memory != nil })
+            host.endpoint.checkInvariants()
+            // A late duplicate of a client that has long had its answer.
+            if isAnswered { host.receive(.rpcUnknown, id: 2, extensions: Self.named) }
+            host.pass(microseconds: isAnswered ? 1 : 2_000_000)
+            #expect(host.endpoint.rpcCount == 0 && host.pool.statistics.leasesLive == 0)
+            #expect(try host.requests().isEmpty)
+            let peer = host.endpoint.findPeer(LoneHost.client)
+            #expect(host.endpoint.peers.at(try #require(peer)).pointee.brokenRequests == 0)
+        }
+    }
+
+    @Test("a long request that was silent until its client showed the token is granted to then")
+    func granted() throws {
+        var configuration = EndpointConfiguration.small
+        configuration.memoryProbation = .seconds(30)
+        configuration.overcommitment = 1
+        configuration.fifoGrantFraction = 0
+        configuration.window = 10_000
+        let host = try LoneHost(configuration)
+        // A shorter one of another peer has the only place.
+        let other = GranterTests.peer(1)
+        host.data(0..<1000, of: 60_000, id: 2, incoming: 1000, from: other, extensions: .none)
+        host.data(0..<1000, of: 100_000, id: 2, incoming: 1000, extensions: Self.named)
+        let challenge = host.sent().first { $0.summary == "RESEND 0..<1" }
+        let token = try #require(challenge?.header.common.extensions.token)
+        for packet in 1..<40 {
+            host.pass(microseconds: 1000)
+            host.data(
+                packet * 1000..<packet * 1000 + 1000, of: 60_000, id: 2, incoming: 1000, from: other, extensions: .none)
+        }
+        host.receive(.rpcUnknown, id: 2, from: other, extensions: .none)
+        #expect(!host.said().contains { $0.hasPrefix("GRANT 11000") })
+        var marked = Self.named
+        marked.marks.insert(.proof)
+        host.receive(
+            .data(
+                DataFields(
+                    messageLength: 100_000, incoming: 1000, proof: token, isRetransmission: true, offset: 0,
+                    payloadLength: 1000)), id: 2, extensions: marked)
+        #expect(host.said().contains { $0.hasPrefix("GRANT 11000") })
+        host.endpoint.checkInvariants()
+    }
+
+    /// How long the server's memory is, when the call left, and when it is asked for its token, in milliseconds.
+    @Test(
+        "a client shows its token, unless its request may have run before the server's memory began",
+        arguments: [
+            (memory: 1000, after: 10, shows: true), (memory: 5, after: 10, shows: true),
+            (memory: 150, after: 200, shows: false), (memory: 500, after: 200, shows: true),
+        ])
+    func token(memory: Int, after: Int, shows: Bool) throws {
+        for isFirst in [false, true] {
+            let host = try LoneHost()
+            host.pass(microseconds: 10_000_000)
+            try host.call(length: 100)
+            host.pass(microseconds: UInt64(after) * 1000)
+            let before = host.sent()
+            let sent = try #require(before.first { $0.payloadLength > 0 })
+            host.receive(
+                .resend(ResendFields(offset: 0, length: 1, priority: 7)), id: sent.header.common.senderID.peer.rawValue,
+                from: LoneHost.server,
+                extensions: HeaderExtension(
+                    marks: isFirst ? .toFirst : [],
+                    tag: HeaderExtension.tag(token: 5, memory: UInt64(memory) * 1_000_000)))
+            let packets = host.sent()
+            // Asked about since, it cannot tell what a short memory means.
+            let shows = shows && (isFirst || memory > after)
+            let again = packets.filter { $0.payloadLength > 0 }
+            #expect(again.count == (shows ? 1 : 0))
+            if case .data(let data)? = again.first?.header.body { #expect(data.proof == 5 && data.isRetransmission) }
+            #expect(host.failures() == (shows ? [] : [.peerRestarted]))
+        }
     }
 
     @Test("a client whose record had to make room is not taken for a new one")
@@ -207,7 +299,7 @@ struct IdentityTests {
         configuration.memoryProbation = .seconds(30)
         let host = try LoneHost(configuration)
         let first = PeerAddress(ipv4: 0x0A00_0101, port: 4000)
-        #expect(Self.request(host, from: first, as: HeaderExtension(tag: 1)) == .dropped(.unprovenClient))
+        Self.request(host, from: first, as: HeaderExtension(tag: 1))
         let token = try #require(host.sent().first?.header.common.extensions.token)
         host.pass(microseconds: 40_000_000)
         for number in 1...16 as ClosedRange<UInt64> {
@@ -225,11 +317,10 @@ struct IdentityTests {
         host.pass(microseconds: 1_000_000)
         Self.request(host, as: HeaderExtension(tag: 17))
         #expect(try host.requests().count == 1)
-        #expect(
-            Self.request(host, from: first, as: HeaderExtension(tag: 1), proof: token) == .dropped(.unprovenClient),
-            "what was proved before counts no more")
-        let unknown = try #require(host.sent().first { $0.summary == "RPC_UNKNOWN" })
-        let answer = unknown.header.common.extensions
+        Self.request(host, from: first, as: HeaderExtension(tag: 1), proof: token)
+        #expect(try host.requests().isEmpty, "what was proved before counts no more")
+        let challenge = try #require(host.sent().first { $0.summary == "RESEND 0..<1" })
+        let answer = challenge.header.common.extensions
         #expect(
             answer.memory == 1_000_000_000, "of what the first client asked for until its end nothing is certain")
         #expect(answer.token != token)
