@@ -182,6 +182,7 @@ extension Endpoint {
         guard noteProven(rpc.pointee.client, rpc.pointee.id.peer, data, at: rpc.pointee.peer) else { return false }
         rpc.pointee.isUnproven = false
         // It may have been taken for silent meanwhile.
+        guard rpc.pointee.incoming.buffers == .held else { return true }
         granter.willReceive(slot)
         granter.hear(slot)
         granter.didReceive(slot, bytes: 0)

@@ -235,6 +235,7 @@ struct IdentityTests {
         configuration.overcommitment = 1
         configuration.fifoGrantFraction = 0
         configuration.window = 10_000
+        configuration.grantIncrement = 1000
         let host = try LoneHost(configuration)
         // A shorter one of another peer has the only place.
         let other = GranterTests.peer(1)
