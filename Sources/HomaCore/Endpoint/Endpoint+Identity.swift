@@ -283,7 +283,7 @@ extension Endpoint {
             noteAsked(slot, from: 0, at: now)
             // A server that takes the first packet asks for the others, if it understands that they do not follow, or
             // else after a while. One that does not take it is not sent all of it again and again.
-            let isShort = tuning.adaptsTimers && (extensions.version > 0 || rpc.pointee.outgoing.wasUnknown)
+            let isShort = extensions.version > 0 && tuning.adaptsTimers || rpc.pointee.outgoing.wasUnknown
             rpc.pointee.outgoing.wasUnknown = true
             let again = isShort ? min(sent, rpc.pointee.outgoing.segment) : sent
             retransmit(slot, 0..<again, priority: rpc.pointee.outgoing.unscheduledPriority)
