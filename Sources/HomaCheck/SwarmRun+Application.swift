@@ -407,21 +407,29 @@ extension SwarmRun {
         }
     }
 
-    /// DATA packets sent for each that was needed, where nothing was lost, overtaken or stood still, and all hosts have
-    /// the timers they have without configuration and our extensions: nil elsewhere.
+    /// DATA packets sent for each that was needed, where nothing was lost, overtaken, stood still or was refused for
+    /// want of room, and all hosts have the timers they have without configuration and our extensions: nil elsewhere.
     var packetFactor: Double? {
         guard plan.faults == .none || plan.faults == FaultSet([.slow]), lost == 0,
             plan.hosts.allSatisfy({ !$0.isKernel && $0.configuration.findsItsTimers })
         else { return nil }
-        var sent: UInt64 = 0
-        var again: UInt64 = 0
+        let refusals: [DropReason] = [.tooManyRPCs, .tooManyPeers, .distrustedPeer, .unprovenClient]
         for host in hosts {
             let statistics = host.statistics
-            guard statistics.bufferStalls == 0 else { return nil }
-            sent += statistics.packetsSent[0]
-            again += statistics.packetsRetransmitted
+            guard statistics.bufferStalls == 0, refusals.allSatisfy({ statistics.drops(for: $0) == 0 }) else {
+                return nil
+            }
         }
+        let (sent, again) = dataBeforeHealing ?? dataSent
         return sent > again ? Double(sent) / Double(sent - again) : nil
+    }
+
+    /// DATA packets that all hosts have sent, and those of them that had been sent before.
+    var dataSent: (all: UInt64, again: UInt64) {
+        hosts.reduce(into: (0, 0)) {
+            $0.0 += $1.statistics.packetsSent[0]
+            $0.1 += $1.statistics.packetsRetransmitted
+        }
     }
 
     /// The most that any stranger was sent for a byte of its own; nil where all addresses are believed.

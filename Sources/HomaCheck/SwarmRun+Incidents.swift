@@ -127,6 +127,8 @@ extension SwarmRun {
     }
 
     func heal() {
+        // What waits for slow links is overtaken from now on.
+        if plan.faults.contains(.slow) { dataBeforeHealing = dataSent }
         isHealed = true
         trace.note(.healed, at: now, host: 255)
         for host in hosts {

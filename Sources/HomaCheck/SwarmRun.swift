@@ -89,6 +89,8 @@ final class SwarmRun {
     var payloads: [Payload] = []
     var open = 0
     var isHealed = false
+    /// What had been sent by then over slow links.
+    var dataBeforeHealing: (all: UInt64, again: UInt64)?
     var violation: Violation?
     var packets = 0
     var lost = 0

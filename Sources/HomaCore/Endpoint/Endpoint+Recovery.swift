@@ -342,8 +342,9 @@ extension Endpoint {
         return .consumed
     }
 
-    /// Whether what is asked for has been sent again already for a former question, and less than a round trip ago. As
-    /// long as none is known, that is twice as long each time that the same is asked for.
+    /// Whether what is asked for has been sent again already for a former question, and less than a round trip ago, or
+    /// than half of the time since all of it left: it may wait in a queue that has grown, and nobody has measured it
+    /// yet. As long as no round trip is known, that is twice as long each time that the same is asked for.
     private mutating func wasJustSentAgain(_ slot: UInt32, from offset: UInt32, at now: Instant) -> Bool {
         guard tuning.adaptsTimers else { return false }
         let rpc = rpcs.at(slot)
@@ -354,7 +355,9 @@ extension Endpoint {
             let times = rpc.pointee.outgoing.sentAgainTimes
             let guess = min(tuning.resendAfter << UInt64(times), tuning.longestResendTimeout)
             let roundTrip = min(peer(of: slot).pointee.knownRoundTrip ?? guess, tuning.longestResendTimeout)
-            if now.nanoseconds(since: rpc.pointee.outgoing.sentAgainAt) < roundTrip / 4 * 3 { return true }
+            let age = min(now.nanoseconds(since: rpc.pointee.outgoing.lastSent), tuning.longestResendTimeout)
+            let since = now.nanoseconds(since: rpc.pointee.outgoing.sentAgainAt)
+            if since < max(roundTrip / 4 * 3, age / 2) { return true }
             rpc.pointee.outgoing.sentAgainTimes = min(times + 1, 16)
         }
         rpc.pointee.outgoing.sentAgainAt = now
@@ -363,13 +366,9 @@ extension Endpoint {
 
     /// Whoever asks for everything has got nothing, and does not know how much there is. It may all be on its way,
     /// behind other bytes on a slow link: so one packet goes again, by which its receiver learns what to wait for, or
-    /// else ask for; and twice as much each time that it asks like this again.
+    /// else ask for.
     private mutating func endOfEverything(_ slot: UInt32, _ sent: UInt32) -> UInt32 {
-        let rpc = rpcs.at(slot)
-        guard tuning.adaptsTimers else { return sent }
-        let packets = UInt32(1) << min(rpc.pointee.outgoing.askedForAll, 16)
-        rpc.pointee.outgoing.askedForAll = min(rpc.pointee.outgoing.askedForAll, 15) + 1
-        return UInt32(min(UInt64(sent), UInt64(packets) * UInt64(rpc.pointee.outgoing.segment)))
+        tuning.adaptsTimers ? min(sent, rpcs.at(slot).pointee.outgoing.segment) : sent
     }
 
     /// Whether the last bytes up to `end` cannot have arrived yet when the question about them left, as they left less

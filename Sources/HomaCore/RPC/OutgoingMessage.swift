@@ -32,8 +32,6 @@ struct OutgoingMessage: BitwiseCopyable {
     var sentAgainFrom = UInt32.max
     var sentAgainTimes: UInt8 = 0
     var sentAgainAt = Instant.zero
-    /// How often its receiver asked for everything, of which it has got nothing.
-    var askedForAll: UInt8 = 0
     /// Its receiver has said before that it does not know of it.
     var wasUnknown = false
     /// Until then that comes as no news: it has been sent again since.

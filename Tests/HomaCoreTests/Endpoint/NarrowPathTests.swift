@@ -77,9 +77,9 @@ struct NarrowPathTests {
                 .resend(ResendFields(offset: offset, length: 1416, priority: 0)), id: 1001, from: LoneHost.server)
             return host.said()
         }
-        for wait in [20, 20, 20, 40] { #expect(ask(0, after: UInt64(wait)) == ["DATA 0..<1416"]) }
+        for wait in [20, 20, 40, 50] { #expect(ask(0, after: UInt64(wait)) == ["DATA 0..<1416"]) }
         for _ in 1...8 { #expect(ask(0, after: 1) == ["BUSY"], "too soon: it may be under way") }
-        for wait in [20, 20, 20, 40] {
+        for wait in [50, 50, 50, 50] {
             #expect(ask(1416, after: UInt64(wait)) == ["DATA 1416..<2832"], "another one: some arrive")
         }
         #expect(ask(1416, after: 80) == ["DATA 1416..<2592", "DATA 2592..<2832"])
