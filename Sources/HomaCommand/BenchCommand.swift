@@ -141,8 +141,8 @@ func resolve(_ text: String) throws -> PeerAddress {
 /// Largest IP packet on the way to a server; nil when the system does not know.
 func pathMTU(to server: String) -> Int? {
     let node = server.prefix { $0 != "/" }
-    guard let address = try? resolve(String(node)), let driver = try? UDPDriver() else { return nil }
-    return driver.pathMTU(to: address)
+    guard let address = try? resolve(String(node)) else { return nil }
+    return lookUpPathMTU(to: address)
 }
 
 func resolve(host: String, port: UInt16) throws -> PeerAddress {

@@ -2,7 +2,7 @@
 
 import Glibc
 import HomaBase
-import HomaIO
+@testable import HomaIO
 import Synchronization
 import Testing
 

@@ -3,7 +3,7 @@
 import CHomaPosix
 import Glibc
 import HomaBase
-import HomaIO
+@testable import HomaIO
 import Testing
 
 @Suite("UDP driver, when things go wrong")

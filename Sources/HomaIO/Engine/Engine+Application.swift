@@ -136,12 +136,10 @@ extension Engine {
     func snapshot() -> EngineStatistics {
         var statistics = state.pointee.counters
         statistics.endpoint = state.pointee.endpoint.statistics
-        statistics.driver = state.pointee.driver.statistics
+        state.pointee.driver.report(&statistics)
         statistics.pool = region.pool.statistics
         statistics.unservedRequests = unservedRequests
         statistics.activeRPCs = state.pointee.endpoint.rpcCount
-        statistics.isUsingGSO = state.pointee.driver.isUsingGSO
-        statistics.isUsingGRO = state.pointee.driver.isUsingGRO
         return statistics
     }
 }

@@ -131,17 +131,8 @@ extension Engine {
     /// The protocol does not need the bytes any more. Packets that wait for the kernel may still point to them.
     func releasePayload(_ token: UInt64) {
         guard let record = state.pointee.sends.remove(token) else { return }
-        guard state.pointee.driver.queuedPackets > 0 else { return record.owner.release() }
-        let appended = state.pointee.driver.appendedPackets
-        state.pointee.releases.append(PendingRelease(owner: record.owner, appendedPackets: appended))
-    }
-
-    /// Lets go of payload to which no queued packet points any more.
-    func releasePending() {
-        guard state.pointee.releases.count > 0 else { return }
-        let oldest = state.pointee.driver.oldestQueued
-        let free = state.pointee.releases.prefix { $0.appendedPackets <= oldest }
-        for release in free { release.owner.release() }
-        state.pointee.releases.removeFirst(free.count)
+        guard state.pointee.queuedPackets > 0 else { return record.owner.release() }
+        state.pointee.releases.append(
+            PendingRelease(owner: record.owner, appendedPackets: state.pointee.appendedPackets))
     }
 }

@@ -6,21 +6,6 @@ internal import HomaCore
 
 /// From the protocol to the application.
 extension Engine {
-    /// Hands out what happened.
-    func tellApplication() {
-        var count = 0
-        while let event = state.pointee.endpoint.nextEvent() {
-            tell(event)
-            count += 1
-            guard count % Self.workBetweenSends == 0 else { continue }
-            transmit()
-        }
-    }
-
-    /// Events or jobs after which what they had to say is sent. A peer that waits for a batch of answers can
-    /// begin with the first while the rest are worked out; sending less at a time costs more system calls.
-    static var workBetweenSends: Int { 32 }
-
     /// Carries out one event.
     func tell(_ event: EndpointEvent) {
         switch event {

@@ -4,36 +4,8 @@ internal import HomaBase
 internal import HomaCore
 internal import HomaWire
 
-/// From the socket to the region.
+/// From a datagram to the region.
 extension Engine {
-    /// Trains put in place that are taken before anything is sent.
-    private static var trainsPerBatch: Int { 8 }
-
-    /// Takes one batch of datagrams. True when there was any.
-    func receiveBatch() -> Bool {
-        var taken = 0
-        while taken < Self.trainsPerBatch {
-            dropStaleExpectation()
-            let count = state.pointee.driver.receive()
-            guard count > 0 else { break }
-            if taken == 0 { advanceClock() }
-            guard state.pointee.driver.isScattered else {
-                for index in 0..<count { takeDatagram(state.pointee.driver.datagram(index)) }
-                return true
-            }
-            let datagram = state.pointee.driver.datagram(0)
-            if !takeScattered(datagram) { takePackets(of: datagram, from: 0) }
-            expectMore(after: datagram)
-            taken += 1
-        }
-        return taken > 0
-    }
-
-    private func takeDatagram(_ datagram: ReceivedDatagram) {
-        takePackets(of: datagram, from: 0)
-        expectMore(after: datagram)
-    }
-
     /// Cuts a train that the kernel joined into its packets.
     func takePackets(of datagram: ReceivedDatagram, from start: Int) {
         var offset = start
@@ -93,30 +65,46 @@ extension Engine {
         }
     }
 
-    /// Believes a network error when the packet it quotes belongs to an RPC of ours.
-    /// True when there was any.
-    @discardableResult
-    func takeNetworkErrors() -> Bool {
-        var hasAny = false
-        while let error = state.pointee.driver.nextError() {
-            hasAny = true
-            guard let (rpc, offset) = error.withPayload({ Self.quotedPacket($0) }) else { continue }
-            let now = state.pointee.now
-            switch error.kind {
-            case .portUnreachable:
-                state.pointee.endpoint.unreachable(error.peer, failure: .portUnreachable, offending: rpc, at: now)
-            case .hostUnreachable:
-                state.pointee.endpoint.unreachable(error.peer, failure: .hostUnreachable, offending: rpc, at: now)
-            case .messageTooBig(let mtu):
-                guard mtu > 0 else { break }
-                setMaximumPacket(mtu: mtu, for: error.peer)
-                if let offset {
-                    state.pointee.endpoint.packetRefused(by: error.peer, id: rpc, offset: offset, at: now)
-                }
-            case .other: break
-            }
+    /// Feeds a packet to the protocol whose payload lies where it belongs, if it belongs anywhere.
+    @inline(__always)
+    func takeInPlace(_ packet: UnsafeRawBufferPointer, from peer: PeerAddress) {
+        guard let header = try? PacketHeader.parse(packet) else { return }
+        if case .store(let place) = state.pointee.endpoint.receive(header, from: peer, at: state.pointee.now) {
+            state.pointee.counters.bytesInPlace &+= UInt64(place.byteCount + place.secondByteCount)
         }
-        return hasAny
+    }
+
+    /// Believes a network error when the packet it quotes belongs to an RPC of ours.
+    func take(_ error: DriverError) {
+        guard let (rpc, offset) = error.withPayload({ Self.quotedPacket($0) }) else { return }
+        let now = state.pointee.now
+        switch error.kind {
+        case .portUnreachable:
+            state.pointee.endpoint.unreachable(error.peer, failure: .portUnreachable, offending: rpc, at: now)
+        case .hostUnreachable:
+            state.pointee.endpoint.unreachable(error.peer, failure: .hostUnreachable, offending: rpc, at: now)
+        case .messageTooBig(let mtu):
+            guard mtu > 0 else { break }
+            setMaximumPacket(mtu: mtu, for: error.peer)
+            if let offset {
+                state.pointee.endpoint.packetRefused(by: error.peer, id: rpc, offset: offset, at: now)
+            }
+        case .other: break
+        }
+    }
+
+    /// Tells the protocol how long packets to `peer` may be.
+    func learnMaximumPacket(for peer: PeerAddress) {
+        if let mtu = configuration.fixedMTU ?? state.pointee.driver.pathMTU(to: peer) {
+            setMaximumPacket(mtu: mtu, for: peer)
+        }
+    }
+
+    /// An IP packet of `mtu` bytes holds the IP header (20 or 40 bytes), the UDP header (8) if any, and the
+    /// Homa packet.
+    private func setMaximumPacket(mtu: Int, for peer: PeerAddress) {
+        let headers = state.pointee.driver.headerBytes(to: peer)
+        state.pointee.endpoint.setMaximumPacket(bytes: mtu - headers, for: peer)
     }
 
     /// The identifier in a quoted packet of ours, the first one of a bundle, and where a DATA packet begins in its

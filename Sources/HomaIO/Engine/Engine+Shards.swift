@@ -15,16 +15,28 @@ extension Engine {
     /// - Parameter count: engines, each on a thread of its own; `configuration.core`, if any, is the first one's core.
     /// - Throws: what ``init(_:)`` throws.
     public static func makeShards(_ configuration: EngineConfiguration, count: Int) throws -> [Engine] {
-        guard count > 1 else { return [try Engine(configuration)] }
+        try makeShards(configuration, count: count, place: ShardPlace()) { try Engine($0, shard: $1) }
+    }
+
+    /// - Parameters:
+    ///   - place: what the node is; the rest of it is filled in.
+    ///   - make: makes one of the engines.
+    static func makeShards(
+        _ configuration: EngineConfiguration, count: Int, place: ShardPlace,
+        make: (EngineConfiguration, ShardPlace) throws -> Engine
+    ) throws -> [Engine] {
+        guard count > 1 else { return [try make(configuration, place)] }
         var configuration = configuration
         configuration.socket.sharers = count
         configuration.pool.shards = count
         let group = ShardGroup(count: count)
-        var place = ShardPlace(count: count, group: group)
+        var place = place
+        place.count = count
+        place.group = group
         var engines: [Engine] = []
         for index in 0..<count {
             place.index = index
-            engines.append(try Engine(configuration, shard: place))
+            engines.append(try make(configuration, place))
             place.region = engines[0].region
             place.firstRPC = engines[0].firstRPC
             // Free ports are free once only.

@@ -6,12 +6,15 @@ public import HomaBase
 public import HomaCore
 internal import Synchronization
 
-/// One host's Homa: a thread that owns the protocol state, the UDP socket and the receive region.
+/// One host's Homa: a thread that owns the protocol state, what carries its packets, and the receive region.
 ///
 /// The thread receives, keeps time, transmits, tells the application, and runs the Swift tasks that
 /// prefer it (an engine is a `TaskExecutor`), so that an RPC needs no change of thread at all. Every
 /// method may be called from any thread; on the engine thread it acts at once, elsewhere it puts a
 /// command in the engine's inbox.
+///
+/// What the thread does is an ``EngineLoop``, which is specialised for the driver. Here is what others see of it, and
+/// what concerns messages rather than packets.
 ///
 /// The thread keeps the engine alive. It ends with ``stop()``.
 public final class Engine: @unchecked Sendable {
@@ -34,9 +37,7 @@ public final class Engine: @unchecked Sendable {
     private let unserved = Atomic<UInt64>(0)
     /// Which of its node's engines this is.
     let shard: ShardPlace
-    let clock = MonotonicClock.process
-    /// Sockets watched only while the engine sleeps: to be watched costs the kernel time for every packet.
-    let receiveDescriptors: [Int32]
+    private let clock: any EngineClock
     /// The node's first identifier.
     let firstRPC: RPCID
     /// Keeps the first identifier from being another node's as well.
@@ -50,27 +51,38 @@ public final class Engine: @unchecked Sendable {
     }
 
     /// - Parameter shard: which engine of how many; all but the first need the first one's port and region.
-    init(_ configuration: EngineConfiguration, shard: ShardPlace) throws {
+    convenience init(_ configuration: EngineConfiguration, shard: ShardPlace) throws {
+        let (driver, waker) = try Self.makeDriver(configuration)
+        try self.init(
+            configuration, shard: shard, driver: driver, wake: { waker.wake() }, clock: MonotonicClock.process,
+            seed: .random(in: 0 ... .max))
+    }
+
+    /// - Parameters:
+    ///   - wake: ends the sleep of whoever runs the engine, from any thread.
+    ///   - seed: of the protocol's random numbers.
+    init(
+        _ configuration: EngineConfiguration, shard: ShardPlace, driver: AnyPacketDriver,
+        wake: @escaping @Sendable () -> Void, clock: any EngineClock, seed: UInt64
+    ) throws {
         self.shard = shard
         self.configuration = configuration
-        var driver = try NetworkDriver(configuration)
-        let poller = try Poller(socketDescriptor: driver.fileDescriptor)
-        receiveDescriptors = driver.receiveDescriptors
-        let signal = EngineSignal(waker: poller.waker)
+        self.clock = clock
+        let signal = EngineSignal(wake: wake)
         let region =
             try shard.region ?? ReceiveRegion(configuration: configuration.pool, backing: configuration.backing)
         region.attach(signal)
-        let now = MonotonicClock.process.now()
+        let now = clock.now()
         if let first = shard.firstRPC {
             (firstRPC, identifierClaim) = (first, nil)
         } else {
             (firstRPC, identifierClaim) = try Self.firstIdentifier(mustClaim: driver.sharesPorts)
         }
         var endpoint = try Endpoint(
-            configuration: configuration.endpoint, pool: region.pool, shard: shard.index, of: shard.count,
-            seed: .random(in: 0 ... .max), firstRPC: firstRPC, life: shard.life, at: now)
+            configuration: configuration.endpoint, pool: region.pool, shard: shard.index, of: shard.count, seed: seed,
+            firstRPC: firstRPC, life: shard.life, at: now)
         if !driver.sharesPorts { endpoint.hideClientPorts() }
-        let clientPort = try Self.allocateClientPort(&endpoint, &driver)
+        let clientPort = try Self.allocateClientPort(&endpoint, driver)
         localAddress = driver.localAddress
         abandonments = AbandonmentTable(capacity: configuration.endpoint.maximumRPCs)
         self.signal = signal
@@ -78,7 +90,7 @@ public final class Engine: @unchecked Sendable {
         state = .allocate(capacity: 1)
         state.initialize(
             to: EngineState(
-                endpoint: endpoint, driver: driver, poller: poller, sends: TokenTable(capacity: 1024),
+                endpoint: endpoint, driver: driver, sends: TokenTable(capacity: 1024),
                 calls: TokenTable(capacity: 1024), now: now, lastWork: now, lastErrorCheck: now,
                 clientPort: clientPort))
     }
@@ -87,6 +99,21 @@ public final class Engine: @unchecked Sendable {
         lifecycle.withLock { if let thread = $0.thread { pthread_detach(thread) } }
         if lifecycle.withLock({ $0.phase }) != .ended { state.deinitialize(count: 1) }
         state.deallocate()
+    }
+
+    private static func makeDriver(
+        _ configuration: EngineConfiguration
+    ) throws(SystemError) -> (AnyPacketDriver, Waker) {
+        switch configuration.driver {
+        case .udp: own(try UDPDriver(configuration.socket))
+        case .packet: own(try PacketRingDriver(configuration.socket, rings: configuration.packetRings))
+        case .raw: own(try RawIPDriver(configuration.socket))
+        }
+    }
+
+    private static func own<Driver: WaitingDriver & ~Copyable>(_ driver: consuming Driver) -> (AnyPacketDriver, Waker) {
+        let waker = driver.waker
+        return (OwnedDriver(driver), waker)
     }
 
     /// Identifiers grow from run to run, so that no server takes a new call for a late duplicate:
@@ -110,7 +137,7 @@ public final class Engine: @unchecked Sendable {
 
     /// A client port that no other node has, where nodes share them.
     private static func allocateClientPort(
-        _ endpoint: inout Endpoint, _ driver: inout NetworkDriver
+        _ endpoint: inout Endpoint, _ driver: AnyPacketDriver
     ) throws -> UInt16 {
         while true {
             let port = try endpoint.allocateClientPort()

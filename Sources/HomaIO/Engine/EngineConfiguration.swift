@@ -17,9 +17,9 @@ public struct EngineConfiguration: Sendable {
     public enum Driver: Sendable {
         /// A UDP socket. The default.
         case udp
-        /// Rings of a packet socket: ``PacketDriver``.
+        /// Rings of a packet socket: ``PacketRingDriver``.
         case packet
-        /// IP protocol 146, without UDP: ``RawDriver``.
+        /// IP protocol 146, without UDP: ``RawIPDriver``.
         case raw
     }
 

@@ -63,6 +63,9 @@ extension Engine {
         join()
     }
 
+    /// Somebody takes the engine's steps in place of a thread of its own, and calls ``finish()`` after the last.
+    func runsElsewhere() { lifecycle.withLock { $0.phase = .running } }
+
     private func join() {
         let thread = lifecycle.withLock { lifecycle -> pthread_t? in
             defer { lifecycle.thread = nil }
@@ -71,15 +74,23 @@ extension Engine {
         if let thread { pthread_join(thread, nil) }
     }
 
-    /// Everything that happens on the thread.
+    /// Everything that happens on the thread. Here the driver is chosen: all that follows knows which it is.
     func runThread() {
         enterThread()
         if let core = configuration.core { try? pinCurrentThread(toCore: core) }
-        while !mustStop { runRound() }
-        drain()
-        close()
-        let final = snapshot()
+        let clock = MonotonicClock.process
+        switch configuration.driver {
+        case .udp: EngineLoop<UDPDriver, MonotonicClock>(self, clock: clock).run()
+        case .packet: EngineLoop<PacketRingDriver, MonotonicClock>(self, clock: clock).run()
+        case .raw: EngineLoop<RawIPDriver, MonotonicClock>(self, clock: clock).run()
+        }
         leaveThread()
+        finish()
+    }
+
+    /// Lets go of all that the loop worked with, its driver first of all; then tells those who wait for that.
+    func finish() {
+        let final = snapshot()
         shard.group?.leave()
         state.deinitialize(count: 1)
         let waiters = lifecycle.withLock { lifecycle -> [UnsafeContinuation<Void, Never>] in
@@ -91,45 +102,8 @@ extension Engine {
         for waiter in waiters { waiter.resume() }
     }
 
-    /// Brings home what was answered and sent before the stop, as long as there is time; the least is one round, in
-    /// which leaves what may leave unasked. Requests that come now are refused, so that their clients know that they
-    /// did not run.
-    private func drain() {
-        let start = clock.now()
-        // Answers given on other threads are in the inbox.
-        runRound()
-        if drainNanoseconds > 0 {
-            // In a way that says why; then nothing of what the application has not taken is left to it.
-            state.pointee.endpoint.beginDraining()
-            for port in state.pointee.ports.open {
-                state.pointee.endpoint.closePort(port)
-                state.pointee.ports.remove(port)?.closed()
-            }
-        }
-        state.pointee.endpoint.sendStoredAcks()
-        runWholeRound()
-        while state.pointee.endpoint.awaitsAcks || state.pointee.driver.queuedPackets > 0,
-            clock.now().nanoseconds(since: start) < drainNanoseconds
-        {
-            // An engine that must stop does not sleep, and this one need not spin.
-            if state.pointee.isQuiet { usleep(100) }
-            runRound()
-        }
-        guard drainNanoseconds > 0 else { return }
-        // The servers of calls that end now need not work for nothing.
-        state.pointee.endpoint.sendCancellations()
-        runWholeRound()
-    }
-
-    /// What was done here is news to a loop that has come to rest, or that looks at the socket only.
-    private func runWholeRound() {
-        state.pointee.isQuiet = false
-        state.pointee.roundsByOldClock = 0
-        runRound()
-    }
-
     /// Ends everything that waits for the engine.
-    private func close() {
+    func close() {
         state.pointee.isClosed = true
         let rest = inbox.withLock { inbox -> [EngineCommand] in
             inbox.isClosed = true

@@ -2,7 +2,7 @@
 
 internal import Synchronization
 
-/// How other threads get the engine's attention: flags while it is awake, an eventfd while it sleeps.
+/// How other threads get the engine's attention: flags while it is awake, a waker while it sleeps.
 ///
 /// The engine says that it sleeps and then looks at the flags once more; the others set a flag and then
 /// look whether the engine sleeps. All four are sequentially consistent, so at least one side sees the
@@ -11,9 +11,10 @@ final class EngineSignal: Sendable {
     private let isSleeping = Atomic<Bool>(false)
     private let hasCommands = Atomic<Bool>(false)
     private let hasReturns = Atomic<Bool>(false)
-    private let waker: Waker
+    private let wake: @Sendable () -> Void
 
-    init(waker: Waker) { self.waker = waker }
+    /// - Parameter wake: ends the engine's sleep, from any thread.
+    init(wake: @escaping @Sendable () -> Void) { self.wake = wake }
 
     /// Commands wait in the inbox. Any thread.
     func commandsArrived() {
@@ -52,7 +53,7 @@ final class EngineSignal: Sendable {
         guard isSleeping.load(ordering: .sequentiallyConsistent),
             isSleeping.exchange(false, ordering: .sequentiallyConsistent)
         else { return }
-        waker.wake()
+        wake()
     }
 
     @inline(__always)

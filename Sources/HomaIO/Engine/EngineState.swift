@@ -38,8 +38,8 @@ struct PendingRelease {
 /// whole: application code that runs in the middle of a round comes back to other fields.
 struct EngineState: ~Copyable {
     var endpoint: Endpoint
-    var driver: NetworkDriver
-    var poller: Poller
+    /// The loop alone knows which it is.
+    let driver: AnyPacketDriver
     var jobs = JobQueue()
     var timers = TimerQueue()
     var sends: TokenTable<SendRecord>
@@ -66,6 +66,11 @@ struct EngineState: ~Copyable {
     var lastErrorCheck: Instant
     /// Why packets are left in the driver's queue.
     var backlog = FlushResult.Remainder.none
+    /// How many those are after the last flush, and how many had been appended by then.
+    var queuedPackets = 0
+    var appendedPackets: UInt64 = 0
+    /// When the engine had to stop and began to drain.
+    var drainBegun: Instant?
     /// Nothing more is taken from the application.
     var isClosed = false
     var counters = EngineStatistics()
@@ -73,7 +78,10 @@ struct EngineState: ~Copyable {
     var expected: ExpectedTrain?
     /// How the last train's message was expected to go on, and how often such expectations came true of late.
     var lastForecast: Forecast?
-    var forecastConfidence = Engine.confidenceToPlan
+    var forecastConfidence = EngineState.confidenceToPlan
+    /// So sure the engine must be that the next train goes on with this one's message: messages that come in turns are
+    /// cheaper to copy than to put in the wrong place and then copy.
+    static var confidenceToPlan: Int { 8 }
     /// Version of the cutoffs that the other shards were told of.
     var sentCutoffVersion: UInt16 = 0
     let clientPort: UInt16

@@ -28,6 +28,8 @@ public final class PendingCall: @unchecked Sendable {
     /// No response is wanted.
     let isOneWay: Bool
     var continuation: UnsafeContinuation<CallOutcome, Never>?
+    /// Who takes the outcome where no task waits for it.
+    var onEnd: ((CallOutcome) -> Void)?
     var phase = Phase.waiting
     /// When the engine took it over.
     var started = Instant.zero
@@ -62,6 +64,10 @@ public final class PendingCall: @unchecked Sendable {
     func finish(_ outcome: CallOutcome, at now: Instant) {
         phase = .finished
         elapsedNanoseconds = started == .zero ? 0 : now.nanoseconds(since: started)
+        if let onEnd {
+            self.onEnd = nil
+            onEnd(outcome)
+        }
         guard let continuation else { return }
         self.continuation = nil
         continuation.resume(returning: outcome)

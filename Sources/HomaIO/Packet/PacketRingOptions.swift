@@ -2,7 +2,7 @@
 
 internal import Glibc
 
-/// The rings of a ``PacketDriver``. Their memory is the kernel's and is taken when the driver is made.
+/// The rings of a ``PacketRingDriver``. Their memory is the kernel's and is taken when the driver is made.
 public struct PacketRingOptions: Sendable {
     /// Bytes of each frame, a power of two, 2048 … 65 536; default 4096. Packets and trains that are longer with
     /// their headers cost a system call each, so jumbo frames want 16 384.

@@ -43,7 +43,7 @@ struct RawSockets: ~Copyable {
         _ family: Int32, _ address: PeerAddress?, _ options: UDPSocketOptions
     ) throws(SystemError) -> Int32 {
         let type = Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-        let number = RawDriver.protocolNumber
+        let number = RawIPDriver.protocolNumber
         let descriptor = try SystemError.checkErrno(
             Glibc.socket(family, type, number), "socket", "IP protocol \(number); raw sockets need CAP_NET_RAW")
         let socket = UDPSocket(owning: descriptor, family: family)

@@ -2,6 +2,7 @@
 
 internal import CHomaPosix
 internal import Glibc
+internal import HomaBase
 internal import HomaCore
 internal import HomaWire
 
@@ -40,12 +41,52 @@ struct ScatterPlan: ~Copyable {
         payloads.deallocate()
     }
 
+    /// Plans for a train of packets with so much payload each that brings the bytes of a forecast; the less there is
+    /// left of the message, the fewer.
+    ///
+    /// - Parameter slot: for what the train brings beyond that.
+    mutating func arm(
+        _ forecast: Forecast, payloadByteCount: Int, endpoint: inout Endpoint, region: UnsafeMutableRawPointer,
+        slot: UnsafeMutableRawBufferPointer
+    ) {
+        clear()
+        var offset = forecast.offset
+        while offset < forecast.length {
+            let count = min(UInt32(payloadByteCount), forecast.length - offset)
+            let place = endpoint.place(forecast, offset: offset, byteCount: count)
+            guard append(place, region: region, limit: slot.count) else { break }
+            offset += count
+        }
+        if packetCount > 0 { close(slot: slot.baseAddress!, capacity: slot.count) }
+    }
+
+    /// Whether the datagram just received is what the forecast said, packet for packet.
+    func agrees(_ datagram: ReceivedDatagram, with forecast: Forecast) -> Bool {
+        var offset = forecast.offset
+        var start = 0
+        var packet = 0
+        while start < datagram.byteCount, packet < packetCount {
+            let length = min(datagram.segmentSize, datagram.byteCount - start)
+            let payload = payloadByteCount(packet)
+            guard length == Self.headerByteCount + payload,
+                let header = try? PacketHeader.parse(self.header(packet, packetByteCount: length)),
+                case .data(let data) = header.body, header.common.senderID.peer == forecast.id,
+                data.offset == offset, Int(data.payloadLength) == payload,
+                header.byteCount == Self.headerByteCount
+            else { return false }
+            offset += UInt32(payload)
+            start += length
+            packet += 1
+        }
+        return true
+    }
+
     mutating func clear() {
         (pieceCount, packetCount, byteCount, isArmed) = (0, 0, 0, false)
     }
 
     /// Plans one more packet; false when there is no room for it.
-    mutating func append(_ place: Placement, region: UnsafeMutableRawPointer, limit: Int) -> Bool {
+    private mutating func append(_ place: Placement, region: UnsafeMutableRawPointer, limit: Int) -> Bool {
         let payload = place.byteCount + place.secondByteCount
         guard packetCount < Self.packetLimit, byteCount + Self.headerByteCount + payload <= limit else { return false }
         add(headers + packetCount * Self.headerStride, Self.headerByteCount)
@@ -58,7 +99,7 @@ struct ScatterPlan: ~Copyable {
     }
 
     /// What does not fit goes where it would lie in the slot.
-    mutating func close(slot: UnsafeMutableRawPointer, capacity: Int) {
+    private mutating func close(slot: UnsafeMutableRawPointer, capacity: Int) {
         add(slot + byteCount, capacity - byteCount)
         isArmed = true
     }
@@ -68,7 +109,7 @@ struct ScatterPlan: ~Copyable {
         pieceCount += 1
     }
 
-    func payloadByteCount(_ packet: Int) -> Int { payloads[packet] }
+    private func payloadByteCount(_ packet: Int) -> Int { payloads[packet] }
 
     /// The header of a planned packet that is so long; payload is elsewhere.
     func header(_ packet: Int, packetByteCount: Int) -> UnsafeRawBufferPointer {

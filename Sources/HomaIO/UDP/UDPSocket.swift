@@ -2,7 +2,7 @@
 
 internal import CHomaPosix
 internal import Glibc
-internal import HomaBase
+public import HomaBase
 
 /// A bound, nonblocking UDP socket; closed when the value goes away.
 struct UDPSocket: ~Copyable {
@@ -110,4 +110,17 @@ struct UDPSocket: ~Copyable {
 
     /// Turns UDP_GRO on; false when the kernel does not know it.
     func enableJoining() -> Bool { set(Int32(IPPROTO_UDP), Self.joinOption, 1) }
+}
+
+/// What the kernel believes to be the longest IP packet on the way to `peer`; nil when there is no
+/// route. Asks the routing table by connecting a socket of its own; no packet leaves.
+public func lookUpPathMTU(to peer: PeerAddress) -> Int? {
+    var peer = peer
+    if peer.port == 0 { peer.port = 9 }
+    guard let socket = try? UDPSocket(family: peer.isIPv4 ? AF_INET : AF_INET6), socket.connect(to: peer) else {
+        return nil
+    }
+    return peer.isIPv4
+        ? socket.get(Int32(IPPROTO_IP), IP_MTU)
+        : socket.get(Int32(IPPROTO_IPV6), IPV6_MTU)
 }

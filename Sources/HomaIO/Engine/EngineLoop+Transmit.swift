@@ -4,8 +4,8 @@ internal import HomaBase
 internal import HomaCore
 internal import HomaWire
 
-/// From the protocol to the socket.
-extension Engine {
+/// From the protocol to the network.
+extension EngineLoop where Driver: ~Copyable {
     /// Sends what may leave now, at most one round's worth. True when any packet was taken.
     @discardableResult
     func transmit() -> Bool {
@@ -14,7 +14,7 @@ extension Engine {
         let count = withUnsafeTemporaryAllocation(of: OutgoingPacket.self, capacity: 1) { packet in
             var count = 0
             // Whatever is new may be short, and should not wait for more than the train in hand.
-            while count < limit, count < Self.smallestBatch || !signal.hasNews, !state.pointee.driver.isFull,
+            while count < limit, count < Self.smallestBatch || !signal.hasNews, !driver.pointee.isFull,
                 state.pointee.endpoint.nextPacket(at: state.pointee.now, into: packet.baseAddress!)
             {
                 append(packet.baseAddress!)
@@ -34,19 +34,20 @@ extension Engine {
     /// While short messages come and go, half as much, so that the next one waits for one train and not for two.
     private var packetsThisRound: Int {
         let hasShort = state.pointee.now.nanoseconds(since: state.pointee.lastShort) < 1_000_000
-        return hasShort ? (configuration.packetsPerRound + 1) / 2 : configuration.packetsPerRound
+        let limit = engine.configuration.packetsPerRound
+        return hasShort ? (limit + 1) / 2 : limit
     }
 
     @inline(__always)
     private func append(_ packet: UnsafeMutablePointer<OutgoingPacket>) {
-        let length = packet.pointee.header.write(into: state.pointee.driver.reserveHeader())
+        let length = packet.pointee.header.write(into: driver.pointee.reserveHeader())
         if case .data(let data) = packet.pointee.header.body, data.messageLength == data.payloadLength {
             state.pointee.lastShort = state.pointee.now
         }
         let payload =
             packet.pointee.payloadLength > 0
-            ? payloadBase(packet.pointee.payload) + packet.pointee.payloadOffset : nil
-        state.pointee.driver.append(
+            ? engine.payloadBase(packet.pointee.payload) + packet.pointee.payloadOffset : nil
+        driver.pointee.append(
             headerByteCount: length, payload: payload, payloadByteCount: packet.pointee.payloadLength,
             to: packet.pointee.peer, priority: packet.pointee.priority, bundleBytes: packet.pointee.bundleBytes)
     }
@@ -54,7 +55,7 @@ extension Engine {
     /// The rest of the train that the packet begins; how many packets those are.
     @inline(__always)
     private func appendFollowers(of packet: UnsafeMutablePointer<OutgoingPacket>, atMost limit: Int) -> Int {
-        guard packet.pointee.payloadLength > 0, let driver = state.pointee.driver.udp else { return 0 }
+        guard packet.pointee.payloadLength > 0 else { return 0 }
         let count = state.pointee.endpoint.continueTrain(
             after: packet, atMost: min(limit, driver.pointee.room), at: state.pointee.now)
         guard count > 0 else { return 0 }
@@ -65,31 +66,37 @@ extension Engine {
 
     /// Tries again to send what the kernel had no room for. True when other packets may leave.
     private func flushBacklog() -> Bool {
-        guard state.pointee.driver.queuedPackets > 0 else { return true }
+        guard driver.pointee.queuedPackets > 0 else { return true }
         flush()
         return state.pointee.backlog == .none || state.pointee.backlog == .retryRefused
     }
 
     private func flush() {
-        let result = state.pointee.driver.flush(at: state.pointee.now)
-        state.pointee.backlog = result.remainder
+        state.pointee.backlog = driver.pointee.flush(at: state.pointee.now).remainder
+        state.pointee.queuedPackets = driver.pointee.queuedPackets
+        state.pointee.appendedPackets = driver.pointee.appendedPackets
         releasePending()
-        if state.pointee.driver.mayHaveErrors { takeNetworkErrors() }
+        if driver.pointee.mayHaveErrors { takeNetworkErrors() }
     }
 
-    /// Tells the protocol how long packets to `peer` may be.
-    func learnMaximumPacket(for peer: PeerAddress) {
-        if let mtu = configuration.fixedMTU {
-            setMaximumPacket(mtu: mtu, for: peer)
-        } else if let mtu = state.pointee.driver.pathMTU(to: peer) {
-            setMaximumPacket(mtu: mtu, for: peer)
+    /// Lets go of payload to which no queued packet points any more.
+    private func releasePending() {
+        guard state.pointee.releases.count > 0 else { return }
+        let oldest = driver.pointee.oldestQueued
+        let free = state.pointee.releases.prefix { $0.appendedPackets <= oldest }
+        for release in free { release.owner.release() }
+        state.pointee.releases.removeFirst(free.count)
+    }
+
+    /// Believes a network error when the packet it quotes belongs to an RPC of ours.
+    /// True when there was any.
+    @discardableResult
+    func takeNetworkErrors() -> Bool {
+        var hasAny = false
+        while let error = driver.pointee.nextError() {
+            hasAny = true
+            engine.take(error)
         }
-    }
-
-    /// An IP packet of `mtu` bytes holds the IP header (20 or 40 bytes), the UDP header (8) if any, and the
-    /// Homa packet.
-    func setMaximumPacket(mtu: Int, for peer: PeerAddress) {
-        let headers = state.pointee.driver.headerBytes(to: peer)
-        state.pointee.endpoint.setMaximumPacket(bytes: mtu - headers, for: peer)
+        return hasAny
     }
 }

@@ -4,13 +4,13 @@ internal import CHomaPosix
 internal import Glibc
 internal import HomaBase
 
-extension UDPDriver {
+extension DatagramDriver {
     /// Receives what is there, at most one batch of ``UDPSocketOptions/receiveSlots``; the number of
     /// datagrams for ``datagram(_:)``, which replace those of the call before.
     ///
     /// 0 means that nothing is left now, or that the rest of a batch was truncated. While a peer has a socket of
     /// its own, that one is asked each time, and the main one after each batch and in every eighth call at least.
-    public mutating func receive() -> Int {
+    mutating func receive() -> Int {
         guard connected != nil else { return receive(fromConnected: false) }
         if callsUntilMain == 0 {
             callsUntilMain = Self.callsBetweenMain
@@ -27,24 +27,20 @@ extension UDPDriver {
     private static var callsBetweenMain: Int { 8 }
 
     private mutating func receive(fromConnected: Bool) -> Int {
-        let descriptor = fromConnected ? connected!.descriptor : main.descriptor
         let wasIdle = fromConnected ? connected!.isIdle : main.isIdle
         // After silence, take one datagram only: a batch would look for a second one before it hands
         // over the first, which costs 0.2 µs on the way of every lone request and response.
-        let count = receive(from: descriptor, slotCount: wasIdle ? 1 : UInt32(receiveRing.slotCount))
+        let count = receive(fromConnected, slotCount: wasIdle ? 1 : receiveRing.slotCount)
         if fromConnected { connected!.isIdle = count == 0 } else { main.isIdle = count == 0 }
         return count == 0 ? 0 : account(count, fromConnected: fromConnected)
     }
 
-    private mutating func receive(from descriptor: Int32, slotCount: UInt32) -> Int {
+    private mutating func receive(_ fromConnected: Bool, slotCount: Int) -> Int {
         var attempts = 0
         while true {
-            let result =
-                scatter.isArmed
-                ? homa_receive_scattered(descriptor, scatter.pieces, UInt32(scatter.pieceCount), receiveRing.slots)
-                : homa_receive(descriptor, receiveRing.slots, slotCount)
+            let result = fromConnected ? receive(connected!, slotCount) : receive(main, slotCount)
             if result > 0 {
-                isScattered = scatter.isArmed
+                isScattered = plan.pointee.isArmed
                 return Int(result)
             }
             switch -result {
@@ -63,10 +59,17 @@ extension UDPDriver {
         }
     }
 
+    @inline(__always)
+    private func receive(_ lane: Sockets.Lane, _ slotCount: Int) -> Int32 {
+        plan.pointee.isArmed
+            ? lane.receive(into: plan.pointee.pieces, plan.pointee.pieceCount, receiveRing.slots)
+            : lane.receive(receiveRing.slots, slotCount)
+    }
+
     /// One datagram of the last ``receive()``.
     ///
     /// - Parameter index: 0 … the answer of ``receive()`` − 1.
-    public func datagram(_ index: Int) -> ReceivedDatagram {
+    func datagram(_ index: Int) -> ReceivedDatagram {
         precondition(index >= 0 && index < receiveRing.slotCount)
         let slot = receiveRing.slots + index
         return ReceivedDatagram(

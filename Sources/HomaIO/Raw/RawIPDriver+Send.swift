@@ -2,25 +2,29 @@
 
 internal import CHomaPosix
 internal import Glibc
-public import HomaBase
+internal import HomaBase
 
-extension RawDriver {
+extension RawIPDriver {
     /// Packets appended and not yet sent or dropped.
-    public var queuedPackets: Int { sendQueue.queuedPackets }
+    var queuedPackets: Int { sendQueue.queuedPackets }
 
-    /// True when ``flush()`` must make room before the next packet.
-    public var isFull: Bool { sendQueue.isFull }
+    var appendedPackets: UInt64 { sendQueue.appendedPackets }
+    var oldestQueued: UInt64 { sendQueue.oldestQueued }
+    var room: Int { sendQueue.room }
 
-    /// Where the next packet's header goes, as in ``UDPDriver/reserveHeader()``.
-    public func reserveHeader() -> UnsafeMutableRawBufferPointer {
+    /// True when ``flush(at:)`` must make room before the next packet.
+    var isFull: Bool { sendQueue.isFull }
+
+    /// Where the next packet's header goes, as in ``DatagramDriver/reserveHeader()``.
+    func reserveHeader() -> UnsafeMutableRawBufferPointer {
         precondition(!sendQueue.isFull, "flush before the queue is full")
         return sendQueue.nextHeader
     }
 
-    /// Queues one packet, as ``UDPDriver/append(headerByteCount:payload:payloadByteCount:to:priority:)`` does.
-    public mutating func append(
+    /// Queues one packet, which never goes in a bundle, as ``DatagramDriver/append(headerByteCount:payload:payloadByteCount:to:priority:bundleBytes:)`` does.
+    mutating func append(
         headerByteCount: Int, payload: UnsafeRawPointer?, payloadByteCount: Int,
-        to peer: PeerAddress, priority: UInt8
+        to peer: PeerAddress, priority: UInt8, bundleBytes: UInt32 = 0
     ) {
         precondition(!sendQueue.isFull, "flush before the queue is full")
         precondition(headerByteCount > 0 && headerByteCount <= SendQueue.headerBytes)
@@ -34,9 +38,14 @@ extension RawDriver {
             to: host, priority: priority, mayJoin: false)
     }
 
+    mutating func appendFollowers(_ count: Int, from offset: UInt32, to peer: PeerAddress) {
+        precondition(count <= sendQueue.room && sendQueue.queuedPackets > 0)
+        sendQueue.appendFollowers(count, from: offset, mayJoin: false)
+    }
+
     /// Sends what is queued, in order, until done or until the kernel has no room. Never fails, like
-    /// ``UDPDriver/flush()``.
-    public mutating func flush(at now: Instant = MonotonicClock.process.now()) -> FlushResult {
+    /// ``DatagramDriver/flush(at:)``.
+    mutating func flush(at now: Instant = MonotonicClock.process.now()) -> FlushResult {
         var result = FlushResult()
         var refused = RefusedPeers(sendQueue)
         sendPackets(&refused, &result, at: now)

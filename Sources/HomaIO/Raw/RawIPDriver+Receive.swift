@@ -4,11 +4,11 @@ internal import CHomaPosix
 internal import Glibc
 internal import HomaBase
 
-extension RawDriver {
+extension RawIPDriver {
     /// Receives what is there, at most one batch of one family; the number of packets for ``datagram(_:)``.
     ///
     /// 0 means that nothing is left now, or that nothing of a batch was for this node.
-    public mutating func receive() -> Int {
+    mutating func receive() -> Int {
         isIPv6Next.toggle()
         let isIPv6First = isIPv6Next
         let count = receive(isIPv6: isIPv6First)
@@ -16,7 +16,7 @@ extension RawDriver {
     }
 
     /// One packet of the last ``receive()``.
-    public func datagram(_ index: Int) -> ReceivedDatagram {
+    func datagram(_ index: Int) -> ReceivedDatagram {
         precondition(index >= 0 && index < receiveRing.slotCount)
         let slot = receiveRing.slots[index]
         let skipped = Int(slot.overflow_count)

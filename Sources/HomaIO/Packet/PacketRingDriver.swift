@@ -2,7 +2,7 @@
 
 internal import CHomaPosix
 internal import Glibc
-public import HomaBase
+internal import HomaBase
 
 /// Carries packets past the kernel's IP and UDP layers, through rings of a packet socket (AF_PACKET): lower latency
 /// than a ``UDPDriver``, for `CAP_NET_RAW`. On the wire there is no difference.
@@ -13,7 +13,7 @@ public import HomaBase
 ///
 /// Used like a ``UDPDriver``. Packets do not pass netfilter's input and output hooks, sockets' filters, queueing
 /// disciplines or IPsec.
-public struct PacketDriver: ~Copyable, @unchecked Sendable {
+struct PacketRingDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
     /// Holds the port, and sends what the rings cannot.
     var socket: UDPDriver
     var receivers: PacketReceivers
@@ -28,13 +28,13 @@ public struct PacketDriver: ~Copyable, @unchecked Sendable {
     let datagrams: UnsafeMutablePointer<ReceivedDatagram>
     var counters = UDPStatistics()
     /// True while trains are handed to the kernel whole.
-    public internal(set) var isUsingGSO: Bool
+    var isUsingGSO: Bool
 
     /// Opens all sockets and maps the rings.
     ///
     /// - Throws: ``SystemError``: `EPERM` without `CAP_NET_RAW`, `EINVAL` for an option out of range, `EADDRINUSE`,
     ///   `ENOMEM` when the kernel has no memory for the rings, or what the system says.
-    public init(_ options: UDPSocketOptions, rings: PacketRingOptions = PacketRingOptions()) throws(SystemError) {
+    init(_ options: UDPSocketOptions, rings: PacketRingOptions = PacketRingOptions()) throws(SystemError) {
         try rings.validate()
         var socketOptions = options
         socketOptions.connectsToBusiestPeer = false
@@ -65,34 +65,45 @@ public struct PacketDriver: ~Copyable, @unchecked Sendable {
     deinit { datagrams.deallocate() }
 
     /// Where the UDP socket is bound.
-    public var localAddress: PeerAddress { socket.localAddress }
-
-    /// The UDP socket, for a ``Poller``; it has news only of errors.
-    public var fileDescriptor: Int32 { socket.fileDescriptor }
-
-    /// The packet sockets that have news of arrivals, for ``Poller/watchAlso(_:)``.
-    public var receiveDescriptors: [Int32] { (0..<receivers.count).map { receivers.pointer($0).pointee.descriptor } }
+    var localAddress: PeerAddress { socket.localAddress }
 
     /// The longest IP packet that the kernel would send to `peer` in one piece; nil when there is no route.
-    public func pathMTU(to peer: PeerAddress) -> Int? { socket.pathMTU(to: peer) }
+    func pathMTU(to peer: PeerAddress) -> Int? { socket.pathMTU(to: peer) }
 
     /// True when ``nextError()`` may have something to say.
-    public var mayHaveErrors: Bool { socket.mayHaveErrors }
+    var mayHaveErrors: Bool { socket.mayHaveErrors }
 
     /// Takes the next report about packets sent earlier; nil when there is none now.
-    public mutating func nextError() -> DriverError? { socket.nextError() }
+    mutating func nextError() -> DriverError? { socket.nextError() }
 
     /// What has happened so far, the socket's part included.
-    public var statistics: UDPStatistics {
+    var statistics: UDPStatistics {
         var sum = counters
         sum.add(socket.statistics)
         sum.sentThroughSocket = socket.statistics.sentPackets
         return sum
     }
 
+    /// The UDP socket has news only of errors. The others are watched in sleep alone: to be watched costs the kernel
+    /// time for every packet.
+    mutating func wait(until limit: Instant, forRoom: Bool) -> Poller.Events {
+        let sockets = socket.sockets
+        for index in 0..<receivers.count { try? sockets.poller.watchAlso(receivers.pointer(index).pointee.descriptor) }
+        defer {
+            for index in 0..<receivers.count { sockets.poller.unwatch(receivers.pointer(index).pointee.descriptor) }
+        }
+        return sockets.wait(until: limit, forRoom: forRoom)
+    }
+
+    /// What ends a wait from any thread.
+    var waker: Waker { socket.waker }
+
+    /// A packet socket sees a train before the kernel would cut it.
+    var isUsingGRO: Bool { true }
+
     /// Receives what is there, at most some dozens; the number of datagrams for ``datagram(_:)``, which replace those
     /// of the call before. No system call, but for packets longer than a frame.
-    public mutating func receive() -> Int {
+    mutating func receive() -> Int {
         var count = receivers.pointer(0).pointee.take(into: datagrams, locals: &locals, statistics: &counters)
         if receivers.count > 1 {
             count += receivers.pointer(1).pointee.take(
@@ -104,7 +115,7 @@ public struct PacketDriver: ~Copyable, @unchecked Sendable {
     /// One datagram of the last ``receive()``.
     ///
     /// - Parameter index: 0 … the answer of ``receive()`` − 1.
-    public func datagram(_ index: Int) -> ReceivedDatagram {
+    func datagram(_ index: Int) -> ReceivedDatagram {
         precondition(index >= 0 && index < 2 * PacketReceiver.maximumDatagrams)
         return datagrams[index]
     }

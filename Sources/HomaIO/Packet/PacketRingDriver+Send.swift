@@ -2,11 +2,11 @@
 
 internal import CHomaPosix
 internal import Glibc
-public import HomaBase
+internal import HomaBase
 
-extension PacketDriver {
+extension PacketRingDriver {
     /// Packets appended and not yet sent or dropped. Frames that the kernel had no room for count as one.
-    public var queuedPackets: Int {
+    var queuedPackets: Int {
         sendQueue.queuedPackets + socket.queuedPackets + (sendRing.pendingCount > 0 ? 1 : 0)
     }
 
@@ -16,19 +16,22 @@ extension PacketDriver {
         socket.queuedPackets > 0 ? min(sendQueue.oldestQueued, handedToSocket) : sendQueue.oldestQueued
     }
 
-    /// True when ``flush()`` must make room before the next packet.
-    public var isFull: Bool { sendQueue.isFull }
+    var appendedPackets: UInt64 { sendQueue.appendedPackets }
+    var room: Int { sendQueue.room }
 
-    /// Where the next packet's header goes, as in ``UDPDriver/reserveHeader()``.
-    public func reserveHeader() -> UnsafeMutableRawBufferPointer {
+    /// True when ``flush(at:)`` must make room before the next packet.
+    var isFull: Bool { sendQueue.isFull }
+
+    /// Where the next packet's header goes, as in ``DatagramDriver/reserveHeader()``.
+    func reserveHeader() -> UnsafeMutableRawBufferPointer {
         precondition(!sendQueue.isFull, "flush before the queue is full")
         return sendQueue.nextHeader
     }
 
-    /// Queues one packet, as ``UDPDriver/append(headerByteCount:payload:payloadByteCount:to:priority:)`` does.
-    public mutating func append(
+    /// Queues one packet, which never goes in a bundle, as ``DatagramDriver/append(headerByteCount:payload:payloadByteCount:to:priority:bundleBytes:)`` does.
+    mutating func append(
         headerByteCount: Int, payload: UnsafeRawPointer?, payloadByteCount: Int,
-        to peer: PeerAddress, priority: UInt8
+        to peer: PeerAddress, priority: UInt8, bundleBytes: UInt32 = 0
     ) {
         precondition(!sendQueue.isFull, "flush before the queue is full")
         precondition(headerByteCount > 0 && headerByteCount <= SendQueue.headerBytes)
@@ -39,11 +42,16 @@ extension PacketDriver {
             to: peer, priority: priority, mayJoin: isUsingGSO)
     }
 
+    mutating func appendFollowers(_ count: Int, from offset: UInt32, to peer: PeerAddress) {
+        precondition(count <= sendQueue.room && sendQueue.queuedPackets > 0)
+        sendQueue.appendFollowers(count, from: offset, mayJoin: isUsingGSO)
+    }
+
     /// Sends what is queued: into frames, and one system call for all of them; trains longer than a frame by a call
     /// each; what the rings cannot send through the socket.
     ///
     /// - Parameter now: the time on ``MonotonicClock/process``, some milliseconds old at most.
-    public mutating func flush(at now: Instant = MonotonicClock.process.now()) -> FlushResult {
+    mutating func flush(at now: Instant = MonotonicClock.process.now()) -> FlushResult {
         var result = FlushResult()
         while sendQueue.firstTrain < sendQueue.trainEnd, result.mayGoOn {
             let path = paths.path(to: sendQueue.trains[sendQueue.firstTrain].peer, at: now)

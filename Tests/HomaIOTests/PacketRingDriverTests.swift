@@ -8,7 +8,7 @@ import Testing
 
 /// On the loopback device, where arrivals come through the rings and packets leave through the socket; two hosts are in
 /// Scripts/netns-checks.sh.
-struct PacketDriverTests {
+struct PacketRingDriverTests {
     /// True with CAP_NET_RAW.
     static let isPermitted: Bool = {
         let descriptor = socket(AF_PACKET, Int32(SOCK_RAW.rawValue), 0)
@@ -16,7 +16,7 @@ struct PacketDriverTests {
         return descriptor >= 0
     }()
 
-    private func collect(_ driver: inout PacketDriver, _ count: Int) -> [Packet] {
+    private func collect(_ driver: inout PacketRingDriver, _ count: Int) -> [Packet] {
         var packets: [Packet] = []
         let limit = MonotonicClock.process.now() + .seconds(2)
         while packets.count < count, MonotonicClock.process.now() < limit {
@@ -37,7 +37,7 @@ struct PacketDriverTests {
     @Test(.enabled(if: isPermitted), arguments: [false, true])
     func `Datagrams and trains of a socket come through the rings`(isIPv6: Bool) throws {
         guard !isIPv6 || isIPv6Available else { return }
-        var receiver = try PacketDriver(.loopback(ipv6: isIPv6))
+        var receiver = try PacketRingDriver(.loopback(ipv6: isIPv6))
         var sender = try UDPDriver(.loopback(ipv6: isIPv6))
         let sent = (0..<40).map { pattern($0, count: $0 < 30 ? 1400 : 100 + $0) }
         for packet in sent { sender.queue(packet, to: receiver.localAddress, priority: 5) }
@@ -50,7 +50,7 @@ struct PacketDriverTests {
 
     @Test(.enabled(if: isPermitted))
     func `What the rings cannot send leaves through the socket`() throws {
-        var sender = try PacketDriver(.loopback())
+        var sender = try PacketRingDriver(.loopback())
         var receiver = try UDPDriver(.loopback())
         let bytes = pattern(3, count: 300)
         bytes.withUnsafeBytes { payload in
@@ -69,7 +69,7 @@ struct PacketDriverTests {
     func `More than the ring holds is lost and counted, and the rest is whole`() throws {
         var rings = PacketRingOptions()
         rings.receiveFrames = 64
-        var receiver = try PacketDriver(.loopback(), rings: rings)
+        var receiver = try PacketRingDriver(.loopback(), rings: rings)
         var sender = try UDPDriver(.loopback())
         // Lengths in turns, so that they are no train.
         for number in 0..<100 {
@@ -90,6 +90,6 @@ struct PacketDriverTests {
     func `Ring sizes that are no power of two or out of range are refused`(size: Int) {
         var rings = PacketRingOptions()
         rings.frameBytes = size
-        #expect(throws: SystemError.self) { _ = try PacketDriver(.loopback(), rings: rings) }
+        #expect(throws: SystemError.self) { _ = try PacketRingDriver(.loopback(), rings: rings) }
     }
 }

@@ -2,7 +2,7 @@
 
 internal import CHomaPosix
 internal import Glibc
-public import HomaBase
+internal import HomaBase
 
 /// Carries packets directly in IP, as protocol 146: the carriage of the Linux kernel module. Needs `CAP_NET_RAW`.
 ///
@@ -14,11 +14,12 @@ public import HomaBase
 /// nobody's is answered with "port unreachable" by one of them, like the kernel module does.
 ///
 /// Used like a ``UDPDriver``, of which only trains and the busiest peer's socket are missing.
-public struct RawDriver: ~Copyable, @unchecked Sendable {
+struct RawIPDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
     /// The protocol number (IANA).
-    public static let protocolNumber: Int32 = 146
+    static let protocolNumber: Int32 = 146
 
     let sockets: RawSockets
+    private var poller: Poller
     var sendQueue: SendQueue
     var receiveRing: ReceiveRing
     var reports = LocalReports()
@@ -28,42 +29,53 @@ public struct RawDriver: ~Copyable, @unchecked Sendable {
     var isIPv6Next = false
     var answers: AnswerLimit
     /// The address bound to, or all zero; without port.
-    public let localAddress: PeerAddress
+    let localAddress: PeerAddress
     /// True when ``nextError()`` may have something to say.
-    public internal(set) var mayHaveErrors = false
+    var mayHaveErrors = false
     /// What has happened so far.
-    public internal(set) var statistics = UDPStatistics()
+    var statistics = UDPStatistics()
 
     /// Opens the sockets for the families that `options` ask for. Ports and offloads in them do not matter.
     ///
     /// - Throws: ``SystemError``: `EPERM` without `CAP_NET_RAW`, `EADDRNOTAVAIL`, or what the system says.
-    public init(_ options: UDPSocketOptions = UDPSocketOptions()) throws(SystemError) {
+    init(_ options: UDPSocketOptions = UDPSocketOptions()) throws(SystemError) {
         try options.validate()
         let ring = try ReceiveRing(slotCount: options.receiveSlots, slotBytes: options.receiveSlotBytes)
         let sockets = try RawSockets(options)
+        var poller = try Poller(socketDescriptor: sockets.ipv4 >= 0 ? sockets.ipv4 : sockets.ipv6)
+        if sockets.ipv4 >= 0, sockets.ipv6 >= 0 { try poller.watch(sockets.ipv6) }
         localAddress = sockets.address
         sendQueue = SendQueue(capacity: options.sendQueueCapacity, maximumTrainBytes: options.maximumTrainBytes)
         receiveRing = ring
         answers = AnswerLimit()
+        self.poller = poller
         self.sockets = sockets
     }
 
-    /// One of the sockets, for a ``Poller``.
-    public var fileDescriptor: Int32 { sockets.ipv4 >= 0 ? sockets.ipv4 : sockets.ipv6 }
+    static var sharesPorts: Bool { true }
+    var isUsingGSO: Bool { false }
+    var isUsingGRO: Bool { false }
 
-    /// The other socket, if there are two.
-    public var receiveDescriptors: [Int32] { sockets.ipv4 >= 0 && sockets.ipv6 >= 0 ? [sockets.ipv6] : [] }
+    /// What ends a wait from any thread.
+    var waker: Waker { poller.waker }
+
+    func pathMTU(to peer: PeerAddress) -> Int? { lookUpPathMTU(to: peer) }
+
+    mutating func wait(until limit: Instant, forRoom: Bool) -> Poller.Events {
+        try? poller.setWantsWritable(forRoom)
+        return (try? poller.wait(until: limit)) ?? []
+    }
 
     /// Takes a Homa port for this node. Each port of a host belongs to one node at most.
     ///
     /// - Throws: `EADDRINUSE` when another node of this host has it.
-    public mutating func open(_ port: UInt16) throws(SystemError) { try ports.open(port) }
+    mutating func open(_ port: UInt16) throws(SystemError) { try ports.open(port) }
 
     /// Gives a port up; its packets are nobody's from now on.
-    public mutating func close(_ port: UInt16) { ports.close(port) }
+    mutating func close(_ port: UInt16) { ports.close(port) }
 
     /// Takes the next report about packets sent earlier; nil when there is none now.
-    public mutating func nextError() -> DriverError? {
+    mutating func nextError() -> DriverError? {
         while let record = nextRecord() {
             guard record.is_malformed == 0 else {
                 statistics.malformedErrorReports += 1

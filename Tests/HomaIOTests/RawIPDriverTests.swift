@@ -9,7 +9,7 @@ import Testing
 /// On the loopback device; two hosts are in Scripts/netns-checks.sh. One after the other, since all raw sockets of a
 /// host see all packets.
 @Suite(.serialized)
-struct RawDriverTests {
+struct RawIPDriverTests {
     /// A GRANT as in docs/protocol.md: from port 4000 to port 0x8000.
     private static func grant(from source: UInt16, to target: UInt16) -> [UInt8] {
         let head = [UInt8(source >> 8), UInt8(source & 255), UInt8(target >> 8), UInt8(target & 255)]
@@ -23,14 +23,14 @@ struct RawDriverTests {
         return options
     }
 
-    private func send(_ bytes: [UInt8], with driver: inout RawDriver, to peer: PeerAddress, priority: UInt8 = 0) {
+    private func send(_ bytes: [UInt8], with driver: inout RawIPDriver, to peer: PeerAddress, priority: UInt8 = 0) {
         bytes.withUnsafeBytes { driver.reserveHeader().copyMemory(from: $0) }
         driver.append(
             headerByteCount: bytes.count, payload: nil, payloadByteCount: 0, to: peer, priority: priority)
         #expect(driver.flush().sentPackets == 1)
     }
 
-    private func collect(_ driver: inout RawDriver, _ count: Int, seconds: Int = 2) -> [Packet] {
+    private func collect(_ driver: inout RawIPDriver, _ count: Int, seconds: Int = 2) -> [Packet] {
         var packets: [Packet] = []
         let limit = MonotonicClock.process.now() + .seconds(seconds)
         while packets.count < count, MonotonicClock.process.now() < limit {
@@ -46,11 +46,11 @@ struct RawDriverTests {
         return packets
     }
 
-    @Test(.enabled(if: PacketDriverTests.isPermitted), arguments: [false, true])
+    @Test(.enabled(if: PacketRingDriverTests.isPermitted), arguments: [false, true])
     func `A packet is the IP payload, byte for byte, and its port names the peer`(isIPv6: Bool) throws {
         guard !isIPv6 || isIPv6Available else { return }
-        var server = try RawDriver(options(ipv6: isIPv6))
-        var client = try RawDriver(options(ipv6: isIPv6))
+        var server = try RawIPDriver(options(ipv6: isIPv6))
+        var client = try RawIPDriver(options(ipv6: isIPv6))
         try server.open(4000)
         try client.open(0x8000)
         var peer = server.localAddress
@@ -68,10 +68,10 @@ struct RawDriverTests {
         #expect(server.statistics.refusedPackets + client.statistics.refusedPackets == 0)
     }
 
-    @Test(.enabled(if: PacketDriverTests.isPermitted), arguments: [false, true])
+    @Test(.enabled(if: PacketRingDriverTests.isPermitted), arguments: [false, true])
     func `A packet to nobody's port is answered with port unreachable, quoting it`(isIPv6: Bool) throws {
         guard !isIPv6 || isIPv6Available else { return }
-        var driver = try RawDriver(options(ipv6: isIPv6))
+        var driver = try RawIPDriver(options(ipv6: isIPv6))
         try driver.open(0x8000)
         var peer = driver.localAddress
         peer.port = 31_234
@@ -85,9 +85,9 @@ struct RawDriverTests {
         #expect(error.withPayload { Array($0) }.prefix(28) == Self.grant(from: 0x8000, to: 31_234).prefix(28))
     }
 
-    @Test(.enabled(if: PacketDriverTests.isPermitted))
+    @Test(.enabled(if: PacketRingDriverTests.isPermitted))
     func `Packets too short to have ports are counted, and reach nobody`() throws {
-        var driver = try RawDriver(options(ipv6: false))
+        var driver = try RawIPDriver(options(ipv6: false))
         try driver.open(0x8001)
         var peer = driver.localAddress
         peer.port = 0x8001

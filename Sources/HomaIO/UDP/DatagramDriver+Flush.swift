@@ -2,9 +2,9 @@
 
 internal import CHomaPosix
 internal import Glibc
-public import HomaBase
+internal import HomaBase
 
-extension UDPDriver {
+extension DatagramDriver {
     /// Sends what is queued, to each peer in order, until done or until the kernel has no room.
     ///
     /// Never fails: a packet with an error of its own is counted in ``statistics`` and dropped. When the
@@ -12,8 +12,8 @@ extension UDPDriver {
     /// millisecond, and others pass it (``RefusedPeers``). Payload of packets sent or dropped is free
     /// again; when the remainder is ``FlushResult/Remainder/none`` that is all of it.
     ///
-    /// - Parameter now: the time on ``MonotonicClock/process``, some microseconds old at most.
-    public mutating func flush(at now: Instant = MonotonicClock.process.now()) -> FlushResult {
+    /// - Parameter now: the time, some microseconds old at most.
+    mutating func flush(at now: Instant) -> FlushResult {
         var result = FlushResult()
         var refused = RefusedPeers(sendQueue)
         bundlePackets()

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CHomaPosix
+internal import Glibc
+internal import HomaBase
+internal import HomaWire
+
+/// Carries packets over an unconnected datagram socket, and a connected one for the busiest peer: trains out, joined
+/// trains in, errors aside.
+///
+/// What the sockets are is for `Sockets` to say. All that depends on how they behave (what goes out together, what is
+/// done about each error, what is tried again) is here, and so the same over real sockets and over those in memory.
+struct DatagramDriver<Sockets: DatagramSockets>: ~Copyable, @unchecked Sendable {
+    let sockets: Sockets
+    /// The socket that serves every peer.
+    var main: Sockets.Lane
+    /// The socket of the busiest peer.
+    var connected: Sockets.Lane?
+    var busiestPeer = BusiestPeer()
+    /// False when it is not wanted, or has been found not to work.
+    private var mayConnect: Bool
+    /// Calls of ``receive()`` until the main socket is looked at again, while there is another one.
+    var callsUntilMain = 0
+    var sendQueue: SendQueue
+    var receiveRing: ReceiveRing
+    /// While armed, what is received next goes there.
+    let plan: UnsafeMutablePointer<ScatterPlan>
+    var isScattered = false
+    var deniedPeers = GSODenials()
+    var reports = LocalReports()
+
+    /// Where the socket is bound; the port is the real one even if 0 was asked for.
+    let localAddress: PeerAddress
+    /// True while trains are handed to the kernel whole; turns false for good when it refuses them.
+    var isUsingGSO: Bool
+    /// True when the kernel joins received trains.
+    let isUsingGRO: Bool
+    /// True when ``nextError()`` may have something to say; a ``Poller/Events/error`` says so too.
+    var mayHaveErrors = false
+    /// What has happened so far.
+    var statistics = UDPStatistics()
+
+    /// - Parameter options: of which only those count that are not about how a socket is opened.
+    init(_ sockets: Sockets, _ options: UDPSocketOptions, isUsingGSO: Bool, isUsingGRO: Bool) throws(SystemError) {
+        let ring = try ReceiveRing(slotCount: options.receiveSlots, slotBytes: options.receiveSlotBytes)
+        // A connected socket would get all of its peer's packets, whatever their shard.
+        mayConnect = options.connectsToBusiestPeer && options.sharers == 1
+        sendQueue = SendQueue(capacity: options.sendQueueCapacity, maximumTrainBytes: options.maximumTrainBytes)
+        receiveRing = ring
+        plan = .allocate(capacity: 1)
+        plan.initialize(to: ScatterPlan())
+        localAddress = sockets.localAddress
+        main = sockets.main
+        self.isUsingGSO = isUsingGSO
+        self.isUsingGRO = isUsingGRO
+        self.sockets = sockets
+    }
+
+    deinit {
+        plan.deinitialize(count: 1)
+        plan.deallocate()
+    }
+
+    /// The UDP port bound.
+    var localPort: UInt16 { localAddress.port }
+
+    func pathMTU(to peer: PeerAddress) -> Int? { sockets.pathMTU(to: peer) }
+
+    /// Takes the next report about packets sent earlier; nil when there is none now.
+    ///
+    /// Call it when ``mayHaveErrors`` or a ``Poller/Events/error`` says so, until it answers nil.
+    mutating func nextError() -> DriverError? {
+        while true {
+            var record = homa_socket_error()
+            var code = -main.receiveError(&record)
+            if code == EAGAIN, connected != nil { code = -connected!.receiveError(&record) }
+            if code == EINTR { continue }
+            guard code == 0 else { break }
+            if record.is_malformed != 0 {
+                statistics.malformedErrorReports += 1
+                continue
+            }
+            let kind = DriverError.Kind(record)
+            // The flush that met it has made a better report: this one may lack the port.
+            if Int32(record.origin) == errorOriginLocal, case .messageTooBig = kind { continue }
+            statistics.errorReports += 1
+            return DriverError(kind: kind, peer: PeerAddress(record.peer), record: record)
+        }
+        guard let record = reports.removeFirst() else {
+            mayHaveErrors = false
+            return nil
+        }
+        let peer = PeerAddress(record.peer)
+        statistics.errorReports += 1
+        return DriverError(kind: .messageTooBig(mtu: sockets.pathMTU(to: peer) ?? 0), peer: peer, record: record)
+    }
+}
+
+/// Packets on their way out.
+extension DatagramDriver {
+    /// Bytes of each header buffer.
+    static var maximumHeaderBytes: Int { SendQueue.headerBytes }
+
+    var queuedPackets: Int { sendQueue.queuedPackets }
+    var appendedPackets: UInt64 { sendQueue.appendedPackets }
+    var oldestQueued: UInt64 { sendQueue.oldestQueued }
+    var room: Int { sendQueue.room }
+    var isFull: Bool { sendQueue.isFull }
+
+    /// ``maximumHeaderBytes`` long, contents undefined. Valid until the next append or flush; reserving again without
+    /// appending gives the same bytes.
+    func reserveHeader() -> UnsafeMutableRawBufferPointer {
+        precondition(!sendQueue.isFull, "flush before the queue is full")
+        return sendQueue.nextHeader
+    }
+
+    /// Packets leave in this order. Neighbours to the same peer with the same priority and length (the
+    /// last may be shorter) travel to the device as one train.
+    ///
+    /// - Parameters:
+    ///   - headerByteCount: 1 … ``maximumHeaderBytes``.
+    ///   - payload: must stay valid and unchanged until a flush has sent it; nil without payload.
+    ///   - payloadByteCount: 0 or more. A packet too long for the path is dropped by the flush and
+    ///     reported by ``nextError()``.
+    ///   - peer: where it goes.
+    ///   - priority: 0 … 7; becomes the top three bits of the traffic class.
+    ///   - bundleBytes: length of datagrams, at most 65 535, in which the packet may go together with others; 0: it
+    ///     goes alone.
+    mutating func append(
+        headerByteCount: Int, payload: UnsafeRawPointer?, payloadByteCount: Int,
+        to peer: PeerAddress, priority: UInt8, bundleBytes: UInt32 = 0
+    ) {
+        precondition(!sendQueue.isFull, "flush before the queue is full")
+        precondition(headerByteCount > 0 && headerByteCount <= Self.maximumHeaderBytes)
+        precondition(payloadByteCount >= 0 && payloadByteCount <= 1 << 20 && (payload != nil || payloadByteCount == 0))
+        precondition(priority < HomaLimits.priorityLevels)
+        sendQueue.append(
+            headerByteCount: headerByteCount, payload: payload, payloadByteCount: payloadByteCount,
+            to: peer, priority: priority, mayJoin: isUsingGSO && !deniedPeers.contains(peer),
+            bundleBytes: bundleBytes)
+    }
+
+    mutating func appendFollowers(_ count: Int, from offset: UInt32, to peer: PeerAddress) {
+        precondition(count <= sendQueue.room && sendQueue.queuedPackets > 0)
+        sendQueue.appendFollowers(count, from: offset, mayJoin: isUsingGSO && !deniedPeers.contains(peer))
+    }
+}
+
+extension DatagramDriver: PacketDriver {
+    var scatter: UnsafeMutablePointer<ScatterPlan>? { plan }
+
+    var firstSlot: UnsafeMutableRawBufferPointer {
+        let slot = receiveRing.slots[0]
+        return UnsafeMutableRawBufferPointer(start: slot.base, count: Int(slot.capacity))
+    }
+
+    /// Opens the busiest peer's socket, which takes some tens of microseconds.
+    mutating func improve() { if wantsToConnect { connectToBusiestPeer() } }
+}
+
+/// The busiest peer's socket.
+extension DatagramDriver {
+    /// The peer that has a socket of its own, if any.
+    var connectedPeer: PeerAddress? { connected?.peer }
+
+    /// True when ``connectToBusiestPeer()`` would change something.
+    var wantsToConnect: Bool {
+        guard mayConnect else { return false }
+        guard let peer = connected?.peer else { return busiestPeer.votes >= BusiestPeer.votesToLead }
+        return busiestPeer.votes >= BusiestPeer.votesToReplace && peer != PeerAddress(busiestPeer.candidate)
+    }
+
+    /// Gives the busiest peer a socket of its own; another peer's is closed, and what it held is lost like
+    /// packets on the network. Call it between two batches: datagrams received before become invalid.
+    ///
+    /// False when the system refused, and then the driver does not try again.
+    @discardableResult
+    mutating func connectToBusiestPeer() -> Bool {
+        connected = sockets.connect(to: PeerAddress(busiestPeer.candidate))
+        guard connected != nil else {
+            mayConnect = false
+            return false
+        }
+        statistics.connections += 1
+        return true
+    }
+
+    /// Goes back to the main socket alone, because the connected one does not work any more.
+    mutating func disconnect() {
+        connected = nil
+        sockets.disconnect()
+        mayConnect = false
+    }
+}

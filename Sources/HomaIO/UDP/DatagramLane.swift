@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CHomaPosix
+internal import Glibc
+internal import HomaBase
+
+/// One datagram socket as a ``DatagramDriver`` uses it: the system's, or one in memory.
+///
+/// Nothing blocks. Answers below zero are the system's error codes, negated.
+protocol DatagramLane {
+    /// Where the socket is connected to; nil for the one that serves every peer.
+    var peer: PeerAddress? { get }
+    /// The socket's count of datagrams it lost, as last heard.
+    var lastOverflowCount: UInt32 { get set }
+    /// The last receive call found nothing.
+    var isIdle: Bool { get set }
+
+    /// Sends messages, trains as such; how many were taken.
+    func send(_ messages: UnsafePointer<homa_outgoing>, _ count: Int) -> Int32
+    /// Fills slots with what has arrived; how many.
+    func receive(_ slots: UnsafeMutablePointer<homa_incoming>, _ count: Int) -> Int32
+    /// Takes one datagram or train into pieces of memory, one behind the other; 1, or an error. The slot is used as far
+    /// as a piece names it, and says what was received.
+    func receive(
+        into pieces: UnsafePointer<iovec>, _ count: Int, _ slot: UnsafeMutablePointer<homa_incoming>
+    ) -> Int32
+    /// Takes an entry of the error queue; 0, or `EAGAIN`.
+    func receiveError(_ record: inout homa_socket_error) -> Int32
+}
+
+/// The sockets behind a ``DatagramDriver``.
+protocol DatagramSockets: AnyObject {
+    associatedtype Lane: DatagramLane
+
+    /// Where packets to the node go.
+    var localAddress: PeerAddress { get }
+    /// The socket that serves every peer.
+    var main: Lane { get }
+    /// Gives a peer a socket of its own, at the same address, in place of another one's; nil when that is refused.
+    func connect(to peer: PeerAddress) -> Lane?
+    /// Closes that socket; what it held is lost like packets on the network.
+    func disconnect()
+    /// Bytes of the longest IP packet that would go to `peer` in one piece; nil when there is no way.
+    func pathMTU(to peer: PeerAddress) -> Int?
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CHomaPosix
+internal import Glibc
+internal import HomaBase
+internal import HomaWire
+
+/// One of a node's UDP sockets, which ``UDPSockets`` owns.
+struct UDPLane: DatagramLane {
+    let descriptor: Int32
+    /// AF_INET or AF_INET6.
+    let family: Int32
+    let peer: PeerAddress?
+    var lastOverflowCount: UInt32 = 0
+    var isIdle = true
+
+    init(_ socket: borrowing UDPSocket, peer: PeerAddress? = nil) {
+        descriptor = socket.descriptor
+        family = socket.family
+        self.peer = peer
+    }
+
+    func send(_ messages: UnsafePointer<homa_outgoing>, _ count: Int) -> Int32 {
+        homa_send(descriptor, family, messages, UInt32(count), peer == nil ? 0 : 1)
+    }
+
+    func receive(_ slots: UnsafeMutablePointer<homa_incoming>, _ count: Int) -> Int32 {
+        homa_receive(descriptor, slots, UInt32(count))
+    }
+
+    func receive(
+        into pieces: UnsafePointer<iovec>, _ count: Int, _ slot: UnsafeMutablePointer<homa_incoming>
+    ) -> Int32 {
+        homa_receive_scattered(descriptor, pieces, UInt32(count), slot)
+    }
+
+    func receiveError(_ record: inout homa_socket_error) -> Int32 { homa_receive_error(descriptor, &record) }
+}
+
+/// A driver over UDP sockets.
+typealias UDPDriver = DatagramDriver<UDPSockets>
+
+/// A node's UDP socket, one more for the busiest peer, and what a thread sleeps on for both.
+///
+/// The second socket has the same local address and is connected to that peer, so the kernel looks up no route for its
+/// packets and finds the socket of those that arrive at once. For two hosts that talk mostly to each other that takes
+/// more than half a microsecond off each round trip. Everybody else is served by the main socket as before.
+final class UDPSockets: DatagramSockets {
+    /// The socket that serves every peer.
+    let socket: UDPSocket
+    private var twin: UDPSocket?
+    var poller: Poller
+    private let options: UDPSocketOptions
+    let localAddress: PeerAddress
+    /// Bytes of the kernel's receive buffer granted, in the unit of ``UDPSocketOptions/receiveBufferBytes``.
+    let receiveBufferBytes: Int
+    /// Bytes of the kernel's send buffer granted.
+    let sendBufferBytes: Int
+    /// True when the kernel joins received trains.
+    let isUsingGRO: Bool
+
+    /// Opens and binds the socket, at a free port if it is given none.
+    init(_ options: UDPSocketOptions) throws(SystemError) {
+        let socket = try Self.openBound(options.binding, isShared: options.sharers > 1)
+        localAddress = try socket.localAddress()
+        poller = try Poller(socketDescriptor: socket.descriptor)
+        let granted = Self.prepare(socket, options)
+        try Self.steer(socket, options)
+        receiveBufferBytes = granted.receiveBufferBytes
+        sendBufferBytes = granted.sendBufferBytes
+        isUsingGRO = granted.isUsingGRO
+        self.options = options
+        self.socket = socket
+    }
+
+    var main: UDPLane { UDPLane(socket) }
+
+    func connect(to peer: PeerAddress) -> UDPLane? {
+        twin = nil
+        guard let twin = openTwin(for: peer), twin.connect(to: peer) else { return nil }
+        // A socket that cannot wake the engine is worth less than none.
+        guard (try? poller.watch(twin.descriptor)) != nil else { return nil }
+        let lane = UDPLane(twin, peer: peer)
+        self.twin = consume twin
+        return lane
+    }
+
+    func disconnect() { twin = nil }
+
+    func pathMTU(to peer: PeerAddress) -> Int? { lookUpPathMTU(to: peer) }
+
+    func wait(until limit: Instant, forRoom: Bool) -> Poller.Events {
+        try? poller.setWantsWritable(forRoom)
+        return (try? poller.wait(until: limit)) ?? []
+    }
+
+    /// A socket at the main one's address. Two may share it only while both say so; afterwards the port is
+    /// closed to other processes again.
+    ///
+    /// An IPv4 peer gets an IPv4 socket even beside an IPv6 one, where the kernel would look up the route anew
+    /// for every packet to a mapped address.
+    private func openTwin(for peer: PeerAddress) -> UDPSocket? {
+        let family = peer.isIPv4 ? AF_INET : AF_INET6
+        let address =
+            peer.isIPv4 && !localAddress.isIPv4 ? PeerAddress(ipv4: 0, port: localAddress.port) : localAddress
+        guard let twin = try? UDPSocket(family: family), socket.set(SOL_SOCKET, SO_REUSEPORT, 1) else { return nil }
+        defer { socket.set(SOL_SOCKET, SO_REUSEPORT, 0) }
+        if family == AF_INET6 {
+            let isOnlyIPv6 = socket.get(Int32(IPPROTO_IPV6), IPV6_V6ONLY) ?? 0
+            twin.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, Int32(isOnlyIPv6))
+        }
+        guard twin.set(SOL_SOCKET, SO_REUSEPORT, 1), (try? twin.bind(to: address)) != nil else { return nil }
+        twin.set(SOL_SOCKET, SO_REUSEPORT, 0)
+        Self.prepare(twin, options)
+        return twin
+    }
+
+    /// What the system granted a socket.
+    private struct Granted {
+        var receiveBufferBytes: Int
+        var sendBufferBytes: Int
+        var isUsingGRO: Bool
+    }
+
+    /// Sets all options that every socket of the node has.
+    @discardableResult
+    private static func prepare(_ socket: borrowing UDPSocket, _ options: UDPSocketOptions) -> Granted {
+        socket.prepare(reportsTrafficClass: options.reportsTrafficClass)
+        return Granted(
+            receiveBufferBytes: socket.setBuffer(
+                SO_RCVBUF, forced: SO_RCVBUFFORCE, byteCount: options.receiveBufferBytes),
+            sendBufferBytes: socket.setBuffer(SO_SNDBUF, forced: SO_SNDBUFFORCE, byteCount: options.sendBufferBytes),
+            isUsingGRO: options.gro == .automatic && socket.enableJoining())
+    }
+
+    /// Has the kernel give each shard its packets.
+    private static func steer(_ socket: borrowing UDPSocket, _ options: UDPSocketOptions) throws(SystemError) {
+        guard options.sharers > 1 else { return }
+        let result = homa_steer(socket.descriptor, UInt32(ShardSteering.offset), UInt32(options.sharers))
+        guard result >= 0 else { throw SystemError(call: "setsockopt", code: -result, context: "steering of shards") }
+    }
+
+    private static func openBound(
+        _ binding: UDPSocketOptions.Binding, isShared: Bool
+    ) throws(SystemError) -> UDPSocket {
+        switch binding {
+        case .address(let address):
+            let socket = try UDPSocket(family: address.isIPv4 ? AF_INET : AF_INET6)
+            if !address.isIPv4 { socket.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
+            if isShared { socket.set(SOL_SOCKET, SO_REUSEPORT, 1) }
+            try socket.bind(to: address)
+            return socket
+        case .wildcard(let port, let family):
+            if family == .automatic, isIPv6Available {
+                let socket = try UDPSocket(family: AF_INET6)
+                if isShared { socket.set(SOL_SOCKET, SO_REUSEPORT, 1) }
+                if socket.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) {
+                    try socket.bind(to: PeerAddress(high: 0, low: 0, port: port))
+                    return socket
+                }
+            }
+            let socket = try UDPSocket(family: AF_INET)
+            if isShared { socket.set(SOL_SOCKET, SO_REUSEPORT, 1) }
+            try socket.bind(to: PeerAddress(ipv4: 0, port: port))
+            return socket
+        }
+    }
+}
+
+/// Which of the sockets that share a port a datagram goes to.
+enum ShardSteering {
+    /// Where the lower half of a packet's RPC identifier is.
+    static var offset: Int { CommonHeader.senderIDOffset + 4 }
+
+    /// What the kernel's program works out: the number there, halved, modulo the sockets; 0 for what is too short.
+    static func shard(of datagram: UnsafeRawBufferPointer, count: Int) -> Int {
+        guard datagram.count >= offset + 4 else { return 0 }
+        let number = UInt32(bigEndian: datagram.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+        return Int(number >> 1) % count
+    }
+}
+
+extension DatagramDriver where Sockets == UDPSockets {
+    /// Opens and binds the socket. Allocates all memory the driver will ever use.
+    ///
+    /// - Throws: ``SystemError``: `EINVAL` for an option out of range, `EADDRINUSE`, `EADDRNOTAVAIL`,
+    ///   `EACCES` (ports below 1024), or what the system says.
+    init(_ options: UDPSocketOptions = UDPSocketOptions()) throws(SystemError) {
+        try options.validate()
+        let sockets = try UDPSockets(options)
+        try self.init(
+            sockets, options, isUsingGSO: options.gso == .automatic && sockets.socket.canSegment(),
+            isUsingGRO: sockets.isUsingGRO)
+    }
+
+    /// The main socket, for a ``Poller``. It is closed with the driver.
+    var fileDescriptor: Int32 { sockets.socket.descriptor }
+    var receiveBufferBytes: Int { sockets.receiveBufferBytes }
+    var sendBufferBytes: Int { sockets.sendBufferBytes }
+
+    mutating func flush() -> FlushResult { flush(at: MonotonicClock.process.now()) }
+
+    /// True when peers of both families can be reached through the socket.
+    var isDualStack: Bool {
+        sockets.socket.family == AF_INET6 && sockets.socket.get(Int32(IPPROTO_IPV6), IPV6_V6ONLY) == 0
+    }
+}
+
+extension DatagramDriver: WaitingDriver where Sockets == UDPSockets {
+    var waker: Waker { sockets.poller.waker }
+
+    mutating func wait(until limit: Instant, forRoom: Bool) -> Poller.Events {
+        sockets.wait(until: limit, forRoom: forRoom)
+    }
+}
+
+extension UDPSocketOptions {
+    func validate() throws(SystemError) {
+        try Self.check(receiveBufferBytes, in: 1...Int(Int32.max), "receiveBufferBytes")
+        try Self.check(sendBufferBytes, in: 1...Int(Int32.max), "sendBufferBytes")
+        try Self.check(maximumTrainBytes, in: 1...65_000, "maximumTrainBytes")
+        try Self.check(sendQueueCapacity, in: 1...65_536, "sendQueueCapacity")
+        try Self.check(receiveSlots, in: 1...Int(HOMA_BATCH_LIMIT), "receiveSlots")
+        try Self.check(sharers, in: 1...256, "sharers")
+        try Self.check(receiveSlotBytes, in: 1...(1 << 20), "receiveSlotBytes")
+    }
+
+    private static func check(_ value: Int, in range: ClosedRange<Int>, _ name: String) throws(SystemError) {
+        guard !range.contains(value) else { return }
+        throw SystemError(
+            call: "UDPSocketOptions", code: EINVAL,
+            context: "\(name) is \(value), not \(range.lowerBound) to \(range.upperBound)")
+    }
+}
