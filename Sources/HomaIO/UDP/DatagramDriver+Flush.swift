@@ -15,8 +15,9 @@ extension DatagramDriver {
     /// - Parameter now: the time, some microseconds old at most.
     mutating func flush(at now: Instant) -> FlushResult {
         var result = FlushResult()
-        var refused = RefusedPeers(sendQueue)
+        // What is put together takes other places in the queue.
         bundlePackets()
+        var refused = RefusedPeers(sendQueue)
         sendTrains(&refused, &result, at: now)
         refused.putBack(&sendQueue)
         if refused.hasAside, result.remainder == .none { result.remainder = .retryRefused }
