@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import HomaBase
+internal import HomaCore
+
+/// Whole engines in one thread, stepped by a virtual clock: the same seed gives the same run on every machine.
+///
+/// Time passes between steps only. An engine that sleeps takes none until its socket has something, another one or the
+/// application wakes it, or its deadline comes.
+package final class MemoryHosts {
+    package let network: MemoryNetwork
+    private var engines: [SteppedEngine] = []
+    private var events = Timeline<() -> Void>()
+    private var random: SeededRandom
+    /// Steps taken, of all engines.
+    package private(set) var steps = 0
+    /// Has the protocol's invariants checked now and then.
+    package var checksInvariants = false
+
+    package init(seed: UInt64) {
+        random = SeededRandom(seed: seed)
+        network = MemoryNetwork(seed: random.next())
+    }
+
+    package var now: Instant { network.clock.now() }
+
+    /// Lets go of whatever still was to be done.
+    package func forget() {
+        engines = []
+        events = Timeline()
+    }
+
+    /// Has something done at a time, on no engine's thread.
+    package func at(_ time: Instant, _ body: @escaping () -> Void) { events.insert(body, at: max(time, now)) }
+
+    /// How a host is made.
+    package struct Settings {
+        package var configuration = EngineConfiguration()
+        package var shards = 1
+        package var linkMTU = 1500
+        /// The system takes no trains from it.
+        package var refusesTrains = false
+        /// Bytes that its sockets hold.
+        package var socketBytes = 8 << 20
+        /// Nanoseconds that a step takes, and waking up.
+        package var stepTime: UInt64 = 1_000
+        package var wakeTime: UInt64 = 5_000
+
+        package init() {}
+    }
+
+    /// - Throws: as `Engine.makeShards` does.
+    package func addHost(at address: PeerAddress, _ settings: Settings) throws -> MemoryHost {
+        let port = MemoryPort(
+            address: address, linkMTU: settings.linkMTU, refusesTrains: settings.refusesTrains,
+            socketBytes: settings.socketBytes)
+        network.open(port)
+        var place = ShardPlace()
+        place.life = HostLife(seed: random.next())
+        place.firstRPC = RPCID(rawValue: (now.nanoseconds / 1000 + 1) << 12)
+        var made: [SteppedEngine] = []
+        let clock = network.clock
+        _ = try Engine.makeShards(settings.configuration, count: settings.shards, place: place) {
+            configuration, place in
+            let sockets = MemorySockets(network, port)
+            let driver = try MemoryDriver(
+                sockets, configuration.socket, isUsingGSO: configuration.socket.gso == .automatic,
+                isUsingGRO: configuration.socket.gro == .automatic)
+            let attention = Attention()
+            let engine = try Engine(
+                configuration, shard: place, driver: OwnedDriver(driver), wake: { attention.call() }, clock: clock,
+                seed: random.next())
+            made.append(SteppedEngine(engine, sockets, clock, attention, settings))
+            return engine
+        }
+        engines += made
+        return MemoryHost(address: address, made)
+    }
+
+    /// Lets time pass until `limit`, or until `isDone` says so, which is asked after everything that happens.
+    package func run(until limit: Instant, isDone: () -> Bool = { false }) {
+        while !isDone() {
+            var next = min(events.earliest, network.earliest)
+            for engine in engines { next = min(next, engine.nextStep) }
+            guard next <= limit else { return network.clock.advance(to: limit) }
+            network.clock.advance(to: next)
+            network.deliver()
+            while let event = events.popFirst(until: next) { event() }
+            for engine in engines where engine.nextStep <= now {
+                engine.step(checksInvariants: checksInvariants)
+                steps += 1
+            }
+            engines.removeAll { $0.isOver }
+        }
+    }
+}
+
+/// A host of a ``MemoryHosts``.
+package final class MemoryHost {
+    package let address: PeerAddress
+    private let shards: [SteppedEngine]
+
+    fileprivate init(address: PeerAddress, _ shards: [SteppedEngine]) {
+        self.address = address
+        self.shards = shards
+    }
+
+    /// One for each shard.
+    package var engines: [Engine] { shards.map(\.engine) }
+
+    /// All of its engines have ended.
+    package var isOver: Bool { shards.allSatisfy(\.isOver) }
+
+    /// What its engines hold that nobody will ask for any more, if it is at rest; nil when that is nothing.
+    package var leftovers: String? { shards.lazy.compactMap(\.leftovers).first }
+
+    /// Opens a port at all of its engines, each with a sink of its own.
+    ///
+    /// - Throws: as `Engine.openPort` does.
+    package func openPort(_ port: UInt16, sink: (Engine) -> PortSink) throws {
+        for shard in shards { try shard.perform { try $0.openPort(port, sink: sink($0)) } }
+    }
+
+    package func stop(drainNanoseconds: UInt64 = 0) {
+        for shard in shards { shard.engine.stop(drainNanoseconds: drainNanoseconds) }
+    }
+}
+
+/// How an engine's signal reaches what steps it.
+private final class Attention: @unchecked Sendable {  // on one thread, like all of a run
+    weak var engine: SteppedEngine?
+
+    func call() { engine?.noteNews() }
+}
+
+/// An engine without a thread.
+private final class SteppedEngine {
+    let engine: Engine
+    private let loop: EngineLoop<MemoryDriver, VirtualClock>
+    private unowned let sockets: MemorySockets
+    private let clock: VirtualClock
+    private let settings: MemoryHosts.Settings
+    private var isAsleep = false
+    private(set) var isOver = false
+    private(set) var nextStep: Instant
+    private var stepCount = 0
+
+    init(
+        _ engine: Engine, _ sockets: MemorySockets, _ clock: VirtualClock, _ attention: Attention,
+        _ settings: MemoryHosts.Settings
+    ) {
+        self.engine = engine
+        self.sockets = sockets
+        self.clock = clock
+        self.settings = settings
+        loop = EngineLoop(engine, clock: clock)
+        nextStep = clock.now()
+        engine.runsElsewhere()
+        attention.engine = self
+        sockets.onNews = { [weak self] in self?.noteNews() }
+    }
+
+    /// Something has arrived, or somebody wants something.
+    func noteNews() {
+        if isAsleep { nextStep = min(nextStep, clock.now().advanced(byNanoseconds: settings.wakeTime)) }
+    }
+
+    /// Does something as the engine's thread.
+    func perform(_ body: (Engine) throws -> Void) rethrows {
+        engine.enterThread()
+        defer { engine.leaveThread() }
+        try body(engine)
+    }
+
+    func step(checksInvariants: Bool) {
+        perform { _ in takeStep(checksInvariants) }
+        if isOver { engine.finish() }
+    }
+
+    private func takeStep(_ checksInvariants: Bool) {
+        let now = clock.now()
+        if isAsleep {
+            isAsleep = false
+            loop.wake(sockets.events)
+        }
+        stepCount += 1
+        if checksInvariants, stepCount % 1024 == 0 { engine.state.pointee.endpoint.checkInvariants() }
+        switch loop.step() {
+        case .none: nextStep = now.advanced(byNanoseconds: settings.stepTime)
+        case .brief: nextStep = now.advanced(byNanoseconds: 100_000)
+        case .until(let limit):
+            isAsleep = true
+            nextStep = max(limit, now.advanced(byNanoseconds: settings.wakeTime))
+            // What came while it fell asleep.
+            if !sockets.events.isEmpty { noteNews() }
+        case .over:
+            isOver = true
+            nextStep = .distantFuture
+        }
+    }
+
+    var leftovers: String? {
+        guard !isOver else { return nil }
+        var found: String?
+        perform { engine in
+            let state = engine.state
+            state.pointee.endpoint.checkInvariants()
+            let counts = [
+                ("records", state.pointee.endpoint.rpcCount), ("payloads", state.pointee.sends.count),
+                ("calls", state.pointee.calls.count), ("payloads on their way out", state.pointee.releases.count),
+                ("packets", state.pointee.queuedPackets),
+            ]
+            found = counts.first { $0.1 > 0 }.map { "\($0.1) \($0.0)" }
+        }
+        return found
+    }
+}
+
+extension Engine {
+    /// Starts a call whose outcome a closure takes, on the engine's thread. False: the engine has stopped.
+    package func start(_ call: PendingCall, onEnd: @escaping (CallOutcome) -> Void) -> Bool {
+        call.onEnd = onEnd
+        return submit(.start(call))
+    }
+
+    /// Gives a call up.
+    package func giveUp(_ call: PendingCall) { submit(.cancel(call)) }
+}

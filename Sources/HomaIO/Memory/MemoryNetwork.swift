@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CHomaPosix
+internal import Glibc
+package import HomaBase
+internal import HomaWire
+
+/// A clock that shows what it is told to.
+package final class VirtualClock: EngineClock, @unchecked Sendable {  // one thread runs all that looks at it
+    private var time = Instant.zero
+
+    package func now() -> Instant { time }
+
+    func advance(to time: Instant) { self.time = max(self.time, time) }
+}
+
+/// What goes wrong on a ``MemoryNetwork``. Shares are of one.
+package struct MemoryFaults: Sendable, Equatable {
+    /// Packets that are lost, those among them that a checksum catches.
+    package var loss = 0.0
+    /// Packets that arrive twice.
+    package var duplication = 0.0
+    /// Packets that arrive after others that left behind them, and by how many nanoseconds at most.
+    package var lateness = 0.0
+    package var longestDelay: UInt64 = 0
+    /// Trains whose end is lost.
+    package var truncation = 0.0
+    /// Messages to the system for whose destination it has no room (ENOBUFS), then and for up to two milliseconds.
+    package var refusal = 0.0
+    /// Messages to the system for which the socket has no room (EAGAIN), then and for up to half a millisecond.
+    package var fullness = 0.0
+
+    package init() {}
+}
+
+/// Wires between engines that exist in memory alone: what a datagram socket and a network do to packets, and what goes
+/// wrong with them, by a seed and on a virtual clock.
+///
+/// Packets travel one by one, also those of a train, and are joined again where they arrive side by side. Sockets that
+/// share a port get those that the system's program would give them.
+package final class MemoryNetwork {
+    package struct Counters: Sendable, Equatable {
+        package var sent = 0
+        package var lost = 0
+        package var doubled = 0
+        /// Packets that arrived joined to the one before.
+        package var joined = 0
+        /// Messages to the system that it did not take.
+        package var refused = 0
+        /// Packets that found no room in a socket.
+        package var overflows = 0
+    }
+
+    package let clock = VirtualClock()
+    package var faults = MemoryFaults()
+    /// Nanoseconds on the way, and how many more at most.
+    package var delay: UInt64 = 5_000
+    package var jitter: UInt64 = 0
+    /// Packets that arrive together are joined to trains.
+    package var joinsPackets = true
+    /// Longest IP packet that gets through; nil: all do that a host can send.
+    package var routerMTU: Int?
+    /// Whether a sender is told of what does not.
+    package var routerTells = true
+    package private(set) var counters = Counters()
+    private var random: SeededRandom
+    private var ports: [PeerAddress: MemoryPort] = [:]
+    private var flights = Timeline<Flight>()
+
+    /// Something on its way.
+    private enum Flight {
+        case packet(bytes: [UInt8], source: PeerAddress, sender: MemorySockets.Reference, to: PeerAddress, UInt8)
+        /// Bad news for a sender.
+        case report(homa_socket_error, MemorySockets.Reference)
+        /// A socket has room again.
+        case room(MemorySockets.Reference)
+    }
+
+    package init(seed: UInt64) { random = SeededRandom(seed: seed) }
+
+    /// When something arrives next.
+    var earliest: Instant { flights.earliest }
+
+    func open(_ port: MemoryPort) {
+        precondition(ports[port.address] == nil, "an address has one port")
+        ports[port.address] = port
+    }
+
+    private func happens(_ share: Double) -> Bool { share > 0 && random.nextUnit() < share }
+
+    /// 0 … `limit`.
+    private func draw(upTo limit: UInt64) -> UInt64 { limit == 0 ? 0 : random.next() % (limit + 1) }
+
+    /// Takes a message of a socket, as the system would; 0, or the error.
+    func take(_ message: homa_outgoing, from sockets: MemorySockets) -> Int32 {
+        let peer = PeerAddress(message.to)
+        let now = clock.now()
+        let code = refusal(of: message, to: peer, from: sockets, at: now)
+        guard code == 0 else {
+            counters.refused += 1
+            return code
+        }
+        var bytes: [UInt8] = []
+        for piece in UnsafeBufferPointer(start: message.pieces, count: Int(message.piece_count)) {
+            bytes += UnsafeRawBufferPointer(start: piece.iov_base, count: piece.iov_len)
+        }
+        launch(bytes, segment: Int(message.segment_size), message.traffic_class, to: peer, from: sockets, at: now)
+        return 0
+    }
+
+    private func refusal(
+        of message: homa_outgoing, to peer: PeerAddress, from sockets: MemorySockets, at now: Instant
+    ) -> Int32 {
+        if now < sockets.fullUntil { return EAGAIN }
+        if happens(faults.fullness) {
+            sockets.fullUntil = now.advanced(byNanoseconds: 1 + draw(upTo: 500_000))
+            flights.insert(.room(sockets.reference), at: sockets.fullUntil)
+            return EAGAIN
+        }
+        if let until = sockets.port.refusedUntil[peer], now < until { return ENOBUFS }
+        if happens(faults.refusal) {
+            sockets.port.refusedUntil[peer] = now.advanced(byNanoseconds: draw(upTo: 2_000_000))
+            return ENOBUFS
+        }
+        if message.segment_size > 0, sockets.port.refusesTrains { return EINVAL }
+        let pieces = UnsafeBufferPointer(start: message.pieces, count: Int(message.piece_count))
+        let longest = message.segment_size > 0 ? Int(message.segment_size) : pieces.reduce(0) { $0 + $1.iov_len }
+        return longest + Self.headerBytes(to: peer) > sockets.port.mtu(to: peer) ? EMSGSIZE : 0
+    }
+
+    /// Of IP and UDP.
+    private static func headerBytes(to peer: PeerAddress) -> Int { peer.isIPv4 ? 28 : 48 }
+
+    private func launch(
+        _ bytes: [UInt8], segment: Int, _ trafficClass: UInt8, to peer: PeerAddress, from sockets: MemorySockets,
+        at now: Instant
+    ) {
+        let length = segment > 0 ? segment : max(bytes.count, 1)
+        let starts = Array(stride(from: 0, to: bytes.count, by: length))
+        let arrival = now.advanced(byNanoseconds: delay + draw(upTo: jitter))
+        let kept = starts.count > 1 && happens(faults.truncation) ? 1 + Int(draw(upTo: UInt64(starts.count - 2))) : .max
+        for (index, start) in starts.enumerated() {
+            counters.sent += 1
+            let packet = Array(bytes[start..<min(start + length, bytes.count)])
+            guard index < kept, !happens(faults.loss), passesRouter(packet, to: peer, from: sockets, at: arrival) else {
+                counters.lost += 1
+                continue
+            }
+            let flight = Flight.packet(
+                bytes: packet, source: sockets.localAddress, sender: sockets.reference, to: peer, trafficClass)
+            let isLate = happens(faults.lateness)
+            flights.insert(flight, at: isLate ? later(arrival) : arrival)
+            guard happens(faults.duplication) else { continue }
+            counters.doubled += 1
+            flights.insert(flight, at: later(arrival))
+        }
+    }
+
+    private func later(_ time: Instant) -> Instant { time.advanced(byNanoseconds: draw(upTo: faults.longestDelay)) }
+
+    private func passesRouter(
+        _ packet: [UInt8], to peer: PeerAddress, from sockets: MemorySockets, at time: Instant
+    ) -> Bool {
+        guard let limit = routerMTU, packet.count + Self.headerBytes(to: peer) > limit else { return true }
+        if routerTells {
+            tell(sockets.reference, code: EMSGSIZE, info: limit, icmp: 4, quoting: packet, peer, at: time)
+        }
+        return false
+    }
+
+    /// Sends an ICMP message of type 3, "destination unreachable".
+    private func tell(
+        _ sender: MemorySockets.Reference, code: Int32, info: Int, icmp: UInt8, quoting packet: [UInt8],
+        _ peer: PeerAddress, at time: Instant
+    ) {
+        var record = homa_socket_error()
+        record.peer = peer.shimAddress
+        record.code = UInt32(code)
+        record.info = UInt32(info)
+        record.origin = UInt8(errorOriginICMP)
+        record.type = 3
+        record.icmp_code = icmp
+        record.payload_count = UInt8(min(packet.count, DriverError.maximumPayloadBytes))
+        withUnsafeMutableBytes(of: &record.payload) { $0.copyBytes(from: packet.prefix(Int(record.payload_count))) }
+        flights.insert(.report(record, sender), at: time.advanced(byNanoseconds: delay))
+    }
+
+    /// Hands over what has arrived by now.
+    func deliver() {
+        let now = clock.now()
+        var touched: [MemoryPort] = []
+        while let flight = flights.popFirst(until: now) {
+            switch flight {
+            case .room(let sockets): sockets.value?.noteNews()
+            case .report(let record, let sockets): sockets.value?.take(record)
+            case .packet(let bytes, let source, let sender, let to, let trafficClass):
+                guard let port = ports[to], port.isOpen else {
+                    counters.lost += 1
+                    tell(sender, code: ECONNREFUSED, info: 0, icmp: 3, quoting: bytes, to, at: now)
+                    continue
+                }
+                if !touched.contains(where: { $0 === port }) { touched.append(port) }
+                let arrival = Arrival(bytes: bytes, source: source, trafficClass: trafficClass)
+                if port.gather(arrival, joins: joinsPackets) { counters.joined += 1 }
+            }
+        }
+        for port in touched { counters.overflows += port.hand() }
+    }
+}
+
+/// What has reached a socket: a packet, or a train of those that came together.
+struct Arrival {
+    var bytes: [UInt8]
+    /// Of every packet but a shorter last one.
+    let segment: Int
+    let source: PeerAddress
+    let trafficClass: UInt8
+    private var packets = 1
+
+    init(bytes: [UInt8], source: PeerAddress, trafficClass: UInt8) {
+        self.bytes = bytes
+        segment = bytes.count
+        self.source = source
+        self.trafficClass = trafficClass
+    }
+
+    /// Takes a packet in, if the system would join them (udp_gro_receive, net/ipv4/udp_offload.c).
+    mutating func join(_ other: Arrival) -> Bool {
+        guard other.source == source, other.trafficClass == trafficClass, bytes.count == packets * segment,
+            other.bytes.count <= segment, packets < 64, bytes.count + other.bytes.count <= 65_000
+        else { return false }
+        bytes += other.bytes
+        packets += 1
+        return true
+    }
+}
+
+/// Things by the time at which they happen; those of one time in the order in which they were put in.
+struct Timeline<Element> {
+    private var heap: [(time: Instant, sequence: UInt64, element: Element)] = []
+    private var sequence: UInt64 = 0
+
+    var earliest: Instant { heap.first?.time ?? .distantFuture }
+
+    mutating func insert(_ element: Element, at time: Instant) {
+        heap.append((time, sequence, element))
+        sequence += 1
+        var child = heap.count - 1
+        while child > 0, precedes(child, (child - 1) / 2) {
+            heap.swapAt(child, (child - 1) / 2)
+            child = (child - 1) / 2
+        }
+    }
+
+    /// The first, if its time has come.
+    mutating func popFirst(until now: Instant) -> Element? {
+        guard let first = heap.first, first.time <= now else { return nil }
+        let last = heap.removeLast()
+        guard !heap.isEmpty else { return first.element }
+        heap[0] = last
+        var parent = 0
+        while true {
+            var least = parent
+            for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count && precedes(child, least) {
+                least = child
+            }
+            guard least != parent else { return first.element }
+            heap.swapAt(least, parent)
+            parent = least
+        }
+    }
+
+    private func precedes(_ first: Int, _ second: Int) -> Bool {
+        (heap[first].time, heap[first].sequence) < (heap[second].time, heap[second].sequence)
+    }
+}

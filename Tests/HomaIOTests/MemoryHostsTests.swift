@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import HomaBuffers
+import HomaCore
+import Testing
+
+@testable import HomaIO
+
+/// Hosts that echo, and calls between them; no socket, no thread, no real clock.
+private final class EchoWorld: @unchecked Sendable {
+    let world: MemoryHosts
+    private(set) var hosts: [MemoryHost] = []
+    private(set) var good = 0
+    private(set) var bad = 0
+    private(set) var failures: [RPCFailure] = []
+    /// Whether each call has gone.
+    private var weakCalls: [() -> Bool] = []
+
+    init(seed: UInt64) { world = MemoryHosts(seed: seed) }
+
+    @discardableResult
+    func add(_ change: (inout MemoryHosts.Settings) -> Void = { _ in }) throws -> MemoryHost {
+        var settings = MemoryHosts.Settings()
+        settings.configuration.pool.regionLength = 8 << 20
+        settings.configuration.spinNanoseconds = 2_000
+        change(&settings)
+        let host = try world.addHost(at: PeerAddress(ipv4: 0x0A00_0001 + UInt32(hosts.count), port: 4000), settings)
+        try host.openPort(1) { engine in
+            PortSink(
+                owner: self,
+                deliver: { [unowned engine] request, message in
+                    var bytes: [UInt8] = []
+                    while bytes.count < message.count { bytes += message.piece(at: bytes.count) }
+                    engine.respond(to: request.rpc, with: OutgoingBuffer(copying: bytes.span.bytes))
+                }, closed: {})
+        }
+        hosts.append(host)
+        return host
+    }
+
+    func call(_ number: Int, from client: Int, to server: Int, bytes count: Int, shard: Int = 0) {
+        let bytes = pattern(number, count: count)
+        let call = PendingCall(
+            to: hosts[server].address, port: 1, sending: .bytes(bytes), limitNanoseconds: nil)
+        weakCalls.append { [weak call] in call == nil }
+        let hasBegun = hosts[client].engines[shard].start(call) { [unowned self] outcome in
+            switch outcome {
+            case .response(let message):
+                var answer: [UInt8] = []
+                while answer.count < message.count { answer += message.piece(at: answer.count) }
+                if answer == bytes { good += 1 } else { bad += 1 }
+            case .failed(let failure): failures.append(failure)
+            default: bad += 1
+            }
+        }
+        #expect(hasBegun)
+    }
+
+    /// Until so many calls have ended.
+    func run(calls: Int, within limit: Duration = .seconds(20)) {
+        world.run(until: world.now + limit) { good + bad + failures.count >= calls }
+    }
+
+    /// Stops all hosts and sees that nothing of them is left.
+    func end() {
+        world.run(until: world.now + .seconds(2))
+        for host in hosts { #expect(host.leftovers == nil) }
+        for host in hosts { host.stop(drainNanoseconds: 100_000_000) }
+        world.run(until: world.now + .seconds(2)) { hosts.allSatisfy(\.isOver) }
+        #expect(hosts.allSatisfy { $0.isOver })
+        for host in hosts {
+            let pool = host.engines[0].region.pool.statistics
+            #expect(pool.leasesLive == 0 && pool.doubleReturns == 0)
+        }
+        #expect(weakCalls.count { !$0() } == 0)
+    }
+}
+
+/// One call each of many lengths, from host 0 to host 1.
+private func callAll(_ echo: EchoWorld, count: Int = 40) {
+    for number in 0..<count { echo.call(number, from: 0, to: 1, bytes: 1 + (number * number * 131) % 120_000) }
+    echo.run(calls: count)
+    #expect(echo.good == count && echo.bad == 0 && echo.failures.isEmpty)
+}
+
+@Suite("Engines over memory")
+struct MemoryHostsTests {
+    @Test(
+        "calls are answered with their bytes, whatever the network loses, doubles, delays and refuses",
+        arguments: 1...12 as ClosedRange<UInt64>)
+    func faults(seed: UInt64) throws {
+        let echo = EchoWorld(seed: seed)
+        var faults = MemoryFaults()
+        faults.loss = 0.05
+        faults.duplication = 0.05
+        faults.lateness = 0.1
+        faults.longestDelay = 400_000
+        faults.truncation = 0.2
+        faults.refusal = 0.05
+        faults.fullness = 0.05
+        echo.world.network.faults = faults
+        try echo.add { $0.shards = 1 + Int(seed % 3) }
+        try echo.add { $0.shards = 1 + Int(seed % 2) }
+        callAll(echo)
+        echo.world.network.faults = MemoryFaults()
+        echo.end()
+    }
+
+    @Test("trains arrive joined, and go straight into the region when that is asked for")
+    func inPlace() throws {
+        let echo = EchoWorld(seed: 1)
+        try echo.add()
+        try echo.add { $0.configuration.receivesInPlace = true }
+        for number in 0..<12 {
+            echo.call(number, from: 0, to: 1, bytes: 400_000)
+            echo.run(calls: number + 1)
+        }
+        #expect(echo.good == 12)
+        #expect(echo.world.network.counters.joined > 1_000)
+        echo.end()
+        let statistics = echo.hosts[1].engines[0].statistics
+        #expect(statistics.trainsInPlace > 0 && statistics.bytesInPlace > 1_000_000)
+    }
+
+    @Test("a system that takes no trains is given single packets, after the first refusals")
+    func withoutTrains() throws {
+        let echo = EchoWorld(seed: 2)
+        try echo.add { $0.refusesTrains = true }
+        try echo.add()
+        callAll(echo)
+        echo.end()
+        let driver = echo.hosts[0].engines[0].statistics.driver
+        #expect(driver.gsoFallbacks > 0 && driver.sentTrains == 0)
+        #expect(driver.sendCalls > driver.gsoFallbacks)
+    }
+
+    @Test(
+        "packets that are longer than a router takes are cut anew, also when it says nothing",
+        arguments: [true, false])
+    func narrowPath(isTold: Bool) throws {
+        let echo = EchoWorld(seed: 3)
+        try echo.add()
+        try echo.add()
+        callAll(echo, count: 5)
+        echo.world.network.routerMTU = 1_300
+        echo.world.network.routerTells = isTold
+        for number in 5..<25 { echo.call(number, from: 0, to: 1, bytes: 30_000) }
+        echo.run(calls: 25)
+        #expect(echo.good == 25 && echo.failures.isEmpty)
+        echo.end()
+    }
+
+    @Test("a host that has gone is told of by its system, and calls to it end at once")
+    func goneHost() throws {
+        let echo = EchoWorld(seed: 4)
+        try echo.add()
+        let server = try echo.add()
+        callAll(echo, count: 3)
+        server.stop()
+        echo.world.run(until: echo.world.now + .milliseconds(50))
+        #expect(server.isOver)
+        let begun = echo.world.now
+        echo.call(3, from: 0, to: 1, bytes: 100)
+        echo.run(calls: 4)
+        #expect(echo.failures == [.portUnreachable])
+        #expect(echo.world.now.nanoseconds(since: begun) < 1_000_000)
+        echo.end()
+    }
+
+    @Test(
+        "a server that drains brings its answers home before it ends, though packets are lost",
+        arguments: 1...6 as ClosedRange<UInt64>)
+    func drains(seed: UInt64) throws {
+        let echo = EchoWorld(seed: seed)
+        echo.world.network.faults.loss = 0.1
+        try echo.add()
+        let server = try echo.add { $0.shards = 2 }
+        callAll(echo, count: 4)
+        for number in 4..<24 { echo.call(number, from: 0, to: 1, bytes: 60_000) }
+        // Some have begun to arrive, and go on; the others are refused.
+        echo.world.run(until: echo.world.now + .microseconds(30))
+        for engine in server.engines { engine.beginDraining() }
+        for number in 24..<34 { echo.call(number, from: 0, to: 1, bytes: 100) }
+        echo.run(calls: 34)
+        #expect(echo.bad == 0 && echo.good >= 4 && echo.good + echo.failures.count == 34)
+        #expect(echo.failures.count >= 10 && echo.failures.allSatisfy { $0 == .serverDraining })
+        server.stop(drainNanoseconds: 5_000_000_000)
+        echo.world.run(until: echo.world.now + .seconds(1)) { server.isOver }
+        #expect(server.isOver)
+        echo.world.network.faults.loss = 0
+        echo.end()
+    }
+
+    @Test("an engine with nothing to do sleeps, and a command from elsewhere wakes it")
+    func sleeps() throws {
+        let echo = EchoWorld(seed: 5)
+        try echo.add()
+        try echo.add()
+        callAll(echo, count: 3)
+        echo.world.run(until: echo.world.now + .seconds(5))
+        let before = echo.world.steps
+        echo.world.run(until: echo.world.now + .seconds(100))
+        #expect(echo.world.steps - before < 1_000)
+        echo.call(3, from: 0, to: 1, bytes: 10)
+        echo.run(calls: 4, within: .milliseconds(1))
+        #expect(echo.good == 4)
+        echo.end()
+    }
+
+    @Test("packets that are refused after they were put together keep their order and are sent once there is room")
+    func refusedBundles() throws {
+        let echo = EchoWorld(seed: 6)
+        echo.world.network.faults.refusal = 0.2
+        echo.world.network.faults.fullness = 0.2
+        try echo.add { $0.configuration.socket.sendQueueCapacity = 64 }
+        try echo.add { $0.configuration.socket.sendQueueCapacity = 64 }
+        for round in 0..<20 {
+            for number in 0..<50 { echo.call(number, from: 0, to: 1, bytes: 20 + number * 7) }
+            echo.run(calls: 50 * (round + 1))
+        }
+        #expect(echo.good == 1_000)
+        echo.world.network.faults = MemoryFaults()
+        echo.end()
+        let driver = echo.hosts[1].engines[0].statistics.driver
+        #expect(driver.bundledPackets > 0 && driver.deviceQueueFull > 0 && driver.sendBufferFull > 0)
+    }
+}
