@@ -51,6 +51,7 @@ microbench: ## pool, core, wire and event queue by themselves
 check-swarm: ## hosts on a virtual network under faults, some minutes
 	$(SWIFT) build -c release --product homa
 	.build/release/homa check swarm --seeds 1..10000
+	.build/release/homa check swarm --engine --seeds 1..2000
 
 netns: ## checks in network namespaces; needs root
 	$(SWIFT) build -c release --product homa

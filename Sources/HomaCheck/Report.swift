@@ -77,9 +77,10 @@ extension SwarmOutcome {
     }
 }
 
-enum Report {
+/// Values as JSON takes them.
+public enum Report {
     /// With four decimals, the last ones rounded off, as JSON takes it.
-    static func decimal(_ value: Double) -> String {
+    public static func decimal(_ value: Double) -> String {
         guard value.isFinite, value.magnitude < 1e12 else { return "0" }
         let scaled = Int((value.magnitude * 10_000).rounded())
         let fraction = String(scaled % 10_000 + 10_000).dropFirst()
@@ -87,7 +88,7 @@ enum Report {
     }
 
     /// A string of JSON.
-    static func quoted(_ text: String) -> String {
+    public static func quoted(_ text: String) -> String {
         var result = "\""
         for scalar in text.unicodeScalars {
             switch scalar {

@@ -64,7 +64,7 @@ public enum RunningSeeds {
     }
 
     /// Remembers the seed while `body` runs on this thread. With more threads than slots some are not remembered.
-    static func with<R>(_ seed: UInt64, _ body: () -> R) -> R {
+    public static func with<R>(_ seed: UInt64, _ body: () -> R) -> R {
         pthread_mutex_lock(lock)
         let slot = (0..<slots).first { entries[$0].thread == 0 }
         if let slot { entries[slot] = (pthread_self(), seed) }

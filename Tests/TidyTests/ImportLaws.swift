@@ -13,6 +13,7 @@ enum ImportLaws {
         "Homa": core.union(["HomaIO", "Logging", "Metrics", "Synchronization"]),
         "HomaServiceLifecycle": ["Homa", "ServiceLifecycle"],
         "HomaCheck": core.union(["Glibc"]),
+        "HomaEngineCheck": ["HomaBase", "HomaBuffers", "HomaCore", "HomaIO", "HomaCheck"],
         "HomaWorkloads": ["HomaBase"],
         "HomaSim": core.union(["HomaWorkloads"]),
         "HomaScenarios": ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim", "Foundation"],
@@ -22,7 +23,7 @@ enum ImportLaws {
         ],
         "HomaCommand": core.union([
             "HomaIO", "Homa", "HomaBench", "HomaWorkloads", "HomaSim", "HomaScenarios", "HomaExperiments", "HomaCheck",
-            "ArgumentParser", "Logging", "Glibc", "Dispatch", "Foundation",
+            "HomaEngineCheck", "ArgumentParser", "Logging", "Glibc", "Dispatch", "Foundation",
         ]),
         "homa": ["HomaCommand", "ArgumentParser"],
         "HomaEcho": ["Homa", "Glibc"],

@@ -4,6 +4,7 @@ import ArgumentParser
 import Foundation
 import HomaBase
 import HomaCheck
+import HomaEngineCheck
 
 struct CheckSwarmCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -18,13 +19,21 @@ struct CheckSwarmCommand: AsyncParsableCommand {
             that repeats it. Rules:
             \(Rule.allCases.map { "  \($0.rawValue): \($0.statement)" }.joined(separator: "\n"))
 
+            With --engine whole engines run instead of protocol states: with their drivers, shards, inboxes, sleep and \
+            shutdown, over sockets in memory that lose, double, delay, join and refuse packets. Its rules:
+            \(EngineRule.allCases.map { "  \($0.rawValue): \($0.statement)" }.joined(separator: "\n"))
+
             Examples:
               homa check swarm --seeds 1..10000 --json
+              homa check swarm --engine --seeds 1..2000
               homa check swarm --seeds 7 --calls 20 --faults loss,restart --trace
             """)
 
     @Option(help: "Seeds, one or A..B.", within: .seeds)
     var seeds = SeedRange(1...100)
+
+    @Flag(help: "Run whole engines. Of the options that cut down only --hosts and --calls count.")
+    var engine = false
 
     @Option(help: "Seeds at once; all cores unless given.", within: .count(1...1024))
     var jobs: Int?
@@ -62,6 +71,7 @@ struct CheckSwarmCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await orCouldNotRun {
+            if engine { return try await runEngines() }
             RunningSeeds.tellTraps("swarm --seeds ", namesSeed: true)
             let (limits, settings) = (limits, settings)
             var tally = SwarmTally()
@@ -83,6 +93,26 @@ struct CheckSwarmCommand: AsyncParsableCommand {
             try say(json ? tally.json : tally.text)
             if tally.broken > 0 { throw ExitCode.failed }
         }
+    }
+
+    private func runEngines() async throws {
+        RunningSeeds.tellTraps("swarm --engine --seeds ", namesSeed: true)
+        var limits = EngineLimits()
+        limits.hosts = hosts
+        limits.calls = calls
+        var tally = EngineTally()
+        var progress = CheckProgress()
+        let begun = ContinuousClock.now
+        try await EngineSwarm.sweep(
+            seeds.range, jobs: jobs ?? ProcessInfo.processInfo.activeProcessorCount, limits: limits,
+            until: duration.map { begun + $0.duration }
+        ) { outcome in
+            tally.add(outcome)
+            if outcome.broken != nil || seeds.range.count == 1 { try say(json ? outcome.json : outcome.text) }
+            progress.show { "\(tally.seeds) of \(seeds.range.count) seeds, \(tally.broken) broken" }
+        }
+        try say(json ? tally.json : tally.text)
+        if tally.broken > 0 { throw ExitCode.failed }
     }
 
     /// Cutting down takes as long as some dozen runs: the first broken seeds get it, the rest are told as they are.
