@@ -69,8 +69,10 @@ final class EngineRun: @unchecked Sendable {  // on one thread from its beginnin
         end()
     }
 
-    private var firstUnfinished: String {
-        guard let index = calls.firstIndex(where: { $0.ended == 0 }) else { return "none" }
+    private var firstUnfinished: String { calls.firstIndex { $0.ended == 0 }.map(describe) ?? "none" }
+
+    /// A call in words.
+    private func describe(_ index: Int) -> String {
         let operation = operations[index]
         let kind = operation.isOneWay ? "message" : "call"
         return "\(kind) \(index) of \(operation.length) bytes from host \(operation.client) to host "
@@ -229,7 +231,9 @@ extension EngineRun {
             hold(message, index, isAnswer: true, operation.answerLength)
         case .delivered:
             calls[index].isAnswered = true
-            isGood(.messageLost, calls[index].delivered == 1, "message \(index) is said to be there and is not")
+            isGood(
+                .messageLost, calls[index].delivered == 1 || isStopped[operation.server],
+                "\(describe(index)) is said to be there and is not")
         case .failed(let failure): failures[failure, default: 0] += 1
         case .rejected, .closed: break
         }
