@@ -28,7 +28,7 @@ extension PacketRingDriver {
         return sendQueue.nextHeader
     }
 
-    /// Queues one packet, which never goes in a bundle, as ``DatagramDriver/append(headerByteCount:payload:payloadByteCount:to:priority:bundleBytes:)`` does.
+    /// Queues one packet as a ``DatagramDriver`` does, but never in a bundle.
     mutating func append(
         headerByteCount: Int, payload: UnsafeRawPointer?, payloadByteCount: Int,
         to peer: PeerAddress, priority: UInt8, bundleBytes: UInt32 = 0
