@@ -15,6 +15,7 @@ struct SlowLinkTests {
         /// Under way at a time.
         var outstanding = 8
         var isKernel = false
+        var rate = BitRate.megabitsPerSecond(40)
         /// Bytes that wait for the link: 400 ms, as routers in front of such links have.
         var queue = 2_000_000
         var testDescription: String { "\(request) → \(response), \(outstanding) at once\(isKernel ? ", kernel" : "")" }
@@ -23,7 +24,7 @@ struct SlowLinkTests {
     /// Runs calls one after the other until all have an outcome, and says when that is.
     @discardableResult
     static func run(_ net: TestNet, _ load: Load, calls: Int) throws -> Instant {
-        net.linkRate = .megabitsPerSecond(40)
+        net.linkRate = load.rate
         net.queueLimit = load.queue
         net.responseLength = { _ in load.response }
         if load.isKernel { net.kernelHosts = [net.hosts[0].address] }
@@ -61,6 +62,22 @@ struct SlowLinkTests {
         let tenths = load.response == 60_000 ? 12 : 11
         #expect(net.packetsSent * 10 <= needed * tenths, "\(net.packetsSent) of \(needed)")
         checkAtRest(net, calls: calls)
+    }
+
+    /// What two messages may have on its way takes longer than the timeout.
+    @Test(
+        "at 4 Mb/s long messages arrive", arguments: [1, 2, 4],
+        [(1_000_000, 1_000_000), (1_000_000, 100), (100, 1_000_000)])
+    func verySlow(outstanding: Int, lengths: (Int, Int)) throws {
+        let net = TestNet(hosts: try NetTests.hosts(2, regionLength: 32 << 20), seed: 1)
+        let load = Load(
+            request: lengths.0, response: lengths.1, outstanding: outstanding, rate: .megabitsPerSecond(4))
+        try Self.run(net, load, calls: 6)
+        #expect(net.hosts[0].responses.count == 6, "\(net.hosts[0].failures)")
+        let needed = 6 * (lengths.0 + lengths.1) / 1416
+        // More than two ask for more than the queue in front of the link holds.
+        if outstanding <= 2 { #expect(net.packetsSent * 10 <= needed * 15, "\(net.packetsSent) of \(needed)") }
+        checkAtRest(net, calls: 6)
     }
 
     @Test(

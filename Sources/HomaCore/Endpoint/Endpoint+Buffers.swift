@@ -80,6 +80,7 @@ extension Endpoint {
             rpc.pointee.incoming.paceSince = now
             holdBuffers(slot, lease)
             noteProgress(slot, at: now)
+            noteAhead(slot)
             rpc.pointee.nextProbe = now.advanced(byNanoseconds: tuning.resendAfter)
             // Not "everything", of which a sender first sends one packet again.
             sendResend(

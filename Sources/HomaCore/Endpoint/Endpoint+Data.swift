@@ -138,6 +138,7 @@ extension Endpoint {
         // Only what is new is a sign of life: what comes again may be all that its sender has, or wants to send.
         noteProgress(slot, at: now)
         noteArrival(slot, bytes: bytes)
+        assure(slot, at: now)
         noteData(slot, data, at: now)
         postponeProbe(slot, at: now)
         if data.isRetransmission, rpc.pointee.incoming.tailEnd > 0 { acceptTail(slot, data) }

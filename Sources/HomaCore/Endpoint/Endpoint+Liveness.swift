@@ -12,13 +12,17 @@ extension Endpoint {
     /// Probes about one RPC that a living host may leave unanswered: with a fifth of all packets lost each way, so
     /// many are once in 10¹⁴ cases.
     private static var mostUnanswered: UInt8 { 32 }
+    /// And no longer than so many timeouts: the answer comes behind all that is on its way, at 1 Mb/s as well.
+    private static var longestUnanswered: UInt64 { 16 }
 
     /// Whether the silence about the RPC means that its peer has gone, or has forgotten it without a word.
     mutating func isLost(_ slot: UInt32, at now: Instant) -> Bool {
         // Without a limit on probes, as in the published simulations, an RPC's silence is its host's.
         guard tuning.probesPerPeer > 0 else { return true }
         let rpc = rpcs.at(slot)
-        if rpc.pointee.probesSince == rpc.pointee.lastHeard, rpc.pointee.unansweredProbes >= Self.mostUnanswered {
+        if rpc.pointee.probesSince == rpc.pointee.lastHeard, rpc.pointee.unansweredProbes >= Self.mostUnanswered,
+            now.nanoseconds(since: rpc.pointee.lastHeard) >= Self.longestUnanswered * tuning.timeout
+        {
             return true
         }
         return peer(of: slot).pointee.liveness.isDead(at: now, timeout: tuning.timeout)
@@ -100,9 +104,22 @@ extension Endpoint {
 
     // MARK: Messages that arrive
 
+    /// New bytes of the message have come. On a slow way what its sender asks comes behind all that it has sent: so
+    /// that it does not take us for dead meanwhile, it is told now and then that we are there, if it is not granted to.
+    @inline(__always)
+    mutating func assure(_ slot: UInt32, at now: Instant) {
+        let peer = peer(of: slot)
+        guard tuning.adaptsTimers, now.nanoseconds(since: peer.pointee.assuredAt) >= tuning.timeout / 4 else { return }
+        // The sender of a message that has just begun has waited for nothing yet.
+        guard now.nanoseconds(since: rpcs.at(slot).pointee.birth) >= tuning.timeout / 4 else { return }
+        peer.pointee.assuredAt = now
+        sendControl(.busy, for: slot)
+    }
+
     /// A grant leaves: if nothing was on its way before, the sender has until the next look to bring something.
     mutating func notePace(_ slot: UInt32, from limit: UInt32, at now: Instant) {
         let rpc = rpcs.at(slot)
+        peer(of: slot).pointee.assuredAt = now
         guard rpc.pointee.incoming.received >= limit else { return }
         rpc.pointee.incoming.paceSince = now
         rpc.pointee.incoming.paceReceived = rpc.pointee.incoming.received

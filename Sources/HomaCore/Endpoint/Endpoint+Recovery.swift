@@ -434,17 +434,17 @@ extension Endpoint {
     // MARK: Bytes on a slow way
 
     /// Whether what is missing of the RPC may only be waiting behind other bytes of its peer: it delivers those fast
-    /// enough for all to come within the timeout, and has delivered fewer than were on their way. To ask now would put
-    /// the same bytes once more on a way that is busy already.
+    /// enough for all to come within a few timeouts, and has delivered fewer than were on their way. To ask now would
+    /// put the same bytes once more on a way that is busy already.
     mutating func mayBeBehindOthers(_ slot: UInt32, at now: Instant) -> Bool {
         guard tuning.adaptsTimers else { return false }
         let rpc = rpcs.at(slot)
         let since = UInt64(peer(of: slot).pointee.arrived &- rpc.pointee.incoming.peerArrived)
         let ahead = UInt64(max(rpc.pointee.incoming.ahead, bytesAhead(slot)))
         let silence = now.nanoseconds(since: rpc.pointee.lastHeard)
-        // At 8 Mb/s at least: what comes more slowly keeps no way busy.
-        return since > silence / 1000 && since < ahead && silence < tuning.timeout
-            && since * tuning.timeout * 8 >= ahead * silence
+        // At 0.8 Mb/s at least: what comes more slowly keeps no way busy.
+        let longest = 16 * tuning.timeout
+        return since > silence / 10_000 && since < ahead && silence < longest && since * longest >= ahead * silence
     }
 
     /// Bytes of an arriving message have come for the first time.

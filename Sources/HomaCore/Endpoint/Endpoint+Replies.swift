@@ -96,7 +96,9 @@ extension Endpoint {
         let version = cutoffVersion(of: record)
         let isNews = record.pointee.sentCutoffVersion != version
         guard isNews || now >= record.pointee.nextCutoffs else { return }
-        record.pointee.nextCutoffs = now.advanced(byNanoseconds: 1_000_000)
+        // What comes now may have left before the last was there.
+        record.pointee.cutoffRepeats = isNews ? 0 : min(record.pointee.cutoffRepeats + 1, 6)
+        record.pointee.nextCutoffs = now.advanced(byNanoseconds: 1_000_000 << UInt64(record.pointee.cutoffRepeats))
         record.pointee.sentCutoffVersion = version
         var table = announcedCutoffs
         table.version = version

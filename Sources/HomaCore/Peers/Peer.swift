@@ -56,6 +56,8 @@ struct Peer: BitwiseCopyable {
     /// behind them.
     var arrived: UInt32 = 0
     var incoming: UInt32 = 0
+    /// When it last had a grant, or was told that we are there, while messages of its arrive.
+    var assuredAt = Instant.zero
     /// Bytes of a response that it usually sends without a grant.
     var usualUnscheduled: UInt32 = 0
     /// When a packet of its with much payload was last thrown away for want of buffers.
@@ -82,8 +84,9 @@ struct Peer: BitwiseCopyable {
     var cutoffs = InlineArray<8, UInt32>(repeating: 0)
     /// Version of `cutoffs`, 0 = it has not sent any.
     var cutoffVersion: UInt16 = 0
-    /// CUTOFFS are sent to it at most once a millisecond.
+    /// The same CUTOFFS are sent to it again after a millisecond, and twice as long each time, up to 64.
     var nextCutoffs = Instant.zero
+    var cutoffRepeats: UInt8 = 0
     /// The version that it was sent last, 0 = none.
     var sentCutoffVersion: UInt16 = 0
     /// Most bytes of a message that it wants unscheduled; `max`: as we like.

@@ -289,7 +289,7 @@ struct ResendTests {
     @Test("RPC_UNKNOWN, RESEND and NEED_ACK do not keep a call alive for ever", arguments: 0..<2)
     func noSignOfLife(kind: Int) throws {
         let host = try Self.sendingHost(length: 100)
-        for _ in 0..<150 {
+        for _ in 0..<800 {
             host.pass(microseconds: 10_000)
             host.receive(kind == 0 ? .rpcUnknown : .needAck, id: 1001, from: LoneHost.server)
         }

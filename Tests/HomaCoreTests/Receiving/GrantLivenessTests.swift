@@ -118,7 +118,7 @@ struct GrantLivenessTests {
     @Test("a duplicate is no sign of life")
     func duplicates() throws {
         let host = try LoneHost()
-        for _ in 0..<500 {
+        for _ in 0..<3000 {
             host.data(0..<100, of: 50_000, id: 2, incoming: 50_000)
             host.pass(microseconds: 3000)
         }
