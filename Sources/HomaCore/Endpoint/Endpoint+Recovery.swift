@@ -442,9 +442,12 @@ extension Endpoint {
         let since = UInt64(peer(of: slot).pointee.arrived &- rpc.pointee.incoming.peerArrived)
         let ahead = UInt64(max(rpc.pointee.incoming.ahead, bytesAhead(slot)))
         let silence = now.nanoseconds(since: rpc.pointee.lastHeard)
+        // A way that is busy brings something all the time.
+        let isBusy = now.nanoseconds(since: peer(of: slot).pointee.liveness.lastHeard) < tuning.timeout / 4
         // At 0.8 Mb/s at least: what comes more slowly keeps no way busy.
         let longest = 16 * tuning.timeout
-        return since > silence / 10_000 && since < ahead && silence < longest && since * longest >= ahead * silence
+        return isBusy && since > silence / 10_000 && since < ahead && silence < longest
+            && since * longest >= ahead * silence
     }
 
     /// Bytes of an arriving message have come for the first time.
