@@ -49,6 +49,8 @@ struct Tuning: BitwiseCopyable {
     let resendIntervalLimit: UInt64
     let timeout: UInt64
     let progressTimeout: UInt64
+    /// No answer is longer on its way behind others, at 1 Mb/s as well.
+    @inline(__always) var longestWay: UInt64 { 16 * timeout }
     let adaptsTimers: Bool
     /// No probe waits longer than this for what is usual.
     let longestResendTimeout: UInt64

@@ -46,7 +46,7 @@ extension Endpoint {
         if peers.at(peer).pointee.rpcs == 0 { peers.at(peer).pointee.extensionVersion = header.extensions.version }
         if client == nil { client = addClient(of: header, at: peer, now: now) }
         guard let client else { return refuseForRoom(header, data, from: address, as: .tooManyPeers) }
-        _ = noteProven(client, header.senderID, data, at: peer)
+        noteProven(client, header.senderID, data, at: peer)
         settle(client, at: peer)
         if hasFinished(header, data, client: client, peer: peer, at: now) {
             // A probe has nothing to say about a message that is complete.
@@ -60,7 +60,10 @@ extension Endpoint {
         if data.payloadLength < data.messageLength, exceedsQuota(peer) {
             return refuseForRoom(header, data, from: address, as: .distrustedPeer)
         }
-        guard !hasItsShare(peer), !exceedsMemory(peer, data),
+        if let reason = exceededShare(peer, bytes: Int(data.messageLength)) {
+            return refuseForRoom(header, data, from: address, as: reason)
+        }
+        guard
             let slot = addRPC(
                 id: header.senderID.peer, peer: peer, client: client, localPort: header.destinationPort,
                 peerPort: header.sourcePort, state: .incoming, at: now)

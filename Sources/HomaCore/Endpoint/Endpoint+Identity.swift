@@ -150,6 +150,7 @@ extension Endpoint {
     /// A client has shown that it hears us: what it sends from now on is no duplicate of what it sent before we began.
     ///
     /// - Parameter id: of a request that showed it, in the client's form.
+    @discardableResult
     mutating func noteProven(_ client: UInt32, _ id: RPCID, _ data: DataFields, at peer: UInt32) -> Bool {
         guard data.proof != 0, data.proof == token(of: peers.at(peer)), !hasPlanted(.refusesProof) else {
             return false

@@ -12,8 +12,6 @@ extension Endpoint {
     /// Probes about one RPC that a living host may leave unanswered: with a fifth of all packets lost each way, so
     /// many are once in 10¹⁴ cases.
     private static var mostUnanswered: UInt8 { 32 }
-    /// And no longer than so many timeouts: the answer comes behind all that is on its way, at 1 Mb/s as well.
-    private static var longestUnanswered: UInt64 { 16 }
 
     /// Whether the silence about the RPC means that its peer has gone, or has forgotten it without a word.
     mutating func isLost(_ slot: UInt32, at now: Instant) -> Bool {
@@ -21,7 +19,7 @@ extension Endpoint {
         guard tuning.probesPerPeer > 0 else { return true }
         let rpc = rpcs.at(slot)
         if rpc.pointee.probesSince == rpc.pointee.lastHeard, rpc.pointee.unansweredProbes >= Self.mostUnanswered,
-            now.nanoseconds(since: rpc.pointee.lastHeard) >= Self.longestUnanswered * tuning.timeout
+            now.nanoseconds(since: rpc.pointee.lastHeard) >= tuning.longestWay
         {
             return true
         }

@@ -254,7 +254,7 @@ extension Endpoint {
     mutating func isFull(for peer: UInt32?) -> Bool {
         if rpcs.count >= maximumRPCs { return true }
         guard let peer else { return false }
-        return hasItsShare(peer) || exceedsQuota(peer)
+        return exceededShare(peer, bytes: 0) != nil || exceedsQuota(peer)
     }
 
     // MARK: What the peer usually takes
@@ -445,9 +445,8 @@ extension Endpoint {
         // A way that is busy brings something all the time.
         let isBusy = now.nanoseconds(since: peer(of: slot).pointee.liveness.lastHeard) < tuning.timeout / 4
         // At 0.8 Mb/s at least: what comes more slowly keeps no way busy.
-        let longest = 16 * tuning.timeout
-        return isBusy && since > silence / 10_000 && since < ahead && silence < longest
-            && since * longest >= ahead * silence
+        return isBusy && since > silence / 10_000 && since < ahead && silence < tuning.longestWay
+            && since * tuning.longestWay >= ahead * silence
     }
 
     /// Bytes of an arriving message have come for the first time.

@@ -25,34 +25,29 @@ extension Endpoint {
         isDistrusted(peer) && peers.at(peer).pointee.unfinishedRequests >= tuning.distrustedRequests
     }
 
-    /// Whether the peer's host has its share, by whichever ports: half of the records for requests and of those for
-    /// peers, and of the memory if others wait for it.
-    mutating func hasItsShare(_ peer: UInt32) -> Bool {
-        peers.hasBusyHost(peer) || peers.host(of: peer).pointee.requests >= tuning.serverRPCsPerHost
-            || peers.host(of: peer).pointee.waiting > 0 && othersWait(besides: peer)
-            || keepsMemoryFromOthers(peer, with: 0)
-    }
-
-    private mutating func othersWait(besides peer: UInt32) -> Bool {
-        waiting.count > Int(peers.host(of: peer).pointee.waiting)
-    }
-
-    private mutating func keepsMemoryFromOthers(_ peer: UInt32, with bytes: Int) -> Bool {
-        guard waiting.count > 0, let pool, othersWait(besides: peer) else { return false }
-        return peers.host(of: peer).pointee.heldBytes + bytes > pool.configuration.regionLength / 2 / shardCount
-    }
-
-    /// Whether a request may not have memory that its host would keep from others.
-    mutating func exceedsMemory(_ peer: UInt32, _ data: DataFields) -> Bool {
-        peers.host(of: peer).pointee.heldBytes > 0 && keepsMemoryFromOthers(peer, with: Int(data.messageLength))
+    /// Why no further request of `bytes` may begin, if the peer's host has its share, by whichever ports: half of the
+    /// records for requests and of those for peers, and of the memory if others wait for it.
+    mutating func exceededShare(_ peer: UInt32, bytes: Int) -> DropReason? {
+        if peers.hasBusyHost(peer) { return .tooManyPeers }
+        let host = peers.host(of: peer).pointee
+        if host.requests >= tuning.serverRPCsPerHost { return .tooManyRPCs }
+        guard host.waiting > 0 || host.heldBytes > 0, othersWait(besides: host) else { return nil }
+        return host.waiting > 0 || host.heldBytes + bytes > memoryShare ? .noBuffers : nil
     }
 
     /// Whether the request has memory that its host keeps from others, and brings next to nothing.
     mutating func keepsMemoryInVain(_ slot: UInt32, at now: Instant) -> Bool {
         let rpc = rpcs.at(slot)
-        return !rpc.pointee.isClient && rpc.pointee.incoming.isStalled
+        let host = peers.host(of: rpc.pointee.peer).pointee
+        return !rpc.pointee.isClient && rpc.pointee.incoming.isStalled && othersWait(besides: host)
+            && host.heldBytes > memoryShare
             && now.nanoseconds(since: rpc.pointee.birth) >= tuning.incompleteRequestTimeout
-            && keepsMemoryFromOthers(rpc.pointee.peer, with: 0)
+    }
+
+    private mutating func othersWait(besides host: Host) -> Bool { waiting.count > Int(host.waiting) }
+
+    private var memoryShare: Int {
+        mutating get { pool.map { $0.configuration.regionLength / 2 / shardCount } ?? .max }
     }
 
     /// A request of the peer has arrived in full.

@@ -23,27 +23,19 @@ extension PacketRingDriver {
     var isFull: Bool { sendQueue.isFull }
 
     /// Where the next packet's header goes, as in ``DatagramDriver/reserveHeader()``.
-    func reserveHeader() -> UnsafeMutableRawBufferPointer {
-        precondition(!sendQueue.isFull, "flush before the queue is full")
-        return sendQueue.nextHeader
-    }
+    func reserveHeader() -> UnsafeMutableRawBufferPointer { sendQueue.nextHeader }
 
     /// Queues one packet as a ``DatagramDriver`` does, but never in a bundle.
     mutating func append(
         headerByteCount: Int, payload: UnsafeRawPointer?, payloadByteCount: Int,
         to peer: PeerAddress, priority: UInt8, bundleBytes: UInt32 = 0
     ) {
-        precondition(!sendQueue.isFull, "flush before the queue is full")
-        precondition(headerByteCount > 0 && headerByteCount <= SendQueue.headerBytes)
-        precondition(payloadByteCount >= 0 && payloadByteCount <= 1 << 20 && (payload != nil || payloadByteCount == 0))
-        precondition(priority < HomaLimits.priorityLevels)
         sendQueue.append(
             headerByteCount: headerByteCount, payload: payload, payloadByteCount: payloadByteCount,
             to: peer, priority: priority, mayJoin: isUsingGSO)
     }
 
     mutating func appendFollowers(_ count: Int, from offset: UInt32, to peer: PeerAddress) {
-        precondition(count <= sendQueue.room && sendQueue.queuedPackets > 0)
         sendQueue.appendFollowers(count, from: offset, mayJoin: isUsingGSO)
     }
 

@@ -16,20 +16,13 @@ extension RawIPDriver {
     var isFull: Bool { sendQueue.isFull }
 
     /// Where the next packet's header goes, as in ``DatagramDriver/reserveHeader()``.
-    func reserveHeader() -> UnsafeMutableRawBufferPointer {
-        precondition(!sendQueue.isFull, "flush before the queue is full")
-        return sendQueue.nextHeader
-    }
+    func reserveHeader() -> UnsafeMutableRawBufferPointer { sendQueue.nextHeader }
 
     /// Queues one packet as a ``DatagramDriver`` does, but never in a bundle.
     mutating func append(
         headerByteCount: Int, payload: UnsafeRawPointer?, payloadByteCount: Int,
         to peer: PeerAddress, priority: UInt8, bundleBytes: UInt32 = 0
     ) {
-        precondition(!sendQueue.isFull, "flush before the queue is full")
-        precondition(headerByteCount > 0 && headerByteCount <= SendQueue.headerBytes)
-        precondition(payloadByteCount >= 0 && payloadByteCount <= 1 << 20 && (payload != nil || payloadByteCount == 0))
-        precondition(priority < HomaLimits.priorityLevels)
         // To a raw IPv6 socket the port is the protocol's number; to an IPv4 one it is nothing.
         var host = peer
         host.port = 0
@@ -39,7 +32,6 @@ extension RawIPDriver {
     }
 
     mutating func appendFollowers(_ count: Int, from offset: UInt32, to peer: PeerAddress) {
-        precondition(count <= sendQueue.room && sendQueue.queuedPackets > 0)
         sendQueue.appendFollowers(count, from: offset, mayJoin: false)
     }
 

@@ -109,10 +109,7 @@ extension DatagramDriver {
 
     /// ``maximumHeaderBytes`` long, contents undefined. Valid until the next append or flush; reserving again without
     /// appending gives the same bytes.
-    func reserveHeader() -> UnsafeMutableRawBufferPointer {
-        precondition(!sendQueue.isFull, "flush before the queue is full")
-        return sendQueue.nextHeader
-    }
+    func reserveHeader() -> UnsafeMutableRawBufferPointer { sendQueue.nextHeader }
 
     /// Packets leave in this order. Neighbours to the same peer with the same priority and length (the
     /// last may be shorter) travel to the device as one train.
@@ -130,10 +127,6 @@ extension DatagramDriver {
         headerByteCount: Int, payload: UnsafeRawPointer?, payloadByteCount: Int,
         to peer: PeerAddress, priority: UInt8, bundleBytes: UInt32 = 0
     ) {
-        precondition(!sendQueue.isFull, "flush before the queue is full")
-        precondition(headerByteCount > 0 && headerByteCount <= Self.maximumHeaderBytes)
-        precondition(payloadByteCount >= 0 && payloadByteCount <= 1 << 20 && (payload != nil || payloadByteCount == 0))
-        precondition(priority < HomaLimits.priorityLevels)
         sendQueue.append(
             headerByteCount: headerByteCount, payload: payload, payloadByteCount: payloadByteCount,
             to: peer, priority: priority, mayJoin: isUsingGSO && !deniedPeers.contains(peer),
@@ -141,7 +134,6 @@ extension DatagramDriver {
     }
 
     mutating func appendFollowers(_ count: Int, from offset: UInt32, to peer: PeerAddress) {
-        precondition(count <= sendQueue.room && sendQueue.queuedPackets > 0)
         sendQueue.appendFollowers(count, from: offset, mayJoin: isUsingGSO && !deniedPeers.contains(peer))
     }
 }

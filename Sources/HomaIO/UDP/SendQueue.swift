@@ -108,7 +108,8 @@ struct SendQueue: ~Copyable {
 
     /// The next packet's header bytes.
     var nextHeader: UnsafeMutableRawBufferPointer {
-        UnsafeMutableRawBufferPointer(start: nextHeaderPlace, count: Self.headerBytes)
+        precondition(!isFull, "flush before the queue is full")
+        return UnsafeMutableRawBufferPointer(start: nextHeaderPlace, count: Self.headerBytes)
     }
 
     private var nextHeaderPlace: UnsafeMutableRawPointer {
@@ -119,6 +120,10 @@ struct SendQueue: ~Copyable {
         headerByteCount: Int, payload: UnsafeRawPointer?, payloadByteCount: Int,
         to peer: PeerAddress, priority: UInt8, mayJoin: Bool, bundleBytes: UInt32 = 0
     ) {
+        precondition(!isFull, "flush before the queue is full")
+        precondition(headerByteCount > 0 && headerByteCount <= Self.headerBytes)
+        precondition(payloadByteCount >= 0 && payloadByteCount <= 1 << 20 && (payload != nil || payloadByteCount == 0))
+        precondition(priority < HomaLimits.priorityLevels)
         let byteCount = UInt32(headerByteCount + payloadByteCount)
         let firstPiece = pieceEnd
         pieces[pieceEnd] = iovec(iov_base: nextHeaderPlace, iov_len: headerByteCount)
@@ -145,6 +150,7 @@ struct SendQueue: ~Copyable {
     /// Appends DATA packets that go on where the last one ended: each as long as it, with the next bytes of the
     /// payload, and the header advanced. The first of them begins at `offset` of its message.
     mutating func appendFollowers(_ count: Int, from offset: UInt32, mayJoin: Bool) {
+        precondition(count <= room && queuedPackets > 0)
         let byteCount = packets[packetEnd - 1].byteCount
         let peer = trains[trainEnd - 1].peer
         let priority = trains[trainEnd - 1].priority
