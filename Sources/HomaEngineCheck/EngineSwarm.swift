@@ -25,8 +25,7 @@ public enum EngineRule: String, CaseIterable, Sendable {
         case .intact: "every message is handed over byte by byte as it was sent, and stays so while it is held"
         case .ranTwice: "a request is delivered at most once"
         case .messageTwice: "a one-way message is delivered at most once"
-        case .messageLost:
-            "a one-way message that is reported as sent was delivered, unless its receiver was told to stop"
+        case .messageLost: "a one-way message that is reported as sent was delivered"
         case .endsInTime: "after the network has healed everything ends within the limit"
         case .answersAfterHealing: "a call that begins after the network has healed is answered"
         case .comesToRest: "engines that have nothing to do sleep"

@@ -13,7 +13,8 @@ extension Endpoint {
         ports.insert(port)
     }
 
-    /// Accepts no more new requests on the port, or returns a client port. RPCs under way go on.
+    /// Accepts no more new requests on the port, or returns a client port. Requests that have not arrived whole are
+    /// refused when they have; what has been delivered goes on.
     public mutating func closePort(_ port: UInt16) { ports.remove(port) }
 
     /// A client port that no one else in this endpoint uses, 0x8000 … 0xFFFF.

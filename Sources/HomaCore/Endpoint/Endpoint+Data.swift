@@ -176,11 +176,23 @@ extension Endpoint {
         rpc.pointee.incoming.buffers = .none
         if rpc.pointee.isClient {
             completeCall(slot, at: now)
+        } else if !isOpen(rpc.pointee.localPort) {
+            refuseComplete(slot, at: now)
         } else if rpc.pointee.kind == .call {
             deliverRequest(slot, at: now)
         } else {
             deliverMessage(slot, at: now)
         }
+    }
+
+    /// The port was closed while the request arrived: nobody hears of it, and its client is told that it has not run.
+    private mutating func refuseComplete(_ slot: UInt32, at now: Instant) {
+        let lease = rpcs.at(slot).pointee.incoming.lease
+        let hasExtensions = peer(of: slot).pointee.speaksExtensions
+        sendControl(.rpcUnknown, for: slot, marks: hasExtensions ? isDraining ? .draining : .noSuchPort : [])
+        removeRPC(slot, at: now)
+        returnLease(lease)
+        buffersReturned(at: now)
     }
 
     private mutating func deliverRequest(_ slot: UInt32, at now: Instant) {

@@ -100,6 +100,26 @@ struct DrainTests {
         #expect(packets.map(\.header.common.extensions.marks) == [.toFirst])
     }
 
+    @Test(
+        "what completes at a port that was closed meanwhile is refused, and not acknowledged",
+        arguments: [false, true], [HeaderExtension.Marks(), .oneWay])
+    func closedMeanwhile(drains: Bool, marks: HeaderExtension.Marks) throws {
+        let host = try LoneHost()
+        let client = HeaderExtension(marks: marks, tag: 7)
+        host.data(0..<1000, of: 2000, id: 2, extensions: client)
+        if drains { host.endpoint.beginDraining() }
+        host.endpoint.closePort(99)
+        _ = host.sent()
+        host.data(1000..<2000, of: 2000, id: 2, extensions: client)
+        let sent = host.sent()
+        #expect(sent.map(\.header.common.type) == [.rpcUnknown])
+        #expect(sent.first?.header.common.extensions.marks == (drains ? .draining : .noSuchPort))
+        #expect(try host.requests().isEmpty)
+        #expect(host.endpoint.rpcCount == 0)
+        #expect(host.pool.statistics.leasesLive == 0)
+        host.endpoint.checkInvariants()
+    }
+
     @Test("calls of a host that drains go on, for handlers may need them")
     func ownCalls() throws {
         let host = try LoneHost()
