@@ -4,8 +4,7 @@
 
 /// What runs of the swarm are judged by, beside the rules.
 public struct SwarmSettings: Sendable {
-    /// DATA packets sent for each that was needed, at most, where nothing is lost, overtaken or stands still. The goal
-    /// is 1.1.
+    /// DATA packets sent for each that was needed, at most, where nothing is lost, overtaken or stands still.
     public var packetFactor = Self.defaultPacketFactor
     /// Bytes that a stranger is sent for each of its own, at most. The goal is 3.
     public var replyFactor = Self.defaultReplyFactor
@@ -15,7 +14,7 @@ public struct SwarmSettings: Sendable {
     public var skipsProbes = false
     @_spi(Testing) public var plant: PlantedFault?
 
-    public static var defaultPacketFactor: Double { 2.5 }
+    public static var defaultPacketFactor: Double { 1.1 }
     public static var defaultReplyFactor: Double { 3 }
 
     public init() {}

@@ -136,7 +136,7 @@ struct SwarmPlan {
     var strangerPackets = 0
     var forgedPackets = 0
 
-    private static let milliseconds: UInt64 = 1_000_000
+    static let milliseconds: UInt64 = 1_000_000
 
     init(seed: UInt64, limits: SwarmLimits = SwarmLimits()) {
         self.seed = seed

@@ -421,7 +421,21 @@ extension SwarmRun {
             }
         }
         let (sent, again) = dataBeforeHealing ?? dataSent
-        return sent > again ? Double(sent) / Double(sent - again) : nil
+        let needed = sent - again
+        let meetings = min(again, packetsOfMeetings)
+        return needed > 0 ? Double(sent - meetings) / Double(needed) : nil
+    }
+
+    /// DATA packets that may go twice while shards of hosts do not know each other: a few between any two until they
+    /// have measured a round trip, and for each operation that begins before a young server can have been shown that
+    /// its request is no old one, and its client knows how long an answer takes.
+    private var packetsOfMeetings: UInt64 {
+        let pairs = Set(plan.operations.map { [$0.client, $0.server] })
+        let meetings = pairs.reduce(0) { $0 + $1.reduce(1) { $0 * plan.hosts[$1].shards } }
+        // On a slow link the first round trip is mostly spent in front of it.
+        let first = max(4 * plan.delay, plan.faults.contains(.slow) ? 20 * SwarmPlan.milliseconds : 0)
+        let early = plan.operations.count { $0.time < first }
+        return UInt64(4 * meetings + 2 * early)
     }
 
     /// DATA packets that all hosts have sent, and those of them that had been sent before.
@@ -445,6 +459,6 @@ extension EndpointConfiguration {
     fileprivate var findsItsTimers: Bool {
         let usual = EndpointConfiguration.default
         return adaptsTimers && probesPerPeer > 0 && resendAfter >= usual.resendAfter
-            && acknowledgementDelay >= usual.acknowledgementDelay
+            && acknowledgementDelay >= usual.acknowledgementDelay && timeout >= usual.timeout
     }
 }

@@ -34,13 +34,22 @@ extension Tuning {
         let inFlight = bytes(in: roundTrip + Self.hostTime)
         let near = linkRate == nil ? maximumIncoming : min(Self.roundTrips * inFlight, maximumIncoming)
         let far = min(Int(Self.share * Double(bytes(in: roundTrip))), Self.largestGrowth * maximumIncoming)
-        let floor = min(Self.fewestPackets * Int(defaultSegment), maximumIncoming)
-        let incoming = max(near, far, floor)
+        let incoming = max(near, far, Int(leastIncoming))
         return WindowLimits(
             incoming: incoming, increment: min(UInt32(incoming / (overcommitment + 2)), grantIncrement),
             oldest: linkRate == nil
                 ? fifoGrantIncrement
                 : UInt32(clamping: min(max(inFlight, 2 * Int(defaultSegment)), Int(fifoGrantIncrement))))
+    }
+
+    /// Never are fewer bytes granted to a peer, however slow the way from it.
+    @inline(__always)
+    var leastIncoming: UInt32 { UInt32(min(Self.fewestPackets * Int(defaultSegment), maximumIncoming)) }
+
+    /// The limit for a peer of whose bytes so many may be on their way; `max`: none is needed.
+    @inline(__always)
+    func mostIncoming(_ bytes: UInt64) -> UInt32 {
+        bytes < UInt64(Self.largestGrowth * maximumIncoming) ? max(UInt32(bytes), leastIncoming) : .max
     }
 
     /// Bytes of each message that go to a peer with this round trip without a grant; nil: not known.

@@ -12,7 +12,10 @@ extension Endpoint {
         let offset = min(grant.offset, rpc.pointee.outgoing.length)
         // A grant that was overtaken says nothing about the priority now wanted.
         guard offset >= rpc.pointee.outgoing.granted else { return .dropped(.duplicate) }
-        if offset > rpc.pointee.outgoing.granted { rpc.pointee.lastProgress = now }
+        if offset > rpc.pointee.outgoing.granted {
+            rpc.pointee.lastProgress = now
+            noteFullArrived(slot, at: now)
+        }
         rpc.pointee.lastHeard = now
         noteFirstGrant(slot, at: now)
         if hasPlanted(.losesTimer) { timers.remove(slot) }
@@ -41,6 +44,8 @@ extension Endpoint {
     mutating func acceptBusy(_ slot: UInt32, _ extensions: HeaderExtension, at now: Instant) -> Disposition {
         let rpc = rpcs.at(slot)
         rpc.pointee.lastHeard = now
+        // To a server a client says so only while a response comes.
+        if !rpc.pointee.isClient, rpc.pointee.state == .outgoing { noteFullArrived(slot, at: now) }
         if rpc.pointee.isClient, rpc.pointee.state == .outgoing {
             noteAnswered(slot, at: now)
             if extensions.marks.contains(.inService) { noteInService(slot, at: now) }

@@ -104,7 +104,7 @@ extension Endpoint {
         switch rpc.pointee.state {
         case .incoming:
             guard data.messageLength == rpc.pointee.incoming.length else { return .dropped(.lengthMismatch) }
-            if rpc.pointee.isUnproven, acceptToken(slot, data), rpc.pointee.incoming.isComplete {
+            if rpc.pointee.isUnproven, acceptToken(slot, data, at: now), rpc.pointee.incoming.isComplete {
                 complete(slot, at: now)
                 return .consumed
             }
@@ -140,9 +140,9 @@ extension Endpoint {
         }
         // Only what is new is a sign of life: what comes again may be all that its sender has, or wants to send.
         noteProgress(slot, at: now)
-        noteArrival(slot, bytes: bytes)
-        assure(slot, at: now)
         noteData(slot, data, at: now)
+        noteArrival(slot, bytes: bytes, at: now)
+        assure(slot, at: now)
         postponeProbe(slot, at: now)
         if data.isRetransmission, rpc.pointee.incoming.tailEnd > 0 { acceptTail(slot, data) }
         if rpc.pointee.incoming.missing > 0 { recountLost(slot) }

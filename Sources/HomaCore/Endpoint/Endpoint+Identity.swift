@@ -178,10 +178,12 @@ extension Endpoint {
     }
 
     /// Whether a packet of a request that waits for it shows the token.
-    mutating func acceptToken(_ slot: UInt32, _ data: DataFields) -> Bool {
+    mutating func acceptToken(_ slot: UInt32, _ data: DataFields, at now: Instant) -> Bool {
         let rpc = rpcs.at(slot)
         guard noteProven(rpc.pointee.client, rpc.pointee.id.peer, data, at: rpc.pointee.peer) else { return false }
         rpc.pointee.isUnproven = false
+        // It was asked for when the request began to arrive.
+        noteAtMost(now.nanoseconds(since: rpc.pointee.birth), slot, at: now)
         // It may have been taken for silent meanwhile.
         guard rpc.pointee.incoming.buffers == .held else { return true }
         granter.willReceive(slot)

@@ -144,7 +144,7 @@ private struct PeerSums {
         rpcs += 1
         if !rpc.isClient { serverRPCs += 1 }
         if !rpc.isClient, rpc.state == .incoming { unfinishedRequests += 1 }
-        incoming += rpc.incoming.counted
+        incoming += rpc.incoming.expected
         if !rpc.isClient, rpc.incoming.buffers == .held { heldBytes += Int(rpc.incoming.length) }
         if rpc.isProbed { probes += 1 }
         if rpc.isClient, rpc.id.rawValue != 0 { calls += 1 }

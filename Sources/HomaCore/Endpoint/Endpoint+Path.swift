@@ -9,8 +9,8 @@ public import HomaWire
 /// refuses a packet with a report lowers the size at once. Some paths swallow long packets and tell nobody, since a
 /// filter stops the reports of routers. The peer asks, so short packets arrive both ways; and it asks for the same long
 /// packet again and again, however often that is sent. Nothing else looks so for long: of other losses and of queues
-/// the same packet is seldom the victim four times. The packets then are made as short as every path must carry, and
-/// longer ones tried later.
+/// the same packet is seldom the victim four times, and a queue brings other long ones meanwhile, for which there are
+/// grants. The packets then are made as short as every path must carry, and longer ones tried later.
 extension Endpoint {
     /// Most payload bytes that the path to the RPC's peer carries at present.
     mutating func mostPayload(_ slot: UInt32) -> UInt32 { peer(of: slot).pointee.segment }
@@ -51,6 +51,10 @@ extension Endpoint {
     /// Then longer packets are tried once more (RFC 8899, section 5.1.1: PMTU_RAISE_TIMER).
     private static var narrowTime: UInt64 { 600_000_000_000 }
 
+    /// New bytes of our messages arrive at the peer, of such as are longer than a packet: so packets arrive that are as
+    /// long as the path is taken to carry.
+    mutating func noteFullArrived(_ slot: UInt32, at now: Instant) { peer(of: slot).pointee.fullArrivedAt = now }
+
     /// The peer lacks bytes that have left, from `offset` on.
     mutating func noteAsked(_ slot: UInt32, from offset: UInt32, at now: Instant) {
         let rpc = rpcs.at(slot)
@@ -59,13 +63,17 @@ extension Endpoint {
         guard now.nanoseconds(since: rpc.pointee.outgoing.askedAt) >= max(2 * tuning.resendAfter, measured) else {
             return
         }
-        let isSame = offset == rpc.pointee.outgoing.askedFrom
+        let arrive = peer(of: slot).pointee.fullArrivedAt >= rpc.pointee.outgoing.askedAt
+        let isSame = offset == rpc.pointee.outgoing.askedFrom && !arrive
         rpc.pointee.outgoing.askedAt = now
         rpc.pointee.outgoing.askedFrom = offset
-        rpc.pointee.outgoing.askedTimes = isSame ? rpc.pointee.outgoing.askedTimes + 1 : 1
+        if !isSame { rpc.pointee.outgoing.askedSince = now }
+        rpc.pointee.outgoing.askedTimes = isSame ? min(rpc.pointee.outgoing.askedTimes, 100) + 1 : 1
         // While no round trip is known, the same may have been asked for more than once in one.
         let telling = peer(of: slot).pointee.knownRoundTrip == nil ? Self.telling + 1 : Self.telling
-        guard rpc.pointee.outgoing.askedTimes >= telling else { return }
+        guard rpc.pointee.outgoing.askedTimes >= telling,
+            now.nanoseconds(since: rpc.pointee.outgoing.askedSince) >= tuning.timeout / 4
+        else { return }
         rpc.pointee.outgoing.askedTimes = 0
         let length = min(rpc.pointee.outgoing.packet(containing: offset).count, Int(mostPayload(slot)))
         if length > Int(Self.surePayload) { narrow(peer(of: slot), at: now) }

@@ -27,6 +27,7 @@ extension Endpoint {
         else { return nil }
         let peer = peers.at(added.index)
         reviseBytesUnderWay(peer)
+        peer.pointee.incomingPath = IncomingPath(tuning)
         if tuning.assumesPeersAlike {
             peer.pointee.extensionVersion = HeaderExtension.currentVersion
             peer.pointee.cutoffs = tuning.cutoffs.cutoffs

@@ -213,6 +213,9 @@ extension Endpoint {
         backOff(slot, at: now)
     }
 
+    /// So many probes that remain unanswered are taken for lost, and more for late.
+    private static var promptProbes: UInt8 { 4 }
+
     /// Waits for an answer, longer each time.
     private mutating func backOff(_ slot: UInt32, at now: Instant) {
         let rpc = rpcs.at(slot)
@@ -227,8 +230,11 @@ extension Endpoint {
             interval = min(interval, tuning.timeout / 16)
         }
         rpc.pointee.nextProbe = now.advanced(byNanoseconds: max(least, interval))
+        // Whoever has left several unanswered has them before him, on a slow way, or has other reasons to be spared.
+        let isSlow = tuning.adaptsTimers && rpc.pointee.unansweredProbes >= Self.promptProbes
         rpc.pointee.probeInterval = min(
-            max(rpc.pointee.probeInterval * 2, tuning.resendAfter), tuning.resendIntervalLimit)
+            max(rpc.pointee.probeInterval * 2, tuning.resendAfter),
+            isSlow ? max(tuning.longestResendTimeout, tuning.resendIntervalLimit) : tuning.resendIntervalLimit)
         armTimer(slot, at: earlier(rpc.pointee.nextProbe, slot, at: now))
     }
 
@@ -442,8 +448,8 @@ extension Endpoint {
         let since = UInt64(peer(of: slot).pointee.arrived &- rpc.pointee.incoming.peerArrived)
         let ahead = UInt64(max(rpc.pointee.incoming.ahead, bytesAhead(slot)))
         let silence = now.nanoseconds(since: rpc.pointee.lastHeard)
-        // A way that is busy brings something all the time.
-        let isBusy = now.nanoseconds(since: peer(of: slot).pointee.liveness.lastHeard) < tuning.timeout / 4
+        // A way that is busy brings bytes all the time.
+        let isBusy = now.nanoseconds(since: peer(of: slot).pointee.incomingPath.last) < tuning.timeout / 16
         // At 0.8 Mb/s at least: what comes more slowly keeps no way busy.
         return isBusy && since > silence / 10_000 && since < ahead && silence < tuning.longestWay
             && since * tuning.longestWay >= ahead * silence
@@ -451,12 +457,14 @@ extension Endpoint {
 
     /// Bytes of an arriving message have come for the first time.
     @inline(__always)
-    mutating func noteArrival(_ slot: UInt32, bytes: UInt32) {
+    mutating func noteArrival(_ slot: UInt32, bytes: UInt32, at now: Instant) {
         let rpc = rpcs.at(slot)
         let peer = peers.at(rpc.pointee.peer)
         let (arrived, ahead) = (peer.pointee.arrived &+ bytes, Self.bytesAhead(peer))
         counters.bytesReceived += UInt64(bytes)
         peer.pointee.arrived = arrived
+        let isLast = rpc.pointee.incoming.outstanding == 0 && peer.pointee.incoming <= rpc.pointee.incoming.expected
+        peer.pointee.incomingPath.arrive(bytes, isLast: isLast, tuning, at: now)
         rpc.pointee.incoming.peerArrived = arrived
         rpc.pointee.incoming.ahead = ahead
     }
@@ -509,13 +517,18 @@ extension Endpoint {
 
     /// Bytes that a grant released have come, so long after it left. If what was on its way before them took all of
     /// that time to come, the round trip is shorter, no one knows how much.
-    mutating func noteGrantedData(_ slot: UInt32, after time: UInt64, at now: Instant) {
+    private mutating func noteGrantedData(_ slot: UInt32, after time: UInt64, at now: Instant) {
+        let peer = peer(of: slot)
         let behind = tuning.nanoseconds(forBytes: Int(rpcs.at(slot).pointee.incoming.timedBehind))
-        if time > behind + behind / 4 {
+        let hadQueue = peer.pointee.incomingPath.hadQueue(time, at: now)
+        if !hadQueue && time > behind + behind / 4 {
             noteRoundTrip(time, slot, at: now)
         } else {
             noteAtMost(time, slot, at: now)
         }
+        guard tuning.adaptsWindows, !hadQueue else { return }
+        peer.pointee.incomingPath.noteRoundTrip(time, tuning, at: now)
+        if peer.pointee.incomingPath.most != .max { granter.markDue() }
     }
 
     /// A round trip and something else together took so long.

@@ -51,11 +51,12 @@ struct Peer: BitwiseCopyable {
     var memoryBegan = Instant.distantFuture
     var memoryToken: UInt32 = 0
     var liveness: Liveness
-    /// Payload bytes that came from it, modulo 2³², but for those that were here before, and how many more are on their
-    /// way, as the granter counts them: while it delivers those, a message of its that is silent may only be waiting
-    /// behind them.
+    /// Payload bytes that came from it, modulo 2³², but for those that were here before, and how many more it has leave
+    /// to send and may bring, whether or not they hold back others: while it delivers those, a message of its that is
+    /// silent may only be waiting behind them.
     var arrived: UInt32 = 0
     var incoming: UInt32 = 0
+    var incomingPath = IncomingPath.unlimited
     /// When it last had a grant, or was told that we are there, while messages of its arrive.
     var assuredAt = Instant.zero
     /// Bytes of a response that it usually sends without a grant.
@@ -77,6 +78,8 @@ struct Peer: BitwiseCopyable {
     var lastServed: Instant
     /// Most payload bytes per DATA packet towards it.
     var segment: UInt32
+    /// When it was last heard that it has got so long a packet.
+    var fullArrivedAt = Instant.zero
     /// Until then it is taken for as much as every path carries, and what it was before.
     var narrowUntil: Instant?
     var wideSegment: UInt32 = 0

@@ -57,6 +57,8 @@ struct IncomingMessage: BitwiseCopyable {
     var grantPriority: UInt8 = 0
     /// What this message contributes to the receiver's total of incoming bytes.
     var counted: UInt32 = 0
+    /// What it contributes to its peer's.
+    var expected: UInt32 = 0
     /// Counts among those whose unscheduled bytes are on their way until so many bytes are here; 0: does not.
     var unscheduledEnd: UInt32 = 0
     /// Whether the message needed grants when it was first seen.

@@ -24,10 +24,11 @@ struct OutgoingMessage: BitwiseCopyable {
     var segment: UInt32 = 0
     /// Payload of the packets that were last reported to be too long, as the path carries less since.
     var refused = UInt32.max
-    /// From where on its receiver last asked for what had left, when, and how often in a row from there.
+    /// From where on its receiver last asked for what had left, when, and how often in a row from there, since when.
     var askedFrom = UInt32.max
     var askedTimes: UInt8 = 0
     var askedAt = Instant.zero
+    var askedSince = Instant.zero
     /// From where on something was last sent again, when, and how often in a row.
     var sentAgainFrom = UInt32.max
     var sentAgainTimes: UInt8 = 0

@@ -153,7 +153,7 @@ struct Granter: ~Copyable {
     mutating func end(_ slot: UInt32) {
         leave(slot)
         unlinkByAge(slot)
-        count(slot, 0)
+        count(slot, 0, expected: 0)
         markDue()
     }
 
@@ -188,31 +188,41 @@ struct Granter: ~Copyable {
         return Int(limits.increment) <= most ? Int(limits.increment) : max(1, most / 2)
     }
 
+    /// The same for the message: where its way is slow several grants must be under way, as they wait behind what goes
+    /// the other way.
+    private func leastStep(for slot: UInt32, window: Int) -> Int {
+        let most = most(for: slot)
+        let step = leastStep(window: min(window, most))
+        return most < tuning.maximumIncoming ? min(step, most / 4) : step
+    }
+
     mutating func markDue() {
         isDue = true
         cursor = 0
     }
 
-    /// Brings the message's share of the total up to date.
+    /// Brings the message's share of the total, and of its peer's, up to date.
     mutating func recount(_ slot: UInt32) {
         let message = at(slot)
         let counts = tuning.countsUnscheduled || message.pointee.incoming.isScheduled
-        var limit = message.pointee.incoming.isGranted ? countLimit : claimLimit
-        if message.pointee.incoming.isOnTrial { limit = min(limit, proven(message.pointee.incoming)) }
-        let now = message.pointee.incoming.isStalled || !counts ? 0 : min(message.pointee.incoming.outstanding, limit)
-        count(slot, now)
+        let limit = message.pointee.incoming.isGranted ? countLimit : claimLimit
+        let expected = message.pointee.incoming.isStalled ? 0 : min(message.pointee.incoming.outstanding, limit)
+        var counted = counts ? expected : 0
+        if message.pointee.incoming.isOnTrial { counted = min(counted, proven(message.pointee.incoming)) }
+        count(slot, counted, expected: expected)
     }
 
     /// Bytes that a sender on trial is believed to bring: as many as it has brought.
     private func proven(_ message: IncomingMessage) -> UInt32 { max(tuning.defaultSegment, message.received) }
 
-    private mutating func count(_ slot: UInt32, _ now: UInt32) {
+    private mutating func count(_ slot: UInt32, _ counted: UInt32, expected: UInt32) {
         let message = at(slot)
-        let before = message.pointee.incoming.counted
-        guard now != before else { return }
-        totalIncoming += Int(now) - Int(before)
-        peers[message.pointee.peer].pointee.incoming &+= now &- before
-        message.pointee.incoming.counted = now
+        totalIncoming += Int(counted) - Int(message.pointee.incoming.counted)
+        message.pointee.incoming.counted = counted
+        let before = message.pointee.incoming.expected
+        guard expected != before else { return }
+        peers[message.pointee.peer].pointee.incoming &+= expected &- before
+        message.pointee.incoming.expected = expected
     }
 
     // MARK: Who is active
@@ -436,14 +446,23 @@ struct Granter: ~Copyable {
 
     private mutating func target(for slot: UInt32) -> UInt32? {
         let message = at(slot).pointee.incoming
-        let window = message.isOnTrial ? max(leastShare, window / max(1, activeTrials)) : window
+        let window = min(
+            message.isOnTrial ? max(leastShare, window / max(1, activeTrials)) : window, most(for: slot))
         let wanted = min(Int(message.received) + window, Int(message.length))
-        let headroom = incomingLimit - totalIncoming
+        let headroom = room(for: slot)
         let offset = min(wanted, Int(message.granted) + max(0, headroom))
         guard offset > Int(message.granted) else { return nil }
         let step = offset - Int(message.granted)
-        return step >= leastStep(window: window) || offset == Int(message.length) ? UInt32(offset) : nil
+        return step >= leastStep(for: slot, window: window) || offset == Int(message.length) ? UInt32(offset) : nil
     }
+
+    /// Bytes that may yet be set on their way by the message's peer: of all, and of those that the way from it takes.
+    private func room(for slot: UInt32) -> Int {
+        let incoming = peers[at(slot).pointee.peer].pointee.incoming
+        return min(incomingLimit - totalIncoming, most(for: slot) - Int(incoming))
+    }
+
+    private func most(for slot: UInt32) -> Int { Int(peers[at(slot).pointee.peer].pointee.incomingPath.most) }
 
     /// With fewer active messages than levels the lowest levels are used, which leaves room above
     /// for shorter messages that come later.
@@ -565,8 +584,8 @@ extension Granter {
         let message = at(slot)
         let lost = Int(message.pointee.incoming.lost)
         let window = window - Int(message.pointee.incoming.outstanding)
-        let room = min(window, incomingLimit - totalIncoming)
-        guard room > 0, room >= min(lost, leastStep(window: self.window)) else { return nil }
+        let room = min(window, room(for: slot))
+        guard room > 0, room >= min(lost, leastStep(for: slot, window: self.window)) else { return nil }
         let segment = Int(tuning.defaultSegment)
         let packets = (min(room, Int(tuning.largestGrant)) + segment - 1) / segment
         return UInt32(min(lost, packets * segment))

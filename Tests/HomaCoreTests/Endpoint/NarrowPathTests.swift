@@ -43,7 +43,7 @@ struct NarrowPathTests {
         checkAtRest(net, calls: 1)
     }
 
-    @Test("a message arrives over a path that swallows long packets and tells nobody, within 200 ms", arguments: cases)
+    @Test("a message arrives over a path that swallows long packets and tells nobody, within 400 ms", arguments: cases)
     func swallows(_ one: Case) throws {
         let net = TestNet(hosts: try NetTests.hosts(2), seed: 1)
         net.serviceTime = 0
@@ -58,9 +58,9 @@ struct NarrowPathTests {
             try net.run(until: end)
             #expect(net.hosts[0].responses[cookie] == 1, "call \(cookie)")
         }
-        try call(1, patience: 200, narrowsAfter: one.after)
+        try call(1, patience: 400, narrowsAfter: one.after)
         // The first may have been through before.
-        try call(2, patience: 200)
+        try call(2, patience: 400)
         try call(3, patience: 4)
         try net.run()
         checkAtRest(net, calls: 3)

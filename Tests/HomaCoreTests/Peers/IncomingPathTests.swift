@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+import Testing
+
+@testable import HomaCore
+
+/// What a receiver makes of the way from a peer.
+@Suite("The way from a peer")
+struct IncomingPathTests {
+    static let tuning = Tuning(.default)
+    static let packet: UInt32 = 1400
+
+    /// Packets that come one after the other at a rate, with more on their way.
+    static func bring(
+        _ path: inout IncomingPath, packets: Int, at rate: BitRate, from start: UInt64 = 0, isLast: Bool = false
+    ) -> UInt64 {
+        var now = start
+        for _ in 0..<packets {
+            now += rate.nanoseconds(forBytes: Int(packet))
+            path.arrive(packet, isLast: isLast, tuning, at: Instant(nanoseconds: now))
+        }
+        return now
+    }
+
+    @Test("at first the configured window holds, and no more")
+    func atFirst() { #expect(IncomingPath(Self.tuning).most == UInt32(Self.tuning.maximumIncoming)) }
+
+    @Test(
+        "bytes that come without a pause show how fast the link is: no more may be on their way than come in 5 ms",
+        arguments: [1, 4, 40, 200, 400])
+    func pace(megabits: UInt64) {
+        var path = IncomingPath(Self.tuning)
+        let rate = BitRate.megabitsPerSecond(Double(megabits))
+        _ = Self.bring(&path, packets: 2000, at: rate)
+        let expected = max(Double(Self.tuning.leastIncoming), Double(megabits) * 1e6 / 8 * 0.005)
+        #expect(abs(Double(path.most) / expected - 1) < 0.05, "\(path.most) of \(expected)")
+    }
+
+    @Test("a fast link is not held back")
+    func fast() {
+        var path = IncomingPath(Self.tuning)
+        _ = Self.bring(&path, packets: 20_000, at: .gigabitsPerSecond(10))
+        #expect(path.most >= UInt32(Self.tuning.maximumIncoming))
+    }
+
+    @Test("bytes of a peer that had no leave to send more say nothing of the link")
+    func alone() {
+        var path = IncomingPath(Self.tuning)
+        _ = Self.bring(&path, packets: 2000, at: .megabitsPerSecond(40), isLast: true)
+        #expect(path.most == UInt32(Self.tuning.maximumIncoming))
+    }
+
+    @Test("bursts with pauses between them say nothing of the link")
+    func bursts() {
+        var path = IncomingPath(Self.tuning)
+        var now: UInt64 = 0
+        for _ in 0..<100 {
+            now = Self.bring(&path, packets: 8, at: .gigabitsPerSecond(10), from: now + 20_000_000)
+        }
+        #expect(path.most == UInt32(Self.tuning.maximumIncoming))
+    }
+
+    @Test("where the way was idle before what was granted came, twice as much may be on it, up to all that is wanted")
+    func grows() {
+        var path = IncomingPath(Self.tuning)
+        var now = Self.bring(&path, packets: 2000, at: .megabitsPerSecond(40))
+        var before = path.most
+        for _ in 0..<8 where before != .max {
+            now += 50_000_000
+            #expect(!path.hadQueue(50_000_000, at: Instant(nanoseconds: now)))
+            path.noteRoundTrip(50_000_000, Self.tuning, at: Instant(nanoseconds: now))
+            #expect(path.most == .max || path.most == 2 * before)
+            before = path.most
+        }
+        #expect(path.most == .max)
+    }
+
+    @Test("what came behind other bytes tells no round trip")
+    func queued() {
+        var path = IncomingPath(Self.tuning)
+        let now = Self.bring(&path, packets: 2000, at: .megabitsPerSecond(40))
+        #expect(path.hadQueue(50_000_000, at: Instant(nanoseconds: now + 280_000)))
+        #expect(!path.hadQueue(50_000_000, at: Instant(nanoseconds: now + 10_000_000)))
+    }
+
+    @Test("windows that do not adapt are not touched")
+    func fixed() {
+        let tuning = Tuning(.linux2026)
+        var path = IncomingPath(tuning)
+        var now: UInt64 = 0
+        for _ in 0..<2000 {
+            now += 280_000
+            path.arrive(1400, isLast: false, tuning, at: Instant(nanoseconds: now))
+        }
+        #expect(path.most == .max)
+    }
+}
