@@ -51,8 +51,9 @@ let package = Package(
         house("HomaBuffers", ["HomaBase"]),
         house("HomaCore", ["HomaBase", "HomaWire", "HomaBuffers"]),
         .target(name: "CHomaPosix"),
-        house("HomaIO", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "CHomaPosix"]),
-        house("Homa", ["HomaBase", "HomaBuffers", "HomaCore", "HomaIO", "HomaWire", logging, metrics]),
+        house("HomaPosix", ["HomaBase", "CHomaPosix"]),
+        house("HomaIO", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaPosix", "CHomaPosix"]),
+        house("Homa", ["HomaBase", "HomaBuffers", "HomaCore", "HomaPosix", "HomaIO", "HomaWire", logging, metrics]),
         house("HomaServiceLifecycle", ["Homa", lifecycle]),
         house("HomaCheck", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore"]),
         house("HomaEngineCheck", ["HomaBase", "HomaBuffers", "HomaCore", "HomaIO", "HomaCheck"]),
@@ -64,12 +65,12 @@ let package = Package(
             ["HomaBase", "HomaBuffers", "HomaCore", "HomaWorkloads", "HomaSim", "HomaScenarios"]),
         house(
             "HomaBench",
-            ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads", "Homa", histogram]),
+            ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaPosix", "HomaWorkloads", "Homa", histogram]),
         house(
             "HomaCommand",
             [
-                "HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaIO", "Homa", "HomaBench", "HomaWorkloads",
-                "HomaSim", "HomaScenarios", "HomaExperiments", "HomaCheck", "HomaEngineCheck",
+                "HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaPosix", "HomaIO", "Homa", "HomaBench",
+                "HomaWorkloads", "HomaSim", "HomaScenarios", "HomaExperiments", "HomaCheck", "HomaEngineCheck",
                 argumentParser, logging,
             ]),
         .executableTarget(name: "homa", dependencies: ["HomaCommand", argumentParser], swiftSettings: settings),
@@ -81,8 +82,9 @@ let package = Package(
         tests("HomaCoreTests", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore"]),
         tests("HomaCheckTests", ["HomaCore", "HomaCheck", "HomaEngineCheck"]),
         .target(name: "CFaults", path: "Tests/CFaults"),
-        tests("HomaIOTests", ["HomaBase", "HomaCore", "HomaIO", "CHomaPosix", "CFaults"]),
-        tests("HomaTests", ["HomaBase", "HomaCore", "HomaIO", "Homa", "CFaults"]),
+        tests("HomaPosixTests", ["HomaBase", "HomaPosix"]),
+        tests("HomaIOTests", ["HomaBase", "HomaCore", "HomaPosix", "HomaIO", "CHomaPosix", "CFaults"]),
+        tests("HomaTests", ["HomaBase", "HomaCore", "HomaPosix", "HomaIO", "Homa", "CFaults"]),
         // With no features but the language's own, so that the example in it compiles as a user's package compiles it.
         .testTarget(
             name: "HomaServiceLifecycleTests", dependencies: ["Homa", "HomaServiceLifecycle", lifecycle, logging],
@@ -95,7 +97,7 @@ let package = Package(
         tests(
             "HomaExperimentsTests",
             ["HomaBase", "HomaBuffers", "HomaWorkloads", "HomaSim", "HomaScenarios", "HomaExperiments"]),
-        tests("HomaBenchTests", ["HomaBase", "HomaWorkloads", "HomaBench"]),
+        tests("HomaBenchTests", ["HomaBase", "HomaPosix", "HomaWorkloads", "HomaBench"]),
         tests(
             "HomaCommandTests",
             [

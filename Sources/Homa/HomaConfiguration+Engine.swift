@@ -4,6 +4,7 @@ internal import HomaBase
 internal import HomaBuffers
 internal import HomaCore
 internal import HomaIO
+internal import HomaPosix
 
 extension HomaConfiguration {
     /// Checks what the lower layers do not check themselves, and translates.

@@ -4,6 +4,7 @@ internal import HomaBase
 internal import HomaBuffers
 internal import HomaCore
 internal import HomaIO
+internal import HomaPosix
 
 extension HomaError {
     /// A call that ended without a response.

@@ -4,6 +4,7 @@ import ArgumentParser
 import HomaBase
 import HomaBench
 import HomaIO
+import HomaPosix
 import HomaWorkloads
 
 struct BenchCommand: AsyncParsableCommand {

@@ -4,6 +4,7 @@ import Foundation
 import Glibc
 import HomaBase
 import HomaBench
+import HomaPosix
 
 /// What the demo makes its loaded link of.
 enum DemoNetworkChoice: String, CaseIterable, Sendable {
@@ -105,12 +106,12 @@ enum ProcessorShare {
     static func free(processors: Int = sysconf(Int32(_SC_NPROCESSORS_ONLN)), milliseconds: UInt64 = 100) -> Double {
         let before = seconds(CLOCK_PROCESS_CPUTIME_ID)
         let start = seconds(CLOCK_MONOTONIC)
-        let end = MonotonicClock.now() + milliseconds * 1_000_000
+        let end = MonotonicClock.nanoseconds() + milliseconds * 1_000_000
         let done = DispatchGroup()
         for _ in 0..<max(1, processors) {
             done.enter()
             Thread {
-                while MonotonicClock.now() < end {}
+                while MonotonicClock.nanoseconds() < end {}
                 done.leave()
             }.start()
         }

@@ -4,6 +4,7 @@ internal import CHomaPosix
 internal import Glibc
 public import HomaBase
 public import HomaCore
+internal import HomaPosix
 internal import Synchronization
 
 /// One host's Homa: a thread that owns the protocol state, what carries its packets, and the receive region.

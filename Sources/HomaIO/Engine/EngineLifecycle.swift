@@ -4,6 +4,7 @@ internal import Glibc
 internal import HomaBase
 internal import HomaBuffers
 internal import HomaCore
+public import HomaPosix
 internal import Synchronization
 
 /// Where an engine stands between its creation and its end.

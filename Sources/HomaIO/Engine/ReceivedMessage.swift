@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HomaBuffers
+internal import HomaPosix
 
 /// A whole received message, held until the last reference to this object goes away.
 ///

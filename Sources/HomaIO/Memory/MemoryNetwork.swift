@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 package import HomaBase
+internal import HomaPosix
 internal import HomaWire
 
 /// A clock that shows what it is told to.

@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 internal import HomaBase
+internal import HomaPosix
 
 extension RawIPDriver {
     /// Receives what is there, at most one batch of one family; the number of packets for ``datagram(_:)``.

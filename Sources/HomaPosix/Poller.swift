@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 public import HomaBase
+internal import Synchronization
 
 /// Puts one thread to sleep until its socket has news, a deadline passes, or another thread wakes it.
 public struct Poller: ~Copyable, @unchecked Sendable {
@@ -93,5 +94,93 @@ public struct Poller: ~Copyable, @unchecked Sendable {
         let events = Events(rawValue: try SystemError.check(homa_poll_wait(pollDescriptor, timeout), "epoll_wait"))
         if events.contains(.woken) { waker.drain() }
         return events
+    }
+}
+
+/// Ends another thread's wait in a ``Poller`` or a ``PollSet``. Share it freely between threads.
+public final class Waker: Sendable {
+    /// Readable from a wake until the poller has seen it: for a ``PollSet`` that is to be woken.
+    public let eventDescriptor: Int32
+    /// Set from the first wake until the poller has seen it, so that a burst costs one system call.
+    private let isPending = Atomic(false)
+
+    /// - Throws: what `eventfd` says, `EMFILE` above all.
+    public init() throws(SystemError) {
+        eventDescriptor = try SystemError.check(homa_event_create(), "eventfd")
+    }
+
+    deinit { close(eventDescriptor) }
+
+    /// Makes the current or the next wait return. Never blocks, and may be called from a signal handler.
+    ///
+    /// What the caller wrote before is visible to the poller's thread after that wait.
+    public func wake() {
+        guard !isPending.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        var one: UInt64 = 1
+        _ = write(eventDescriptor, &one, MemoryLayout<UInt64>.size)
+    }
+
+    /// Takes the wake back. Order matters: a wake after the exchange must leave the event set.
+    func drain() {
+        var count: UInt64 = 0
+        _ = read(eventDescriptor, &count, MemoryLayout<UInt64>.size)
+        _ = isPending.exchange(false, ordering: .acquiringAndReleasing)
+    }
+}
+
+/// Many descriptors that one thread waits for, level-triggered.
+public final class PollSet {
+    /// What is waited for.
+    public struct Interest: OptionSet, Sendable {
+        public let rawValue: Int32
+        public init(rawValue: Int32) { self.rawValue = rawValue }
+
+        /// Something can be read, or a connection accepted.
+        public static let readable = Interest(rawValue: HOMA_POLL_READABLE)
+        /// Something can be written.
+        public static let writable = Interest(rawValue: HOMA_POLL_WRITABLE)
+        /// Of several sets that wait for the same descriptor, one wakes (`EPOLLEXCLUSIVE`).
+        public static let exclusive = Interest(rawValue: HOMA_POLL_EXCLUSIVE)
+    }
+
+    private static let capacity = 64
+    private let pollDescriptor: Int32
+    private let ready = UnsafeMutablePointer<homa_ready>.allocate(capacity: capacity)
+
+    /// - Throws: what `epoll_create` says, `EMFILE` above all.
+    public init() throws(SystemError) {
+        pollDescriptor = try SystemError.check(homa_poll_open(), "epoll_create1")
+    }
+
+    deinit {
+        close(pollDescriptor)
+        ready.deallocate()
+    }
+
+    /// Waits for `descriptor` too, until it is closed.
+    ///
+    /// - Throws: what `epoll_ctl` says.
+    public func add(_ descriptor: Int32, _ interest: Interest) throws(SystemError) {
+        let result = homa_poll_watch(pollDescriptor, descriptor, interest.rawValue, 0)
+        try SystemError.check(result, "epoll_ctl", "descriptor \(descriptor)")
+    }
+
+    /// Waits for something else of a descriptor that is in the set.
+    ///
+    /// - Throws: what `epoll_ctl` says.
+    public func modify(_ descriptor: Int32, _ interest: Interest) throws(SystemError) {
+        let result = homa_poll_watch(pollDescriptor, descriptor, interest.rawValue, 1)
+        try SystemError.check(result, "epoll_ctl", "descriptor \(descriptor)")
+    }
+
+    /// Sleeps `nanoseconds` at most (0 only looks, nil means without end) and calls `body` for what has news.
+    ///
+    /// An error or a hang-up is ``Poller/Events/error``, whatever was waited for.
+    public func wait(nanoseconds: UInt64?, _ body: (_ descriptor: Int32, _ events: Poller.Events) -> Void) {
+        let timeout = nanoseconds.map { Int64(clamping: $0) } ?? -1
+        let count = Int(homa_poll_wait_all(pollDescriptor, timeout, ready, UInt32(Self.capacity)))
+        for index in 0..<max(0, count) {
+            body(ready[index].descriptor, Poller.Events(rawValue: ready[index].events))
+        }
     }
 }

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import CHomaPosix
+public import CHomaPosix
 internal import Glibc
 public import HomaBase
 
 extension PeerAddress {
     /// The shim's form of this address.
-    var shimAddress: homa_address {
+    @inlinable
+    public var shimAddress: homa_address {
         @inline(__always) get { homa_address(high: high, low: low, scope: scope, port: port) }
     }
 
+    /// The address that the shim gave.
+    @inlinable
     @inline(__always)
-    init(_ address: homa_address) {
+    public init(_ address: homa_address) {
         self.init(high: address.high, low: address.low, scope: address.scope, port: address.port)
     }
 
@@ -23,12 +26,14 @@ extension PeerAddress {
     }
 
     /// Calls `body` with a `sockaddr_in` (IPv4) or `sockaddr_in6` of this address; the bytes are valid only inside.
+    @inlinable
     public func withSocketAddress<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
         try withSocketAddress(family: isIPv4 ? AF_INET : AF_INET6, body)
     }
 
     /// The same for a socket of a given family. An IPv6 address needs AF_INET6: anything else is a mistake.
-    func withSocketAddress<R, E: Error>(
+    @inlinable
+    public func withSocketAddress<R, E: Error>(
         family: Int32, _ body: (UnsafeRawBufferPointer) throws(E) -> R
     ) throws(E) -> R {
         var storage = sockaddr_storage()
@@ -40,6 +45,24 @@ extension PeerAddress {
                 try body(UnsafeRawBufferPointer(rebasing: bytes[0..<Int(length)]))
             }
         } catch { throw error }
+    }
+}
+
+extension PeerAddress {
+    /// The address that a socket is bound to.
+    ///
+    /// - Throws: what `getsockname` says; `EAFNOSUPPORT` for a socket that has no IP address.
+    public static func bound(to socket: Int32) throws(SystemError) -> PeerAddress {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let result = withUnsafeMutablePointer(to: &storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &length) }
+        }
+        try SystemError.checkErrno(result, "getsockname", "descriptor \(socket)")
+        guard let address = withUnsafeBytes(of: storage, { PeerAddress(socketAddress: $0) }) else {
+            throw SystemError(call: "getsockname", code: EAFNOSUPPORT, context: "descriptor \(socket)")
+        }
+        return address
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Glibc
+public import Glibc
 
 /// A system call that failed, and what it was for.
 public struct SystemError: Error, Equatable, Sendable {
@@ -36,9 +36,15 @@ extension SystemError: CustomStringConvertible {
 }
 
 extension SystemError {
+    /// The call that has just failed on this thread, by `errno`.
+    public static func last(_ call: String, _ context: String = "") -> SystemError {
+        SystemError(call: call, code: errno, context: context)
+    }
+
     /// Turns the C shim's "value or -errno" into a value or an error.
+    @inlinable
     @discardableResult
-    static func check(
+    public static func check(
         _ result: Int32, _ call: String, _ context: @autoclosure () -> String = ""
     ) throws(SystemError) -> Int32 {
         guard result < 0 else { return result }
@@ -46,8 +52,9 @@ extension SystemError {
     }
 
     /// The same for calls that answer -1 and set `errno`.
+    @inlinable
     @discardableResult
-    static func checkErrno(
+    public static func checkErrno(
         _ result: Int32, _ call: String, _ context: @autoclosure () -> String = ""
     ) throws(SystemError) -> Int32 {
         guard result < 0 else { return result }

@@ -2,8 +2,7 @@
 
 import Glibc
 import HomaBase
-@testable import HomaIO
-import Synchronization
+import HomaPosix
 import Testing
 
 @Suite("Mapped region")
@@ -80,73 +79,5 @@ struct ClockTests {
     @Test("there is no core one million")
     func pinning() {
         #expect { try pinCurrentThread(toCore: 1_000_000) } throws: { ($0 as? SystemError)?.code == EINVAL }
-    }
-}
-
-@Suite("Poller")
-struct PollerTests {
-    @Test("a wait without news ends at its deadline")
-    func timesOut() throws {
-        let driver = try UDPDriver(.loopback())
-        let poller = try Poller(socketDescriptor: driver.fileDescriptor)
-        let clock = MonotonicClock()
-        let deadline = clock.now().advanced(byNanoseconds: 3_000_000)
-        #expect(try poller.wait(until: deadline, clock: clock) == [])
-        #expect(clock.now() >= deadline)
-        #expect(try poller.wait(nanoseconds: 0) == [])
-    }
-
-    @Test("another thread's wake ends the wait, and a burst of wakes counts as one")
-    func wakes() throws {
-        let driver = try UDPDriver(.loopback())
-        let poller = try Poller(socketDescriptor: driver.fileDescriptor)
-        let waker = poller.waker
-        let thread = TestThread {
-            usleep(5000)
-            for _ in 0..<3 { waker.wake() }
-        }
-        #expect(try poller.wait(nanoseconds: 10_000_000_000) == .woken)
-        thread.join()
-        _ = try poller.wait(nanoseconds: 0)
-        #expect(try poller.wait(nanoseconds: 0) == [])
-        poller.wake()
-        #expect(try poller.wait(until: nil) == .woken)
-    }
-
-    @Test("no wake is lost between two threads")
-    func noLostWakes() throws {
-        let driver = try UDPDriver(.loopback())
-        let poller = try Poller(socketDescriptor: driver.fileDescriptor)
-        let waker = poller.waker
-        let counter = SharedCounter()
-        let thread = TestThread {
-            for _ in 0..<2000 {
-                counter.value.add(1, ordering: .relaxed)
-                waker.wake()
-                usleep(1)
-            }
-        }
-        var waits = 0
-        while counter.value.load(ordering: .relaxed) < 2000 {
-            // A lost wake would end this wait by its time, with work left undone.
-            #expect(try poller.wait(nanoseconds: 5_000_000_000) == .woken)
-            waits += 1
-        }
-        thread.join()
-        #expect(waits > 0)
-    }
-
-    @Test("datagrams and room in the send buffer end the wait")
-    func readiness() throws {
-        var driver = try UDPDriver(.loopback())
-        var poller = try Poller(socketDescriptor: driver.fileDescriptor)
-        driver.queue([1, 2, 3], to: driver.localAddress)
-        #expect(driver.flush().sentPackets == 1)
-        #expect(try poller.wait(nanoseconds: 1_000_000_000) == .readable)
-        #expect(driver.receive() == 1)
-        try poller.setWantsWritable(true)
-        #expect(try poller.wait(nanoseconds: 1_000_000_000) == .writable)
-        try poller.setWantsWritable(false)
-        #expect(try poller.wait(nanoseconds: 0) == [])
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HomaBase
-import HomaIO
+import HomaPosix
 import Testing
 
 @Suite("Address resolver")

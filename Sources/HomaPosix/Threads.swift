@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CHomaPosix
 internal import Glibc
 
 /// Runs `body` on a thread made for it and returns what it returns.
@@ -36,4 +37,32 @@ private func runThreadWork(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutabl
     guard let argument else { return nil }
     Unmanaged<ThreadWork>.fromOpaque(argument).takeRetainedValue().run()
     return nil
+}
+
+/// A plain thread, for loops that may spin: they would keep Swift's own threads from everything else.
+public final class BackgroundThread: @unchecked Sendable {  // the handle is written once, before the value is shared
+    private var handle = pthread_t()
+
+    /// Starts a thread that runs `body` once.
+    ///
+    /// - Throws: `EAGAIN` when the system has no thread for it; `body` does not run then.
+    public init(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
+        let work = Unmanaged.passRetained(ThreadWork(body))
+        let code = pthread_create(&handle, nil, runThreadWork, work.toOpaque())
+        guard code == 0 else {
+            work.release()
+            throw SystemError(call: "pthread_create", code: code)
+        }
+    }
+
+    /// Waits until the body has returned. Call exactly once.
+    public func join() { pthread_join(handle, nil) }
+}
+
+/// Lets the calling thread run on `core` only.
+///
+/// - Parameter core: numbered from 0, as in `/proc/cpuinfo`.
+/// - Throws: `EINVAL` when there is no such core or the process may not use it.
+public func pinCurrentThread(toCore core: Int) throws(SystemError) {
+    try SystemError.check(homa_pin_thread(UInt32(clamping: core)), "sched_setaffinity", "core \(core)")
 }
