@@ -55,14 +55,14 @@ let package = Package(
         house("HomaIO", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaPosix", "CHomaPosix"]),
         house("Homa", ["HomaBase", "HomaBuffers", "HomaCore", "HomaPosix", "HomaIO", "HomaWire", logging, metrics]),
         house("HomaServiceLifecycle", ["Homa", lifecycle]),
-        house("HomaCheck", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore"]),
-        house("HomaEngineCheck", ["HomaBase", "HomaBuffers", "HomaCore", "HomaIO", "HomaCheck"]),
+        house("HomaCheck", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaPosix"]),
+        house("HomaEngineCheck", ["HomaBase", "HomaBuffers", "HomaCore", "HomaPosix", "HomaIO", "HomaCheck"]),
         house("HomaWorkloads", ["HomaBase"]),
         house("HomaSim", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads"]),
-        house("HomaScenarios", ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim"]),
+        house("HomaScenarios", ["HomaBase", "HomaCore", "HomaPosix", "HomaWorkloads", "HomaSim"]),
         house(
             "HomaExperiments",
-            ["HomaBase", "HomaBuffers", "HomaCore", "HomaWorkloads", "HomaSim", "HomaScenarios"]),
+            ["HomaBase", "HomaBuffers", "HomaCore", "HomaPosix", "HomaWorkloads", "HomaSim", "HomaScenarios"]),
         house(
             "HomaBench",
             ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaPosix", "HomaWorkloads", "Homa", histogram]),
@@ -93,10 +93,11 @@ let package = Package(
         .testTarget(name: "TidyTests", swiftSettings: settings),
         tests(
             "HomaSimTests", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads", "HomaSim"]),
-        tests("HomaScenariosTests", ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim", "HomaScenarios"]),
+        tests(
+            "HomaScenariosTests", ["HomaBase", "HomaCore", "HomaPosix", "HomaWorkloads", "HomaSim", "HomaScenarios"]),
         tests(
             "HomaExperimentsTests",
-            ["HomaBase", "HomaBuffers", "HomaWorkloads", "HomaSim", "HomaScenarios", "HomaExperiments"]),
+            ["HomaBase", "HomaBuffers", "HomaPosix", "HomaWorkloads", "HomaSim", "HomaScenarios", "HomaExperiments"]),
         tests("HomaBenchTests", ["HomaBase", "HomaPosix", "HomaWorkloads", "HomaBench"]),
         tests(
             "HomaCommandTests",

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Glibc
 import HomaBench
+import HomaPosix
 
 /// The exit statuses of every command.
 extension ExitCode {
@@ -50,6 +51,8 @@ func orCannotRun<R>(_ body: () throws -> R) throws -> R {
 /// The status that a command ends with because of an error; one that is no status itself is told first.
 func toldExitCode(of error: any Error) -> ExitCode {
     if let code = error as? ExitCode { return code }
+    // As the signal would have ended the process, had nobody to put things in order first.
+    if let error = error as? OutputError, error.isReaderGone { return ExitCode(128 + SIGPIPE) }
     note("error: \(error)")
     return .couldNotRun
 }

@@ -3,6 +3,7 @@
 public import ArgumentParser
 import Glibc
 import HomaBench
+import HomaPosix
 
 /// The `homa` command.
 public struct HomaCommand: AsyncParsableCommand {

@@ -4,6 +4,7 @@ import Homa
 import HomaBase
 import HomaBench
 import HomaBuffers
+import HomaPosix
 import Logging
 
 extension NodeOptions {
@@ -43,7 +44,7 @@ extension ServeCommand {
             try announce(port)
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { try? await socket.serveInline { HomaEcho.answer($0) } }
-                group.addTask { await waitForEnd(lifetime?.duration) }
+                group.addTask { await StopSignals.wait(atMost: lifetime?.duration) }
                 await group.next()
                 // Whoever asks now hears that another server may be asked.
                 await node.drain(for: .seconds(5))

@@ -4,6 +4,7 @@ import ArgumentParser
 import Glibc
 import HomaBase
 import HomaBench
+import HomaPosix
 
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -64,21 +65,21 @@ struct ServeCommand: AsyncParsableCommand {
         options.writesEach = node.writesEach
         let server = try TCPEchoServer(listeningOn: [try listenAddress()], options: options)
         try announce(server.addresses[0].port)
-        await waitForEnd(lifetime?.duration)
+        await StopSignals.wait(atMost: lifetime?.duration)
         server.stop()
     }
 
     private func serveUDP() async throws {
         let server = try UDPEchoServer(on: try listenAddress())
         try announce(server.address.port)
-        await waitForEnd(lifetime?.duration)
+        await StopSignals.wait(atMost: lifetime?.duration)
         server.stop()
     }
 
     private func takeTrains() async throws {
         let sink = try UDPTrainSink(on: try listenAddress())
         try announce(sink.address.port)
-        await waitForEnd(lifetime?.duration)
+        await StopSignals.wait(atMost: lifetime?.duration)
         sink.stop()
     }
 

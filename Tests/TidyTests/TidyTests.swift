@@ -33,8 +33,11 @@ struct TidyTests {
     @Test("no remark about unfinished work is left in the code")
     func leftovers() { expectNothing((Repository.code + Repository.scripts).flatMap(Rules.leftovers)) }
 
-    @Test("the command writes its results by one function, which notices when they are lost")
+    @Test("results are written by one function, which notices when they are lost")
     func output() { expectNothing(Repository.sources.flatMap(Rules.output)) }
+
+    @Test("signals are handled in one place")
+    func signals() { expectNothing(Repository.sources.flatMap(Rules.signals)) }
 
     @Test("no option or argument of the command takes a number without a range")
     func bareNumbers() { expectNothing(Repository.sources.flatMap(Rules.bareNumbers)) }

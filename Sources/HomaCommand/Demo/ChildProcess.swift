@@ -2,6 +2,7 @@
 
 import Foundation
 import Glibc
+import HomaPosix
 
 /// Why another `homa` process was of no use.
 struct ChildError: Error, CustomStringConvertible {

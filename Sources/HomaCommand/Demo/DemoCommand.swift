@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import HomaBench
+import HomaPosix
 
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -3,6 +3,7 @@
 import Foundation
 import HomaBase
 import HomaBench
+import HomaPosix
 import HomaWorkloads
 
 /// Measures the loaded link in an emulated network: the same requests over Homa and over both kinds of TCP.

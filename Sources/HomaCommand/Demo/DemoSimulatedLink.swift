@@ -2,6 +2,7 @@
 
 import HomaBase
 import HomaCore
+import HomaPosix
 import HomaScenarios
 import HomaSim
 import HomaWorkloads

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import HomaPosix
 
 /// Makes and removes labs.
 struct LabBuilder {
@@ -26,7 +27,7 @@ struct LabBuilder {
         var commands = plan.makeSwitch()
         for number in 1...state.description.hosts { commands += plan.makeHost(number) }
         for command in commands {
-            try Interruption.check()
+            try StopSignals.check()
             try command.run()
         }
         state.isComplete = true
@@ -35,7 +36,7 @@ struct LabBuilder {
 
     /// Written down before and after: whatever happens in between, it is known what may be there.
     private func addNamespace(_ name: String, _ state: inout LabState) throws(LabError) {
-        try Interruption.check()
+        try StopSignals.check()
         guard SystemNamespaces.inode(name) == nil else {
             throw LabError(
                 "there is a namespace \(name) already, and no lab it belongs to; 'ip netns del \(name)' removes it")

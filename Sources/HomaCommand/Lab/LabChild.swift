@@ -2,6 +2,7 @@
 
 import Foundation
 import Glibc
+import HomaPosix
 
 /// A process of this program in a host of the lab. It is spoken with over its standard input and output.
 final class LabChild {
@@ -72,7 +73,7 @@ struct LabChildren {
         var lines = [String?](repeating: nil, count: all.count)
         let deadline = ContinuousClock.now + limit
         while let index = lines.firstIndex(of: nil) {
-            try Interruption.check()
+            try StopSignals.check()
             guard ContinuousClock.now < deadline else { throw LabError("\(all[index].host) does not answer") }
             var files = all.indices.filter { lines[$0] == nil }.map {
                 pollfd(fd: all[$0].file, events: Int16(POLLIN), revents: 0)
@@ -96,7 +97,7 @@ struct LabChildren {
     func end() {
         for child in all { child.closeInput() }
         // Who has asked for the end has waited enough.
-        let patience = Interruption.happened ? 0 : 2000
+        let patience = StopSignals.flag.isRaised ? 0 : 2000
         for (milliseconds, number) in [(patience, SIGTERM), (2000, SIGKILL), (1000, SIGKILL)] {
             for _ in 0..<milliseconds / 10 where all.contains(where: \.isRunning) { usleep(10_000) }
             for child in all { child.send(signal: number) }

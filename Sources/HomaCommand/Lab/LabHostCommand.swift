@@ -9,6 +9,7 @@ import HomaBase
 import HomaBench
 import HomaBuffers
 import HomaCore
+import HomaPosix
 import Logging
 
 /// One host's part in `homa lab run`: serves the other hosts and calls them, from the same node, as a host does.

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import Glibc
+import HomaPosix
 
 /// Makes a lab and carries out runs in it, in namespaces that nobody else sees and that end with this process.
 ///

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import HomaBase
+import HomaPosix
 
 /// A share of packets, in percent: `1%`, `0.25%`.
 struct LossRate: CustomStringConvertible, Sendable {
@@ -90,7 +91,7 @@ struct LabUpCommand: AsyncParsableCommand {
         try await orCouldNotRun {
             try SystemTools.requireRoot(to: "make network namespaces")
             try SystemTools.requireAll()
-            Interruption.catchSignals()
+            StopSignals.catchRequests(second: .isIgnored)
             let state = try LabBuilder(store: LabStore()).make(labDescription)
             try say(json ? LabListing.jsonLine(state) : LabListing.text(state))
         }

@@ -2,6 +2,7 @@
 
 import Foundation
 import Glibc
+import HomaPosix
 
 /// The system's programs that a lab needs, and the Debian packages they come from.
 enum SystemTools {

@@ -2,6 +2,7 @@
 
 import Glibc
 import HomaBench
+import HomaPosix
 
 /// The part of the suite that runs in an emulated network: W4 at 80 % load, three hosts, links of 200 Mb/s.
 struct SuiteLab {

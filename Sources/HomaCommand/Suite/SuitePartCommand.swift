@@ -3,6 +3,7 @@
 import ArgumentParser
 import Glibc
 import HomaBench
+import HomaPosix
 
 /// A part of `homa bench --suite` that wants a process of its own, whose `malloc` the suite can choose.
 struct SuitePartCommand: ParsableCommand {

@@ -2,6 +2,7 @@
 
 import Foundation
 import HomaBench
+import HomaPosix
 
 /// Runs the steps of the suite in rounds, so that a noisy moment of the machine hits a measure and its rivals alike.
 struct SuiteRounds {
@@ -30,7 +31,7 @@ struct SuiteRounds {
         for round in 1...rounds {
             note("round \(round) of \(rounds)")
             for step in steps where failures[step] == nil && absences[step] == nil {
-                try Interruption.check()
+                try StopSignals.check()
                 do {
                     samples[step, default: []].append(try measure(step))
                 } catch {
@@ -39,7 +40,7 @@ struct SuiteRounds {
                 }
             }
         }
-        try Interruption.check()
+        try StopSignals.check()
     }
 
     private mutating func measure(_ step: SuiteStep) throws -> Double {

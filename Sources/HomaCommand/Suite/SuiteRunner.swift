@@ -3,6 +3,7 @@
 import ArgumentParser
 import Glibc
 import HomaBench
+import HomaPosix
 
 /// Carries out `homa bench --suite`.
 struct SuiteRunner {
@@ -17,7 +18,7 @@ struct SuiteRunner {
     }
 
     func run() throws {
-        Interruption.catchSignals()
+        StopSignals.catchRequests(second: .isIgnored)
         let path = SuitePath.make()
         defer { path.remove() }
         let environment = RunEnvironment.current(mtu: path.isVeth ? SuitePath.vethMTU : pathMTU(to: "127.0.0.1:1"))
@@ -28,7 +29,7 @@ struct SuiteRunner {
         note("\(environment.summary); \(path.description); \(options.count) runs, seed \(seed)")
         try rounds.run(steps, rounds: options.count)
         let figures = try options.measures.map { measure in
-            try Interruption.check()
+            try StopSignals.check()
             return measure == .shortTail
                 ? SuiteLab(times: times, rounds: options.count, seed: seed).figure()
                 : SuiteFigure(measure, of: rounds)

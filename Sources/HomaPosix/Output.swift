@@ -1,37 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import ArgumentParser
-import Glibc
+internal import Glibc
 
-/// Writes a result to standard output, with a line break: the one way for everything that a command has to say.
+/// Writes a result to standard output, with a line break: the one way for everything that a program here has to say.
 ///
 /// It is written at once. Whatever cannot be written (a full disk, a closed descriptor) is an error, because a result
-/// that nobody has is none; a reader that has gone away wants no more and gets no complaint.
-func say(_ text: String, terminator: String = "\n") throws {
-    do throws(OutputError) {
-        try StandardOutput.write(text + terminator)
-    } catch {
-        // As the signal would have ended the process, had nobody to put things in order first.
-        guard error.code != EPIPE else { throw ExitCode(128 + SIGPIPE) }
-        throw error
-    }
+/// that nobody has is none.
+public func say(_ text: String, terminator: String = "\n") throws(OutputError) {
+    try StandardOutput.write(text + terminator)
 }
 
 /// Why a result could not be handed over.
-struct OutputError: Error, CustomStringConvertible {
+public struct OutputError: Error, Equatable, CustomStringConvertible {
     /// `errno` of the call that failed.
-    var code: Int32
+    public var code: Int32
 
-    var description: String { "cannot write to standard output: \(String(cString: strerror(code)))" }
+    /// The reader has gone away: it wants no more, and gets no complaint.
+    public var isReaderGone: Bool { code == EPIPE }
+
+    public var description: String { "cannot write to standard output: \(String(cString: strerror(code)))" }
 }
 
-enum StandardOutput {
+/// The descriptor that results go to.
+public enum StandardOutput {
     /// It was closed when the program began: what is behind its number now is something else.
     nonisolated(unsafe) private static var wasClosed = false
 
     /// Before anything is opened. A number below 3 that is free would be given to the next socket, which would then be
     /// written to; and a file that may not grow further has to be an error of the write, not the end of the process.
-    static func prepare() {
+    public static func prepare() {
         wasClosed = fcntl(STDOUT_FILENO, F_GETFD) < 0
         while true {
             let file = open("/dev/null", O_RDWR)
@@ -49,15 +46,15 @@ enum StandardOutput {
 }
 
 /// Progress and warnings: standard error, so that results can be piped.
-func note(_ text: String) {
+public func note(_ text: String) {
     writeAll("homa: \(text)\n", to: STDERR_FILENO)
 }
 
 /// Writes text at once to where nobody could be told of a failure, or finds out otherwise.
-func writeAll(_ text: String, to file: Int32) { _ = writeBytes(text, to: file) }
+public func writeAll(_ text: String, to file: Int32) { _ = writeBytes(text, to: file) }
 
 /// Writes all of a text at once, past the buffers of the C library. Returns what went wrong, as in `errno`.
-private func writeBytes(_ text: String, to file: Int32) -> Int32? {
+public func writeBytes(_ text: String, to file: Int32) -> Int32? {
     var bytes = Array(text.utf8)[...]
     while !bytes.isEmpty {
         let count = bytes.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
