@@ -67,11 +67,17 @@ let package = Package(
             "HomaBench",
             ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaPosix", "HomaWorkloads", "Homa", histogram]),
         house(
+            "HomaLab",
+            [
+                "HomaBase", "HomaBuffers", "HomaCore", "HomaPosix", "Homa", "HomaBench", "HomaWorkloads", "HomaSim",
+                "HomaScenarios", logging,
+            ]),
+        house(
             "HomaCommand",
             [
                 "HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaPosix", "HomaIO", "Homa", "HomaBench",
                 "HomaWorkloads", "HomaSim", "HomaScenarios", "HomaExperiments", "HomaCheck", "HomaEngineCheck",
-                argumentParser, logging,
+                "HomaLab", argumentParser, logging,
             ]),
         .executableTarget(name: "homa", dependencies: ["HomaCommand", argumentParser], swiftSettings: settings),
         .executableTarget(name: "HomaEcho", dependencies: ["Homa"], swiftSettings: settings),
@@ -99,11 +105,13 @@ let package = Package(
             "HomaExperimentsTests",
             ["HomaBase", "HomaBuffers", "HomaPosix", "HomaWorkloads", "HomaSim", "HomaScenarios", "HomaExperiments"]),
         tests("HomaBenchTests", ["HomaBase", "HomaPosix", "HomaWorkloads", "HomaBench"]),
+        tests("HomaLabTests", ["HomaBase", "HomaBench", "HomaCore", "HomaWorkloads", "HomaLab"]),
         tests(
             "HomaCommandTests",
             [
-                "HomaBase", "HomaBench", "HomaCore", "HomaWorkloads", "HomaScenarios", "HomaSim", "HomaCommand",
-                argumentParser,
+                "HomaBase", "HomaBench", "HomaCore", "HomaPosix", "HomaWorkloads", "HomaScenarios", "HomaSim",
+                "HomaLab",
+                "HomaCommand", argumentParser,
             ]),
     ]
 )

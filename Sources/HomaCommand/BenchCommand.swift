@@ -71,7 +71,7 @@ struct BenchCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await orCouldNotRun {
-            guard let server else { return try SuiteRunner(suite, seed: load.seed, json: json).run() }
+            guard let server else { return try suite.run(seed: load.seed, json: json) }
             let environment = RunEnvironment.current(mtu: node.mtu ?? pathMTU(to: server))
             warnIfDebug(environment)
             guard carrier != .trains else { return try sendTrains(to: server, environment) }
@@ -132,22 +132,9 @@ func describe(_ pace: LoadPlan.Pace) -> String {
     }
 }
 
-/// The numeric or named server address with its port.
-func resolve(_ text: String) throws -> PeerAddress {
-    let found = try AddressResolver.resolve(text)
-    guard let first = found.first else { throw ValidationError("\(text) has no address") }
-    return first
-}
-
 /// Largest IP packet on the way to a server; nil when the system does not know.
 func pathMTU(to server: String) -> Int? {
     let node = server.prefix { $0 != "/" }
     guard let address = try? resolve(String(node)) else { return nil }
     return lookUpPathMTU(to: address)
-}
-
-func resolve(host: String, port: UInt16) throws -> PeerAddress {
-    let found = try AddressResolver.resolve(host, defaultPort: port)
-    guard let first = found.first else { throw ValidationError("\(host) has no address") }
-    return first
 }

@@ -40,7 +40,7 @@ extension ServeCommand {
             // Over IP protocol 146 there is no UDP port, and the Homa port is the one asked for.
             let port = self.node.carriage == .ip146 ? self.port : node.udpPort
             // A free UDP port may lie above the server ports; then clients must name this one.
-            let socket = try node.openSocket(port: port < HomaLimits.firstClientPort ? port : Self.fallbackPort)
+            let socket = try node.openSocket(port: port < HomaLimits.firstClientPort ? port : HomaEcho.fallbackPort)
             try announce(port)
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { try? await socket.serveInline { HomaEcho.answer($0) } }
@@ -52,13 +52,5 @@ extension ServeCommand {
             }
             if json { for record in counterRecords(node.statistics) { try say(record.jsonLine) } }
         }
-    }
-
-    /// Homa port of a node whose UDP port is no valid server port.
-    static var fallbackPort: UInt16 { 99 }
-
-    /// What clients write to reach a server that was started with UDP port 0.
-    static func address(host: String, udpPort: UInt16) -> String {
-        udpPort < HomaLimits.firstClientPort ? "\(host):\(udpPort)" : "\(host):\(udpPort)/\(fallbackPort)"
     }
 }

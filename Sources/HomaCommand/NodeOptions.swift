@@ -2,22 +2,11 @@
 
 import ArgumentParser
 import HomaBase
+import HomaBench
 import HomaCore
 
-/// Named sets of protocol settings.
-enum Preset: String, ExpressibleByArgument, CaseIterable, Sendable {
-    case `default`, linux2026, sigcomm2018
-    case smallBuffers = "small-buffers"
-
-    var configuration: EndpointConfiguration {
-        switch self {
-        case .default: .default
-        case .linux2026: .linux2026
-        case .smallBuffers: .smallBuffers
-        case .sigcomm2018: .sigcomm2018(scheduledLevels: 4)
-        }
-    }
-}
+extension Preset: ExpressibleByArgument {}
+extension ProtocolChoice: ExpressibleByArgument {}
 
 /// When messages come to where the application reads them.
 enum ReceiveModeChoice: String, ExpressibleByArgument, CaseIterable, Sendable {

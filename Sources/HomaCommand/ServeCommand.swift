@@ -85,7 +85,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     private func listenAddress() throws -> PeerAddress {
         guard let bind else { return PeerAddress(high: 0, low: 0, port: port) }
-        return try resolve(host: bind, port: port)
+        return try resolve(bind, defaultPort: port)
     }
 
     /// The one line on standard output, so that scripts know when and where to connect.

@@ -8,6 +8,7 @@ import HomaSim
 import Testing
 
 @testable import HomaCommand
+@testable import HomaLab
 
 /// An option, or an argument, of one command, as the parser itself tells of it.
 private struct Parameter: Decodable {

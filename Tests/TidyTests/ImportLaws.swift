@@ -23,9 +23,13 @@ enum ImportLaws {
             "HomaBase", "HomaBuffers", "HomaCore", "HomaPosix", "HomaWorkloads", "HomaSim", "HomaScenarios",
             "Foundation",
         ],
+        "HomaLab": [
+            "HomaBase", "HomaBuffers", "HomaCore", "HomaPosix", "Homa", "HomaBench", "HomaWorkloads", "HomaSim",
+            "HomaScenarios", "Logging", "Glibc", "Foundation",
+        ],
         "HomaCommand": core.union([
             "HomaPosix", "HomaIO", "Homa", "HomaBench", "HomaWorkloads", "HomaSim", "HomaScenarios",
-            "HomaExperiments", "HomaCheck", "HomaEngineCheck", "ArgumentParser", "Logging", "Glibc", "Dispatch",
+            "HomaExperiments", "HomaCheck", "HomaEngineCheck", "HomaLab", "ArgumentParser", "Logging", "Glibc",
             "Foundation",
         ]),
         "homa": ["HomaCommand", "ArgumentParser"],

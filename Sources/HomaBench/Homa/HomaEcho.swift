@@ -66,3 +66,13 @@ extension HomaMessage {
         return isIntact
     }
 }
+
+extension HomaEcho {
+    /// Homa port of a node whose UDP port is no valid server port.
+    package static var fallbackPort: UInt16 { 99 }
+
+    /// What clients write to reach a server that was started with UDP port 0.
+    package static func address(host: String, udpPort: UInt16) -> String {
+        udpPort < HomaLimits.firstClientPort ? "\(host):\(udpPort)" : "\(host):\(udpPort)/\(fallbackPort)"
+    }
+}

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import HomaBase
+import HomaBench
 import HomaCheck
 import HomaEngineCheck
 import HomaPosix

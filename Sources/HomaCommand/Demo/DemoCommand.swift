@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import HomaBench
+import HomaLab
 import HomaPosix
 
 struct DemoCommand: AsyncParsableCommand {

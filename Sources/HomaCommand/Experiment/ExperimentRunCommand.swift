@@ -82,7 +82,7 @@ struct ExperimentRunCommand: ParsableCommand {
         let stop = StopSignals.catchRequests(second: .endsProcess)
         var line = ProgressLine(progress)
         let reports = try run.run(threads: jobs, stop: stop) { scenario, monitor in
-            try CrashNote.whileRunning(replayCommand(scenario)) { try ScenarioRun.runner(scenario, monitor) }
+            try CrashNote.whileRunning(wholeCommand(scenario)) { try ScenarioRun.runner(scenario, monitor) }
         } tick: { now in
             guard let pool = now.pool else { return }
             line.show(done: now.finished, total: now.total, packetHops: now.packetHops, pool)

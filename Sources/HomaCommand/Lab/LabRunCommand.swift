@@ -3,6 +3,7 @@
 import ArgumentParser
 import HomaBase
 import HomaBench
+import HomaLab
 import HomaPosix
 import HomaWorkloads
 

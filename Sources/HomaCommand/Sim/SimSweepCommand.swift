@@ -90,7 +90,7 @@ struct SimSweepCommand: ParsableCommand {
         let stop = StopSignals.catchRequests(second: .endsProcess)
         var line = ProgressLine(progress)
         let summary = try sweep.run(threads: jobs, stop: stop) { scenario, monitor in
-            try CrashNote.whileRunning(replayCommand(scenario)) { try ScenarioRun.runner(scenario, monitor) }
+            try CrashNote.whileRunning(wholeCommand(scenario)) { try ScenarioRun.runner(scenario, monitor) }
         } tick: { summary, now in
             line.show(
                 done: summary.finished + summary.failures.count, total: summary.points - summary.alreadyFinished,
