@@ -33,6 +33,7 @@ let package = Package(
     products: [
         .library(name: "Homa", targets: ["Homa"]),
         .library(name: "HomaServiceLifecycle", targets: ["HomaServiceLifecycle"]),
+        .library(name: "HomaTestKit", targets: ["HomaTestKit"]),
         .executable(name: "homa", targets: ["homa"]),
         .executable(name: "homa-echo", targets: ["HomaEcho"]),
         // For Benchmarks/ alone; no interface that is kept from version to version.
@@ -55,6 +56,7 @@ let package = Package(
         house("HomaIO", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaPosix", "CHomaPosix"]),
         house("Homa", ["HomaBase", "HomaBuffers", "HomaCore", "HomaPosix", "HomaIO", "HomaWire", logging, metrics]),
         house("HomaServiceLifecycle", ["Homa", lifecycle]),
+        house("HomaTestKit", ["HomaBase", "HomaIO", "Homa"]),
         house("HomaCheck", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaPosix"]),
         house("HomaEngineCheck", ["HomaBase", "HomaBuffers", "HomaCore", "HomaPosix", "HomaIO", "HomaCheck"]),
         house("HomaWorkloads", ["HomaBase"]),
@@ -95,6 +97,9 @@ let package = Package(
         .testTarget(
             name: "HomaServiceLifecycleTests", dependencies: ["Homa", "HomaServiceLifecycle", lifecycle, logging],
             swiftSettings: [.swiftLanguageMode(.v6)]),
+        // With no features but the language's own, as above.
+        .testTarget(
+            name: "HomaTestKitTests", dependencies: ["Homa", "HomaTestKit"], swiftSettings: [.swiftLanguageMode(.v6)]),
         tests("HomaWorkloadsTests", ["HomaBase", "HomaWorkloads"]),
         .testTarget(name: "TidyTests", swiftSettings: settings),
         tests(

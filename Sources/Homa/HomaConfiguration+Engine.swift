@@ -3,14 +3,14 @@
 internal import HomaBase
 internal import HomaBuffers
 internal import HomaCore
-internal import HomaIO
+package import HomaIO
 internal import HomaPosix
 
 extension HomaConfiguration {
     /// Checks what the lower layers do not check themselves, and translates.
     ///
     /// - Throws: code `configuration`, naming the setting, its value and the permitted range.
-    func engineConfiguration() throws(HomaError) -> EngineConfiguration {
+    package func engineConfiguration() throws(HomaError) -> EngineConfiguration {
         try check("shards", shards, in: 1...64)
         guard shards == 1 || (driver == .socket && carriage == .udp) else {
             throw HomaError(.configuration, "shards is \(shards), but must be 1 except with UDP sockets")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import HomaBase
-internal import HomaIO
+package import HomaIO
 internal import Logging
 internal import Synchronization
 
@@ -15,6 +15,8 @@ public final class HomaNode: Sendable {
     public let configuration: HomaConfiguration
     /// One for each shard.
     let engines: [Engine]
+    /// Where handlers run that do not run on an engine.
+    let handlers: any TaskExecutor
     /// Takes turns among them.
     private let turn = Atomic<Int>(0)
     let names = NameCache()
@@ -37,8 +39,18 @@ public final class HomaNode: Sendable {
             throw HomaError(setup: error)
         }
         self.configuration = configuration
+        handlers = globalConcurrentExecutor
         if configuration.publishesMetrics { startPublishing() }
         configuration.logger.debug("Homa node started", metadata: ["udp_address": "\(engine.localAddress)"])
+    }
+
+    /// A node whose engines run already, by whatever means.
+    ///
+    /// - Parameter handlers: where handlers run that do not run on an engine.
+    package init(_ configuration: HomaConfiguration, engines: [Engine], handlers: any TaskExecutor) {
+        self.configuration = configuration
+        self.engines = engines
+        self.handlers = handlers
     }
 
     deinit {

@@ -13,6 +13,7 @@ enum ImportLaws {
         "HomaIO": core.union(["HomaPosix", "CHomaPosix", "Glibc", "Synchronization"]),
         "Homa": core.union(["HomaPosix", "HomaIO", "Logging", "Metrics", "Synchronization"]),
         "HomaServiceLifecycle": ["Homa", "ServiceLifecycle"],
+        "HomaTestKit": ["HomaBase", "HomaIO", "Homa", "Synchronization"],
         "HomaCheck": core.union(["HomaPosix", "Glibc"]),
         "HomaEngineCheck": ["HomaBase", "HomaBuffers", "HomaCore", "HomaPosix", "HomaIO", "HomaCheck"],
         "HomaWorkloads": ["HomaBase"],

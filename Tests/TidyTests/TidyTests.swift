@@ -95,12 +95,14 @@ struct DocumentTests {
             $0.path.hasSuffix("/ReadmeSnippets.swift")
         }
         let readme = Repository.read("README.md")
-        #expect(compiled.count == 2 && Documents.examples(in: readme).count == 3)
+        #expect(compiled.count == 3 && Documents.examples(in: readme).count == 4)
         expectNothing(Documents.unknownExamples(readme, compiled: compiled))
         // The manifest's names, which are no code by themselves.
         #expect(readme.text.contains(#".product(name: "Homa", package: "swift-homa")"#))
         let manifest = Repository.read("Package.swift").text
-        for product in ["Homa", "HomaServiceLifecycle"] { #expect(manifest.contains(".library(name: \"\(product)\"")) }
+        for product in ["Homa", "HomaServiceLifecycle", "HomaTestKit"] {
+            #expect(manifest.contains(".library(name: \"\(product)\""))
+        }
         #expect(manifest.contains(#"name: "swift-homa""#))
     }
 

@@ -20,6 +20,12 @@ struct EngineLifecycle {
     var finalStatistics = EngineStatistics()
 }
 
+/// What takes an engine's steps in place of a thread of its own.
+protocol EngineStepper: AnyObject, Sendable {
+    /// Does something as the engine's thread, at once: whoever waits for it may be the one who takes the steps.
+    func perform(_ body: () -> Void)
+}
+
 extension Engine {
     /// Starts the thread. Does nothing when it was started before.
     ///
@@ -65,7 +71,10 @@ extension Engine {
     }
 
     /// Somebody takes the engine's steps in place of a thread of its own, and calls ``finish()`` after the last.
-    func runsElsewhere() { lifecycle.withLock { $0.phase = .running } }
+    func runsElsewhere(steppedBy stepper: any EngineStepper) {
+        self.stepper = stepper
+        lifecycle.withLock { $0.phase = .running }
+    }
 
     private func join() {
         let thread = lifecycle.withLock { lifecycle -> pthread_t? in
@@ -120,7 +129,7 @@ extension Engine {
         for record in state.pointee.sends.removeAll() { record.owner.release() }
         for release in state.pointee.releases { release.owner.release() }
         state.pointee.releases = []
-        while let job = state.pointee.jobs.popFirst() { globalConcurrentExecutor.enqueue(job) }
+        while let job = state.pointee.jobs.popFirst() { pool.enqueue(job) }
     }
 }
 

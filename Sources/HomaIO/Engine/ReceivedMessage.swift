@@ -47,6 +47,18 @@ public final class ReceivedMessage: @unchecked Sendable {  // nobody writes the 
         firstPieceCount = count
     }
 
+    /// A copy of bytes that nobody sent.
+    ///
+    /// - Parameter bytes: at least 1.
+    public init(copying bytes: UnsafeRawBufferPointer) {
+        let block = BufferMemory.allocate(byteCount: bytes.count)
+        UnsafeMutableRawBufferPointer(start: block, count: bytes.count).copyMemory(from: bytes)
+        place = .block(block)
+        count = bytes.count
+        start = UnsafeRawPointer(block)
+        firstPieceCount = bytes.count
+    }
+
     deinit {
         switch place {
         case .region(let region, let lease):
