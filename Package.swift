@@ -59,6 +59,7 @@ let package = Package(
         house("HomaTestKit", ["HomaBase", "HomaIO", "Homa"]),
         house("HomaCheck", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaPosix"]),
         house("HomaEngineCheck", ["HomaBase", "HomaBuffers", "HomaCore", "HomaPosix", "HomaIO", "HomaCheck"]),
+        house("HomaCapture", ["HomaBase", "HomaWire"]),
         house("HomaWorkloads", ["HomaBase"]),
         house("HomaSim", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads"]),
         house("HomaScenarios", ["HomaBase", "HomaCore", "HomaPosix", "HomaWorkloads", "HomaSim"]),
@@ -79,7 +80,7 @@ let package = Package(
             [
                 "HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaPosix", "HomaIO", "Homa", "HomaBench",
                 "HomaWorkloads", "HomaSim", "HomaScenarios", "HomaExperiments", "HomaCheck", "HomaEngineCheck",
-                "HomaLab", argumentParser, logging,
+                "HomaLab", "HomaCapture", argumentParser, logging,
             ]),
         .executableTarget(name: "homa", dependencies: ["HomaCommand", argumentParser], swiftSettings: settings),
         .executableTarget(name: "HomaEcho", dependencies: ["Homa"], swiftSettings: settings),
@@ -100,6 +101,7 @@ let package = Package(
         // With no features but the language's own, as above.
         .testTarget(
             name: "HomaTestKitTests", dependencies: ["Homa", "HomaTestKit"], swiftSettings: [.swiftLanguageMode(.v6)]),
+        tests("HomaCaptureTests", ["HomaBase", "HomaWire", "HomaCapture"]),
         tests("HomaWorkloadsTests", ["HomaBase", "HomaWorkloads"]),
         .testTarget(name: "TidyTests", swiftSettings: settings),
         tests(
@@ -109,7 +111,7 @@ let package = Package(
         tests(
             "HomaExperimentsTests",
             ["HomaBase", "HomaBuffers", "HomaPosix", "HomaWorkloads", "HomaSim", "HomaScenarios", "HomaExperiments"]),
-        tests("HomaBenchTests", ["HomaBase", "HomaPosix", "HomaWorkloads", "HomaBench"]),
+        tests("HomaBenchTests", ["HomaBase", "HomaPosix", "Homa", "HomaTestKit", "HomaWorkloads", "HomaBench"]),
         tests("HomaLabTests", ["HomaBase", "HomaBench", "HomaCore", "HomaWorkloads", "HomaLab"]),
         tests(
             "HomaCommandTests",

@@ -36,6 +36,7 @@ struct BenchCommand: AsyncParsableCommand {
 
     @OptionGroup var load: LoadOptions
     @OptionGroup var node: NodeOptions
+    @OptionGroup var framing: FramingOption
     @OptionGroup var thresholds: ThresholdOptions
     @OptionGroup(title: "The whole list") var suite: SuiteOptions
 
@@ -57,6 +58,13 @@ struct BenchCommand: AsyncParsableCommand {
         guard !suite.suite || thresholds.threshold.isEmpty else {
             throw ValidationError("--threshold is not for --suite, which knows what is wanted")
         }
+        try framing.check(for: carrier)
+        guard framing.framing == .pattern || load.responseSize.map({ $0.bytes == MessageFraming.shortResponse }) ?? true
+        else {
+            throw ValidationError(
+                "--response-size \(load.responseSize?.bytes ?? 0): must be \(MessageFraming.shortResponse) with "
+                    + "--framing cp-node, which has echoes else")
+        }
         _ = try plan()
     }
 
@@ -66,7 +74,9 @@ struct BenchCommand: AsyncParsableCommand {
         let baseline = SlowdownBaseline(
             rttNanoseconds: baselineRtt.duration.wholeNanoseconds,
             bitsPerSecond: (link ?? .gigabitsPerSecond(10)).bitsPerSecond)
-        return try load.plan(link: link, baseline: baseline)
+        var plan = try load.plan(link: link, baseline: baseline)
+        plan.framing = framing.framing
+        return plan
     }
 
     func run() async throws {

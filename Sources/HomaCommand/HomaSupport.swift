@@ -14,6 +14,7 @@ extension NodeOptions {
         configuration.udpPort = udpPort
         configuration.bindAddress = bind
         configuration.driver = driver == .packet ? .packet : .socket
+        configuration.takesHijackedTCP = takesHijackedTCP
         configuration.carriage = carriage == .ip146 ? .ip146 : .udp
         configuration.endpoint = preset.configuration
         configuration.endpoint.linkRate = link?.rate
@@ -42,8 +43,9 @@ extension ServeCommand {
             // A free UDP port may lie above the server ports; then clients must name this one.
             let socket = try node.openSocket(port: port < HomaLimits.firstClientPort ? port : HomaEcho.fallbackPort)
             try announce(port)
+            let framing = framing.framing
             await withTaskGroup(of: Void.self) { group in
-                group.addTask { try? await socket.serveInline { HomaEcho.answer($0) } }
+                group.addTask { try? await socket.serveInline { HomaEcho.answer($0, framing: framing) } }
                 group.addTask { await StopSignals.wait(atMost: lifetime?.duration) }
                 await group.next()
                 // Whoever asks now hears that another server may be asked.

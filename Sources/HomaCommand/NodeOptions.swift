@@ -35,6 +35,11 @@ struct NodeOptions: ParsableArguments {
     @Option(help: "What the packets are in: udp, or ip146 (IP protocol 146, as the kernel module; needs CAP_NET_RAW).")
     var carriage: CarriageChoice = .udp
 
+    @Flag(
+        name: .customLong("hijack"),
+        help: "With --carriage ip146: take packets in TCP headers too, as kernel hosts send them with hijack_tcp.")
+    var takesHijackedTCP = false
+
     @Option(help: "Receive region in bytes, a multiple of 64Ki, e.g. 64Mi.", within: .bytes(bpage...bpage << 24))
     var region: ByteCount?
 
@@ -65,7 +70,7 @@ struct NodeOptions: ParsableArguments {
 
     var isDefault: Bool {
         region == nil && shards == 1 && !inPlace && mtu == nil && preset == .default && receiveMode == .bpages
-            && driver == .socket && carriage == .udp
+            && driver == .socket && carriage == .udp && !takesHijackedTCP
     }
 
     /// Bytes of a bpage, of which a region has a whole number.
@@ -77,6 +82,9 @@ struct NodeOptions: ParsableArguments {
         }
         guard driver == .socket || carriage == .udp else {
             throw ValidationError("--driver packet is for --carriage udp")
+        }
+        guard !takesHijackedTCP || carriage == .ip146 else {
+            throw ValidationError("--hijack is for --carriage ip146")
         }
     }
 }

@@ -35,14 +35,16 @@ struct ServeCommand: AsyncParsableCommand {
     var lifetime: TimeSpan?
 
     @OptionGroup var node: NodeOptions
+    @OptionGroup var framing: FramingOption
 
     @Flag(help: "Print counters when stopping, one JSON object per line.")
     var json = false
 
     mutating func validate() throws {
+        try framing.check(for: carrier)
         guard carrier == .homa || node.isDefault else {
             throw ValidationError(
-                "--driver, --carriage, --region, --mtu, --preset and --receive-mode are for --protocol homa")
+                "--driver, --carriage, --hijack, --region, --mtu, --preset and --receive-mode are for --protocol homa")
         }
         guard carrier == .tcp || !node.writesEach else { throw ValidationError("--write-each is for --protocol tcp") }
     }

@@ -16,6 +16,7 @@ enum ImportLaws {
         "HomaTestKit": ["HomaBase", "HomaIO", "Homa", "Synchronization"],
         "HomaCheck": core.union(["HomaPosix", "Glibc"]),
         "HomaEngineCheck": ["HomaBase", "HomaBuffers", "HomaCore", "HomaPosix", "HomaIO", "HomaCheck"],
+        "HomaCapture": ["HomaBase", "HomaWire"],
         "HomaWorkloads": ["HomaBase"],
         "HomaSim": core.union(["HomaWorkloads"]),
         "HomaScenarios": ["HomaBase", "HomaCore", "HomaPosix", "HomaWorkloads", "HomaSim", "Foundation"],
@@ -30,7 +31,8 @@ enum ImportLaws {
         ],
         "HomaCommand": core.union([
             "HomaPosix", "HomaIO", "Homa", "HomaBench", "HomaWorkloads", "HomaSim", "HomaScenarios",
-            "HomaExperiments", "HomaCheck", "HomaEngineCheck", "HomaLab", "ArgumentParser", "Logging", "Glibc",
+            "HomaExperiments", "HomaCheck", "HomaEngineCheck", "HomaLab", "HomaCapture", "ArgumentParser", "Logging",
+            "Glibc",
             "Foundation",
         ]),
         "homa": ["HomaCommand", "ArgumentParser"],

@@ -160,6 +160,10 @@ int homa_is_claimed(const char *name);
 // header, for IPv6 behind it; at most 256 bytes of it are quoted. Opens a socket for the moment: not for hot paths.
 int homa_send_port_unreachable(const struct homa_address *sender, const void *packet, size_t count, int protocol);
 
+// Lets nothing through to a raw TCP socket but Homa packets: flags 6, urgent pointer 0xB97D. An IPv4 socket sees the IP
+// header as well.
+int homa_filter_hijacked(int fd, int is_ipv4);
+
 // Lets the calling thread run on one core only.
 int homa_pin_thread(unsigned core);
 
