@@ -218,7 +218,12 @@ check "cp-node, answers of 100 bytes" bench '[fd77::2]:4000' --carriage ip146 --
     --response-size 100 --threshold 'errors<1'
 # The client's packets leave with the protocol number of TCP, as with hijack_tcp.
 in_a nft -f - <<RULES
-table ip hijack { chain out { type filter hook output priority 0; meta l4proto 146 ip protocol set 6; } }
+table ip hijack {
+    chain out {
+        type filter hook output priority 0;
+        meta l4proto 146 ip protocol set 6
+    }
+}
 RULES
 if command -v tcpdump >/dev/null; then
     ip netns exec "$B" timeout 20 tcpdump -i "vb$id" -w "$logs/kernel.pcap" 2>"$logs/tcpdump.err" &

@@ -160,7 +160,7 @@ struct RawIPDriverTests {
         var source = server.localAddress
         source.port = 0x8000
         #expect(arrived.map(\.bytes) == [grant] && arrived.first?.source == source)
-        // What is for another port is left to its sender's patience. Tests beside this one may send foreign packets, too.
+        // What is for another port is left to its sender. Tests beside this one may send foreign packets, too.
         #expect(server.statistics.foreignFrames >= 1)
         #expect(plain.receive() == 0)
     }
