@@ -154,7 +154,7 @@ public final class TestNetwork: @unchecked Sendable {  // what can change is use
             }
             do {
                 let host = try hosts.addHost(at: address, settings)
-                return .success(HomaNode(configuration, engines: host.engines, handlers: executor))
+                return .success(HomaNode(configuration, engines: host.engines, handlers: executor, world: self))
             } catch {
                 return .failure(HomaError(setup: error))
             }

@@ -251,6 +251,21 @@ struct TestNetworkTests {
         #expect(elapsed == .seconds(90))
     }
 
+    @Test("a node keeps its network, and nothing keeps the network without its nodes")
+    func lifetimes() throws {
+        weak var network: TestNetwork?
+        func makeNode() throws -> HomaNode {
+            let made = TestNetwork()
+            network = made
+            return try made.addNode()
+        }
+        var node: HomaNode? = try makeNode()
+        #expect(network != nil)
+        #expect(node?.statistics.endpoint.callsCompleted == 0)
+        node = nil
+        #expect(network == nil)
+    }
+
     @Test("what a node in memory cannot have is refused by name")
     func refused() {
         let network = TestNetwork()

@@ -18,12 +18,12 @@ package struct LabDescription: Codable, Equatable, Sendable {
     }
 
     /// Part of the names of everything that is made.
-    var name = "lab"
+    package var name = "lab"
     package var hosts = 3
     /// Rate of every link, in each direction.
     package var bitsPerSecond: UInt64 = 200_000_000
     /// Packets lost at random in the switch, in ten-thousandths of all.
-    var lossTenThousandths = 0
+    package var lossTenThousandths = 0
     /// Of each of the eight queues of each switch port.
     package var queue = QueueBound.bytes(250_000)
     /// Longest IP packet in bytes.
