@@ -33,6 +33,7 @@ let package = Package(
     products: [
         .library(name: "Homa", targets: ["Homa"]),
         .library(name: "HomaServiceLifecycle", targets: ["HomaServiceLifecycle"]),
+        .library(name: "HomaTestKit", targets: ["HomaTestKit"]),
         .executable(name: "homa", targets: ["homa"]),
         .executable(name: "homa-echo", targets: ["HomaEcho"]),
         // For Benchmarks/ alone; no interface that is kept from version to version.
@@ -51,26 +52,35 @@ let package = Package(
         house("HomaBuffers", ["HomaBase"]),
         house("HomaCore", ["HomaBase", "HomaWire", "HomaBuffers"]),
         .target(name: "CHomaPosix"),
-        house("HomaIO", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "CHomaPosix"]),
-        house("Homa", ["HomaBase", "HomaBuffers", "HomaCore", "HomaIO", "HomaWire", logging, metrics]),
+        house("HomaPosix", ["HomaBase", "CHomaPosix"]),
+        house("HomaIO", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaPosix", "CHomaPosix"]),
+        house("Homa", ["HomaBase", "HomaBuffers", "HomaCore", "HomaPosix", "HomaIO", "HomaWire", logging, metrics]),
         house("HomaServiceLifecycle", ["Homa", lifecycle]),
-        house("HomaCheck", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore"]),
-        house("HomaEngineCheck", ["HomaBase", "HomaBuffers", "HomaCore", "HomaIO", "HomaCheck"]),
+        house("HomaTestKit", ["HomaBase", "HomaIO", "Homa"]),
+        house("HomaCheck", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaPosix"]),
+        house("HomaEngineCheck", ["HomaBase", "HomaBuffers", "HomaCore", "HomaPosix", "HomaIO", "HomaCheck"]),
+        house("HomaCapture", ["HomaBase", "HomaWire"]),
         house("HomaWorkloads", ["HomaBase"]),
         house("HomaSim", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads"]),
-        house("HomaScenarios", ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim"]),
+        house("HomaScenarios", ["HomaBase", "HomaCore", "HomaPosix", "HomaWorkloads", "HomaSim"]),
         house(
             "HomaExperiments",
-            ["HomaBase", "HomaBuffers", "HomaCore", "HomaWorkloads", "HomaSim", "HomaScenarios"]),
+            ["HomaBase", "HomaBuffers", "HomaCore", "HomaPosix", "HomaWorkloads", "HomaSim", "HomaScenarios"]),
         house(
             "HomaBench",
-            ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads", "Homa", histogram]),
+            ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaPosix", "HomaWorkloads", "Homa", histogram]),
+        house(
+            "HomaLab",
+            [
+                "HomaBase", "HomaBuffers", "HomaCore", "HomaPosix", "Homa", "HomaBench", "HomaWorkloads", "HomaSim",
+                "HomaScenarios", logging,
+            ]),
         house(
             "HomaCommand",
             [
-                "HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaIO", "Homa", "HomaBench", "HomaWorkloads",
-                "HomaSim", "HomaScenarios", "HomaExperiments", "HomaCheck", "HomaEngineCheck",
-                argumentParser, logging,
+                "HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaPosix", "HomaIO", "Homa", "HomaBench",
+                "HomaWorkloads", "HomaSim", "HomaScenarios", "HomaExperiments", "HomaCheck", "HomaEngineCheck",
+                "HomaLab", "HomaCapture", argumentParser, logging,
             ]),
         .executableTarget(name: "homa", dependencies: ["HomaCommand", argumentParser], swiftSettings: settings),
         .executableTarget(name: "HomaEcho", dependencies: ["Homa"], swiftSettings: settings),
@@ -81,26 +91,34 @@ let package = Package(
         tests("HomaCoreTests", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore"]),
         tests("HomaCheckTests", ["HomaCore", "HomaCheck", "HomaEngineCheck"]),
         .target(name: "CFaults", path: "Tests/CFaults"),
-        tests("HomaIOTests", ["HomaBase", "HomaCore", "HomaIO", "CHomaPosix", "CFaults"]),
-        tests("HomaTests", ["HomaBase", "HomaCore", "HomaIO", "Homa", "CFaults"]),
+        tests("HomaPosixTests", ["HomaBase", "HomaPosix"]),
+        tests("HomaIOTests", ["HomaBase", "HomaCore", "HomaPosix", "HomaIO", "CHomaPosix", "CFaults"]),
+        tests("HomaTests", ["HomaBase", "HomaCore", "HomaPosix", "HomaIO", "Homa", "CFaults"]),
         // With no features but the language's own, so that the example in it compiles as a user's package compiles it.
         .testTarget(
             name: "HomaServiceLifecycleTests", dependencies: ["Homa", "HomaServiceLifecycle", lifecycle, logging],
             swiftSettings: [.swiftLanguageMode(.v6)]),
+        // With no features but the language's own, as above.
+        .testTarget(
+            name: "HomaTestKitTests", dependencies: ["Homa", "HomaTestKit"], swiftSettings: [.swiftLanguageMode(.v6)]),
+        tests("HomaCaptureTests", ["HomaBase", "HomaWire", "HomaCapture"]),
         tests("HomaWorkloadsTests", ["HomaBase", "HomaWorkloads"]),
         .testTarget(name: "TidyTests", swiftSettings: settings),
         tests(
             "HomaSimTests", ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaWorkloads", "HomaSim"]),
-        tests("HomaScenariosTests", ["HomaBase", "HomaCore", "HomaWorkloads", "HomaSim", "HomaScenarios"]),
+        tests(
+            "HomaScenariosTests", ["HomaBase", "HomaCore", "HomaPosix", "HomaWorkloads", "HomaSim", "HomaScenarios"]),
         tests(
             "HomaExperimentsTests",
-            ["HomaBase", "HomaBuffers", "HomaWorkloads", "HomaSim", "HomaScenarios", "HomaExperiments"]),
-        tests("HomaBenchTests", ["HomaBase", "HomaWorkloads", "HomaBench"]),
+            ["HomaBase", "HomaBuffers", "HomaPosix", "HomaWorkloads", "HomaSim", "HomaScenarios", "HomaExperiments"]),
+        tests("HomaBenchTests", ["HomaBase", "HomaPosix", "Homa", "HomaTestKit", "HomaWorkloads", "HomaBench"]),
+        tests("HomaLabTests", ["HomaBase", "HomaBench", "HomaCore", "HomaWorkloads", "HomaLab"]),
         tests(
             "HomaCommandTests",
             [
-                "HomaBase", "HomaBench", "HomaCore", "HomaWorkloads", "HomaScenarios", "HomaSim", "HomaCommand",
-                argumentParser,
+                "HomaBase", "HomaBench", "HomaCore", "HomaPosix", "HomaWorkloads", "HomaScenarios", "HomaSim",
+                "HomaLab",
+                "HomaCommand", argumentParser,
             ]),
     ]
 )

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 package=.build-fuzz/package
 rm -rf "$package"
 mkdir -p "$package/Sources/fuzz" .build-fuzz/corpus
-for target in HomaBase HomaWire HomaBuffers HomaCore HomaCheck; do cp -Rp "Sources/$target" "$package/Sources/"; done
+for target in HomaBase HomaWire HomaBuffers HomaCore CHomaPosix HomaPosix HomaCheck; do cp -Rp "Sources/$target" "$package/Sources/"; done
 cat >"$package/Sources/fuzz/Fuzz.swift" <<'ENTRY'
 import HomaCheck
 
@@ -26,12 +26,15 @@ ENTRY
     cat <<'MANIFEST'
 
 let fuzzing = settings + [.unsafeFlags(["-sanitize=fuzzer,address", "-parse-as-library"])]
-let parts = ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaCheck"]
+let parts = ["HomaBase", "HomaWire", "HomaBuffers", "HomaCore", "HomaPosix", "HomaCheck"]
 let package = Package(
     name: "fuzz",
     targets: parts.enumerated().map { index, name in
-        .target(name: name, dependencies: parts[..<index].map { .init(stringLiteral: $0) }, swiftSettings: fuzzing)
+        .target(
+            name: name, dependencies: (["CHomaPosix"] + parts[..<index]).map { .init(stringLiteral: $0) },
+            swiftSettings: fuzzing)
     } + [
+        .target(name: "CHomaPosix"),
         .executableTarget(
             name: "fuzz", dependencies: ["HomaCheck"], swiftSettings: fuzzing,
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])])

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Runs the command between two network namespaces that this script makes: IPv4, IPv6, MTU 1500 and
-# 9000, packet rings, IP protocol 146, lost packets, a killed server, a pool that is too small, a hostile sender. Needs root,
+# 9000, packet rings, IP protocol 146 with what hosts of the kernel module do, lost packets, a killed server, a pool that is too small, a hostile sender. Needs root,
 # iproute2 and nftables. Removes everything it made. Exit status 0 when every check passed, 1 when one failed, 2 when it
 # could not run.
 #
@@ -209,6 +209,39 @@ stop "$second"
 check "protocol 146, packets for other nodes are counted" grep -q '"reason":"frame: foreign"' "$logs/second.out"
 check "protocol 146, a host without a node fails at once" nobody 10.77.0.2:4000
 check "… over IPv6 too" nobody '[fd77::2]:4000'
+
+echo "== as with the kernel module: its benchmark's framing, hijacked TCP headers, all of an MTU of 9000"
+mtu 9000
+serve kernel 4000 --carriage ip146 --hijack --framing cp-node || exit 2
+check "cp-node, echoes" bench 10.77.0.2:4000 --carriage ip146 --framing cp-node --workload w4 --rate 200 --for 1s --threshold 'errors<1'
+check "cp-node, answers of 100 bytes" bench '[fd77::2]:4000' --carriage ip146 --framing cp-node --workload w4 --rate 200 --for 1s \
+    --response-size 100 --threshold 'errors<1'
+# The client's packets leave with the protocol number of TCP, as with hijack_tcp.
+in_a nft -f - <<RULES
+table ip hijack {
+    chain out {
+        type filter hook output priority 0;
+        meta l4proto 146 ip protocol set 6
+    }
+}
+RULES
+if command -v tcpdump >/dev/null; then
+    ip netns exec "$B" timeout 20 tcpdump -i "vb$id" -w "$logs/kernel.pcap" 2>"$logs/tcpdump.err" &
+    capture=$!
+    for _ in $(seq 100); do grep -q listening "$logs/tcpdump.err" && break; sleep 0.05; done
+fi
+check "hijacked TCP headers" in_a timeout 20 "$homa" ping 10.77.0.2:4000 --carriage ip146 --framing cp-node --size 50K --for 300ms
+if command -v tcpdump >/dev/null; then
+    sleep 0.3
+    kill -INT "$capture"
+    wait "$capture"
+    "$homa" decode "$logs/kernel.pcap" >"$logs/kernel.txt" 2>"$logs/kernel.notes"
+    check "homa decode sees requests in TCP" grep -q '10.77.0.1 > 10.77.0.2 tcp p[0-7] DATA .* \[0, 8924) of 50000' "$logs/kernel.txt"
+    check "homa decode sees responses in protocol 146" grep -q '10.77.0.2 > 10.77.0.1 ip146 p[0-7] DATA' "$logs/kernel.txt"
+fi
+in_a nft delete table ip hijack
+stop "$server"
+mtu 1500
 
 echo "== lost packets"
 serve loss 4000 || exit 2

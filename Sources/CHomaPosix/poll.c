@@ -67,19 +67,45 @@ static int wait_events(int poll_fd, struct epoll_event *events, int count, int64
     return wait_milliseconds(poll_fd, events, count, timeout);
 }
 
+static int reported(uint32_t events) {
+    int result = 0;
+    if (events & EPOLLIN) result |= HOMA_POLL_READABLE;
+    if (events & EPOLLOUT) result |= HOMA_POLL_WRITABLE;
+    if (events & (EPOLLERR | EPOLLHUP)) result |= HOMA_POLL_ERROR;
+    return result;
+}
+
 int homa_poll_wait(int poll_fd, int64_t timeout) {
     struct epoll_event events[3];
     int count = wait_events(poll_fd, events, 3, timeout);
     if (count < 0) return errno == EINTR ? 0 : -errno;
     int result = 0;
     for (int i = 0; i < count; i++) {
-        if (events[i].data.u64 == EVENT_TAG) {
-            result |= HOMA_POLL_WOKEN;
-            continue;
-        }
-        if (events[i].events & EPOLLIN) result |= HOMA_POLL_READABLE;
-        if (events[i].events & EPOLLOUT) result |= HOMA_POLL_WRITABLE;
-        if (events[i].events & (EPOLLERR | EPOLLHUP)) result |= HOMA_POLL_ERROR;
+        result |= events[i].data.u64 == EVENT_TAG ? HOMA_POLL_WOKEN : reported(events[i].events);
     }
     return result;
+}
+
+int homa_poll_open(void) {
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int homa_poll_watch(int poll_fd, int fd, int interest, int is_known) {
+    uint32_t events = 0;
+    if (interest & HOMA_POLL_READABLE) events |= EPOLLIN;
+    if (interest & HOMA_POLL_WRITABLE) events |= EPOLLOUT;
+    if (interest & HOMA_POLL_EXCLUSIVE) events |= EPOLLEXCLUSIVE;
+    return control(poll_fd, is_known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, events, (uint64_t)fd);
+}
+
+int homa_poll_wait_all(int poll_fd, int64_t timeout, struct homa_ready *ready, unsigned limit) {
+    struct epoll_event events[64];
+    int count = wait_events(poll_fd, events, limit < 64 ? (int)limit : 64, timeout);
+    if (count < 0) return errno == EINTR ? 0 : -errno;
+    for (int i = 0; i < count; i++) {
+        ready[i].descriptor = (int32_t)events[i].data.u64;
+        ready[i].events = reported(events[i].events);
+    }
+    return count;
 }

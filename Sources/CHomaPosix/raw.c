@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
@@ -114,4 +115,21 @@ int homa_send_port_unreachable(const struct homa_address *sender, const void *pa
     int code = sent < 0 ? -errno : 0;
     close(fd);
     return code;
+}
+
+int homa_filter_hijacked(int fd, int is_ipv4) {
+    // X is where the TCP header begins. Anything too short ends the program with 0: dropped.
+    struct sock_filter ipv4_start = {BPF_LDX | BPF_B | BPF_MSH, 0, 0, 0};
+    struct sock_filter ipv6_start = {BPF_LDX | BPF_W | BPF_IMM, 0, 0, 0};
+    struct sock_filter code[] = {
+        is_ipv4 ? ipv4_start : ipv6_start,
+        {BPF_LD | BPF_B | BPF_IND, 0, 0, 13},
+        {BPF_JMP | BPF_JEQ | BPF_K, 0, 3, 6},
+        {BPF_LD | BPF_H | BPF_IND, 0, 0, 18},
+        {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0xB97D},
+        {BPF_RET | BPF_K, 0, 0, 0xFFFFFFFF},
+        {BPF_RET | BPF_K, 0, 0, 0},
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ? -errno : 0;
 }

@@ -2,6 +2,7 @@
 
 public import HomaBase
 internal import HomaIO
+internal import HomaPosix
 
 /// Where a server is: its node (IP address and UDP port) and the Homa port of a socket there.
 ///

@@ -3,16 +3,21 @@
 internal import HomaBase
 internal import HomaBuffers
 internal import HomaCore
-internal import HomaIO
+package import HomaIO
+internal import HomaPosix
 
 extension HomaConfiguration {
     /// Checks what the lower layers do not check themselves, and translates.
     ///
     /// - Throws: code `configuration`, naming the setting, its value and the permitted range.
-    func engineConfiguration() throws(HomaError) -> EngineConfiguration {
+    package func engineConfiguration() throws(HomaError) -> EngineConfiguration {
         try check("shards", shards, in: 1...64)
         guard shards == 1 || (driver == .socket && carriage == .udp) else {
             throw HomaError(.configuration, "shards is \(shards), but must be 1 except with UDP sockets")
+        }
+        guard !takesHijackedTCP || carriage == .ip146 else {
+            throw HomaError(
+                .configuration, "takesHijackedTCP is true, but must be false except with the carriage ip146")
         }
         if pool.shards != shards { try check("pool.shards", pool.shards, in: 1...1) }
         var pool = pool
@@ -30,6 +35,7 @@ extension HomaConfiguration {
         result.socket.binding = try binding()
         result.socket.receiveBufferBytes = receiveBufferBytes
         result.socket.sendBufferBytes = sendBufferBytes
+        result.socket.takesHijackedTCP = takesHijackedTCP
         result.socket.gso = usesSegmentationOffload ? .automatic : .off
         result.socket.gro = usesReceiveOffload ? .automatic : .off
         result.driver = try engineDriver()

@@ -63,6 +63,9 @@ public struct HomaConfiguration: Sendable {
     public var bindAddress: String?
     /// What the packets are in; default: UDP. Both sides must agree.
     public var carriage = Carriage.udp
+    /// With the carriage `ip146`: take packets that come as TCP headers, too, as hosts of the kernel module send them
+    /// with `hijack_tcp`; default false. They are answered in protocol 146, which such hosts take.
+    public var takesHijackedTCP = false
     /// What carries the packets; default: a socket. `packet` is for UDP only.
     public var driver = Driver.socket
     /// The protocol's knobs.

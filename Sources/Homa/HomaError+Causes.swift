@@ -4,6 +4,7 @@ internal import HomaBase
 internal import HomaBuffers
 internal import HomaCore
 internal import HomaIO
+internal import HomaPosix
 
 extension HomaError {
     /// A call that ended without a response.
@@ -57,7 +58,7 @@ extension HomaError {
     }
 
     /// Something that the lower layers threw while a node was set up.
-    init(setup error: any Error) {
+    package init(setup error: any Error) {
         switch error {
         case let error as HomaError: self = error
         case let error as ConfigurationError: self.init(.configuration, "endpoint.\(error)")

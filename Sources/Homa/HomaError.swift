@@ -75,7 +75,15 @@ public struct HomaError: Error, Sendable {
     /// ``HomaRequest/fail(_:)-(HomaBuffer)``. Lent from the region like any message.
     public let response: HomaMessage?
 
-    init(
+    /// The library makes errors by itself; this is for what stands in for it in tests, and for errors passed on.
+    ///
+    /// - Parameters:
+    ///   - code: what kind of failure.
+    ///   - message: what happened, in words.
+    ///   - peer: the other side.
+    ///   - elapsed: how long the RPC had been under way.
+    ///   - response: what the server's application answered, with code `applicationError`.
+    public init(
         _ code: Code, _ message: String, peer: HomaAddress? = nil, elapsed: Duration? = nil,
         response: HomaMessage? = nil
     ) {

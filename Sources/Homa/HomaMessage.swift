@@ -17,6 +17,18 @@ public struct HomaMessage: Sendable {
 
     init(_ received: ReceivedMessage) { self.received = received }
 
+    /// A message with a copy of these bytes, in memory of its own, as if it had been received: for what stands in for
+    /// a node in tests.
+    ///
+    /// - Parameter bytes: at least 1, since Homa's messages have no fewer.
+    public init(copying bytes: RawSpan) {
+        precondition(bytes.byteCount >= 1, "a message has at least 1 byte")
+        received = bytes.withUnsafeBytes { ReceivedMessage(copying: $0) }
+    }
+
+    /// A message with a copy of these bytes; see ``init(copying:)-(RawSpan)``.
+    public init(copying bytes: [UInt8]) { self.init(copying: bytes.span.bytes) }
+
     /// Length in bytes, 1 … 1 000 000.
     public var count: Int { received.count }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import HomaBase
+internal import HomaBase
 internal import HomaCore
 internal import HomaIO
 internal import Logging

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import HomaBase
-internal import HomaIO
+package import HomaIO
 internal import Logging
 internal import Synchronization
 
@@ -15,6 +15,10 @@ public final class HomaNode: Sendable {
     public let configuration: HomaConfiguration
     /// One for each shard.
     let engines: [Engine]
+    /// Where handlers run that do not run on an engine.
+    let handlers: any TaskExecutor
+    /// What must last as long as the node, since its engines need it.
+    private let world: (any AnyObject & Sendable)?
     /// Takes turns among them.
     private let turn = Atomic<Int>(0)
     let names = NameCache()
@@ -37,8 +41,25 @@ public final class HomaNode: Sendable {
             throw HomaError(setup: error)
         }
         self.configuration = configuration
+        handlers = globalConcurrentExecutor
+        world = nil
         if configuration.publishesMetrics { startPublishing() }
         configuration.logger.debug("Homa node started", metadata: ["udp_address": "\(engine.localAddress)"])
+    }
+
+    /// A node whose engines run already, by whatever means.
+    ///
+    /// - Parameters:
+    ///   - handlers: where handlers run that do not run on an engine.
+    ///   - world: what the engines need; kept as long as the node.
+    package init(
+        _ configuration: HomaConfiguration, engines: [Engine], handlers: any TaskExecutor,
+        world: any AnyObject & Sendable
+    ) {
+        self.configuration = configuration
+        self.world = world
+        self.engines = engines
+        self.handlers = handlers
     }
 
     deinit {

@@ -37,7 +37,7 @@ extension HomaSocket {
         precondition(maximumConcurrency >= 1, "at least one handler must run")
         let executor: any TaskExecutor =
             switch place {
-            case .concurrentPool: globalConcurrentExecutor
+            case .concurrentPool: node.handlers
             case .engine: node.engine
             }
         await withTaskExecutorPreference(executor) {

@@ -2,6 +2,7 @@
 
 internal import HomaBase
 internal import HomaIO
+internal import HomaPosix
 internal import Synchronization
 
 /// Texts already turned into addresses.

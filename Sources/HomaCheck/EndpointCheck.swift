@@ -3,6 +3,7 @@
 import HomaBase
 import HomaBuffers
 import HomaCore
+import HomaPosix
 import HomaWire
 
 /// One endpoint under every operation it has, in any order: stale handles, wrong lengths, ports that are open already,
@@ -25,7 +26,7 @@ public struct EndpointCheck {
         while operations < end, problem == nil {
             let life = seed &+ UInt64(lives)
             let most = min(Self.operationsPerLife, end - operations)
-            let (packets, problem) = RunningSeeds.with(life) { () -> (Int, String?) in
+            let (packets, problem) = CrashNote.whileRunning("\(life)") { () -> (Int, String?) in
                 do {
                     let subject = try Subject(seed: life)
                     subject.run(most)

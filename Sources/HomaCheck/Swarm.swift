@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import HomaPosix
+
 @_spi(Testing) public import HomaCore
 
 /// What runs of the swarm are judged by, beside the rules.
@@ -147,7 +149,7 @@ public enum Swarm {
                 guard let seed = next, until.map({ ContinuousClock.now < $0 }) ?? true else { return }
                 next = seed < seeds.upperBound ? seed + 1 : nil
                 group.addTask {
-                    RunningSeeds.with(seed) { run(seed: seed, limits: limits, settings: settings) }
+                    CrashNote.whileRunning("\(seed)") { run(seed: seed, limits: limits, settings: settings) }
                 }
             }
             for _ in 0..<max(1, jobs) { launch() }

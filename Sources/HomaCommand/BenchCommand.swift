@@ -4,6 +4,7 @@ import ArgumentParser
 import HomaBase
 import HomaBench
 import HomaIO
+import HomaPosix
 import HomaWorkloads
 
 struct BenchCommand: AsyncParsableCommand {
@@ -35,6 +36,7 @@ struct BenchCommand: AsyncParsableCommand {
 
     @OptionGroup var load: LoadOptions
     @OptionGroup var node: NodeOptions
+    @OptionGroup var framing: FramingOption
     @OptionGroup var thresholds: ThresholdOptions
     @OptionGroup(title: "The whole list") var suite: SuiteOptions
 
@@ -56,6 +58,13 @@ struct BenchCommand: AsyncParsableCommand {
         guard !suite.suite || thresholds.threshold.isEmpty else {
             throw ValidationError("--threshold is not for --suite, which knows what is wanted")
         }
+        try framing.check(for: carrier)
+        guard framing.framing == .pattern || load.responseSize.map({ $0.bytes == MessageFraming.shortResponse }) ?? true
+        else {
+            throw ValidationError(
+                "--response-size \(load.responseSize?.bytes ?? 0): must be \(MessageFraming.shortResponse) with "
+                    + "--framing cp-node, which has echoes else")
+        }
         _ = try plan()
     }
 
@@ -65,12 +74,14 @@ struct BenchCommand: AsyncParsableCommand {
         let baseline = SlowdownBaseline(
             rttNanoseconds: baselineRtt.duration.wholeNanoseconds,
             bitsPerSecond: (link ?? .gigabitsPerSecond(10)).bitsPerSecond)
-        return try load.plan(link: link, baseline: baseline)
+        var plan = try load.plan(link: link, baseline: baseline)
+        plan.framing = framing.framing
+        return plan
     }
 
     func run() async throws {
         try await orCouldNotRun {
-            guard let server else { return try SuiteRunner(suite, seed: load.seed, json: json).run() }
+            guard let server else { return try suite.run(seed: load.seed, json: json) }
             let environment = RunEnvironment.current(mtu: node.mtu ?? pathMTU(to: server))
             warnIfDebug(environment)
             guard carrier != .trains else { return try sendTrains(to: server, environment) }
@@ -131,22 +142,9 @@ func describe(_ pace: LoadPlan.Pace) -> String {
     }
 }
 
-/// The numeric or named server address with its port.
-func resolve(_ text: String) throws -> PeerAddress {
-    let found = try AddressResolver.resolve(text)
-    guard let first = found.first else { throw ValidationError("\(text) has no address") }
-    return first
-}
-
 /// Largest IP packet on the way to a server; nil when the system does not know.
 func pathMTU(to server: String) -> Int? {
     let node = server.prefix { $0 != "/" }
     guard let address = try? resolve(String(node)) else { return nil }
     return lookUpPathMTU(to: address)
-}
-
-func resolve(host: String, port: UInt16) throws -> PeerAddress {
-    let found = try AddressResolver.resolve(host, defaultPort: port)
-    guard let first = found.first else { throw ValidationError("\(host) has no address") }
-    return first
 }

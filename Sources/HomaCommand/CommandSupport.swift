@@ -3,6 +3,7 @@
 import ArgumentParser
 import Glibc
 import HomaBench
+import HomaPosix
 
 /// The exit statuses of every command.
 extension ExitCode {
@@ -50,6 +51,8 @@ func orCannotRun<R>(_ body: () throws -> R) throws -> R {
 /// The status that a command ends with because of an error; one that is no status itself is told first.
 func toldExitCode(of error: any Error) -> ExitCode {
     if let code = error as? ExitCode { return code }
+    // As the signal would have ended the process, had nobody to put things in order first.
+    if let error = error as? OutputError, error.isReaderGone { return ExitCode(128 + SIGPIPE) }
     note("error: \(error)")
     return .couldNotRun
 }
@@ -58,31 +61,3 @@ func toldExitCode(of error: any Error) -> ExitCode {
 func warnIfDebug(_ environment: RunEnvironment) {
     if let warning = environment.debugWarning { writeAll("\(warning)\n", to: STDERR_FILENO) }
 }
-
-/// A number with so many decimals; one too large for that as its leading digits and a power of ten.
-func fixed(_ value: Double, _ decimals: Int) -> String {
-    guard value.isFinite else { return "–" }
-    var scale = 1.0
-    for _ in 0..<decimals { scale *= 10 }
-    guard abs(value) < 1e18 / scale else { return "\(value)" }
-    let rounded = Int64((value * scale).rounded())
-    guard decimals > 0 else { return "\(rounded)" }
-    let digits = String(rounded.magnitude)
-    let padded = String(repeating: "0", count: max(0, decimals + 1 - digits.count)) + digits
-    return "\(rounded < 0 ? "-" : "")\(padded.dropLast(decimals)).\(padded.suffix(decimals))"
-}
-
-/// Nanoseconds as microseconds.
-func microseconds(_ nanoseconds: UInt64) -> String { fixed(Double(nanoseconds) / 1000, 1) }
-
-/// Nanoseconds as microseconds, a lower bound as such.
-func microseconds(_ measured: MeasuredValue?) -> String { bounded(measured, by: 1000, 1) }
-
-/// A figure divided by `scale` with so many decimals; of a lower bound `≥ 2100.0`.
-func bounded(_ measured: MeasuredValue?, by scale: Double, _ decimals: Int) -> String {
-    guard let measured else { return "–" }
-    return (measured.isLowerBound ? "≥ " : "") + fixed(measured.value / scale, decimals)
-}
-
-/// Bits per second as Gb/s.
-func gigabits(_ bitsPerSecond: Double) -> String { fixed(bitsPerSecond / 1e9, 2) }

@@ -3,6 +3,7 @@
 public import ArgumentParser
 import Glibc
 import HomaBench
+import HomaPosix
 
 /// The `homa` command.
 public struct HomaCommand: AsyncParsableCommand {
@@ -22,6 +23,7 @@ public struct HomaCommand: AsyncParsableCommand {
         subcommands: [
             DemoCommand.self, ServeCommand.self, PingCommand.self, BenchCommand.self, WorkloadCommand.self,
             LabCommand.self, SimCommand.self, ExperimentCommand.self, CheckCommand.self, SprayCommand.self,
+            DecodeCommand.self,
             SuitePartCommand.self, TiedCommand.self,
         ])
 

@@ -4,6 +4,7 @@ import Homa
 import HomaBase
 import HomaBench
 import HomaBuffers
+import HomaPosix
 import Logging
 
 extension NodeOptions {
@@ -13,6 +14,7 @@ extension NodeOptions {
         configuration.udpPort = udpPort
         configuration.bindAddress = bind
         configuration.driver = driver == .packet ? .packet : .socket
+        configuration.takesHijackedTCP = takesHijackedTCP
         configuration.carriage = carriage == .ip146 ? .ip146 : .udp
         configuration.endpoint = preset.configuration
         configuration.endpoint.linkRate = link?.rate
@@ -39,11 +41,12 @@ extension ServeCommand {
             // Over IP protocol 146 there is no UDP port, and the Homa port is the one asked for.
             let port = self.node.carriage == .ip146 ? self.port : node.udpPort
             // A free UDP port may lie above the server ports; then clients must name this one.
-            let socket = try node.openSocket(port: port < HomaLimits.firstClientPort ? port : Self.fallbackPort)
+            let socket = try node.openSocket(port: port < HomaLimits.firstClientPort ? port : HomaEcho.fallbackPort)
             try announce(port)
+            let framing = framing.framing
             await withTaskGroup(of: Void.self) { group in
-                group.addTask { try? await socket.serveInline { HomaEcho.answer($0) } }
-                group.addTask { await waitForEnd(lifetime?.duration) }
+                group.addTask { try? await socket.serveInline { HomaEcho.answer($0, framing: framing) } }
+                group.addTask { await StopSignals.wait(atMost: lifetime?.duration) }
                 await group.next()
                 // Whoever asks now hears that another server may be asked.
                 await node.drain(for: .seconds(5))
@@ -51,13 +54,5 @@ extension ServeCommand {
             }
             if json { for record in counterRecords(node.statistics) { try say(record.jsonLine) } }
         }
-    }
-
-    /// Homa port of a node whose UDP port is no valid server port.
-    static var fallbackPort: UInt16 { 99 }
-
-    /// What clients write to reach a server that was started with UDP port 0.
-    static func address(host: String, udpPort: UInt16) -> String {
-        udpPort < HomaLimits.firstClientPort ? "\(host):\(udpPort)" : "\(host):\(udpPort)/\(fallbackPort)"
     }
 }

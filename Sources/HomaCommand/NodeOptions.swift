@@ -2,22 +2,11 @@
 
 import ArgumentParser
 import HomaBase
+import HomaBench
 import HomaCore
 
-/// Named sets of protocol settings.
-enum Preset: String, ExpressibleByArgument, CaseIterable, Sendable {
-    case `default`, linux2026, sigcomm2018
-    case smallBuffers = "small-buffers"
-
-    var configuration: EndpointConfiguration {
-        switch self {
-        case .default: .default
-        case .linux2026: .linux2026
-        case .smallBuffers: .smallBuffers
-        case .sigcomm2018: .sigcomm2018(scheduledLevels: 4)
-        }
-    }
-}
+extension Preset: ExpressibleByArgument {}
+extension ProtocolChoice: ExpressibleByArgument {}
 
 /// When messages come to where the application reads them.
 enum ReceiveModeChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
@@ -45,6 +34,11 @@ struct NodeOptions: ParsableArguments {
 
     @Option(help: "What the packets are in: udp, or ip146 (IP protocol 146, as the kernel module; needs CAP_NET_RAW).")
     var carriage: CarriageChoice = .udp
+
+    @Flag(
+        name: .customLong("hijack"),
+        help: "With --carriage ip146: take packets in TCP headers too, as kernel hosts send them with hijack_tcp.")
+    var takesHijackedTCP = false
 
     @Option(help: "Receive region in bytes, a multiple of 64Ki, e.g. 64Mi.", within: .bytes(bpage...bpage << 24))
     var region: ByteCount?
@@ -76,7 +70,7 @@ struct NodeOptions: ParsableArguments {
 
     var isDefault: Bool {
         region == nil && shards == 1 && !inPlace && mtu == nil && preset == .default && receiveMode == .bpages
-            && driver == .socket && carriage == .udp
+            && driver == .socket && carriage == .udp && !takesHijackedTCP
     }
 
     /// Bytes of a bpage, of which a region has a whole number.
@@ -88,6 +82,9 @@ struct NodeOptions: ParsableArguments {
         }
         guard driver == .socket || carriage == .udp else {
             throw ValidationError("--driver packet is for --carriage udp")
+        }
+        guard !takesHijackedTCP || carriage == .ip146 else {
+            throw ValidationError("--hijack is for --carriage ip146")
         }
     }
 }

@@ -3,6 +3,7 @@
 import ArgumentParser
 import HomaBase
 import HomaBench
+import HomaPosix
 import HomaWorkloads
 
 struct PingCommand: AsyncParsableCommand {
@@ -32,12 +33,18 @@ struct PingCommand: AsyncParsableCommand {
     var warmUp = TimeSpan(.milliseconds(200))
 
     @OptionGroup var node: NodeOptions
+    @OptionGroup var framing: FramingOption
     @OptionGroup var thresholds: ThresholdOptions
 
     @Flag(help: "One JSON object per line.")
     var json = false
 
     mutating func validate() throws {
+        try framing.check(for: carrier)
+        guard framing.framing == .pattern || size.bytes >= framing.framing.headerLength else {
+            throw ValidationError(
+                "--size \(size): must be at least \(framing.framing.headerLength) with --framing cp-node")
+        }
         guard carrier != .trains else { throw ValidationError("--protocol udp-trains is for homa bench") }
         guard carrier != .udp || size.bytes <= Self.longestDatagram else {
             throw ValidationError("--size \(size): must be 1 … \(Self.longestDatagram) with --protocol udp")
@@ -72,9 +79,11 @@ struct PingCommand: AsyncParsableCommand {
     }
 
     var plan: LoadPlan {
-        LoadPlan(
+        var plan = LoadPlan(
             sizes: .fixed(size.bytes), pace: .closedLoop(outstanding: 1), warmUp: warmUp.duration,
             duration: duration.duration)
+        plan.framing = framing.framing
+        return plan
     }
 
     private func report(_ result: LoadResult, _ environment: RunEnvironment) throws {

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import HomaBase
+import HomaBench
 
 /// Reads the value of an option, and takes what is in its range only.
 ///

@@ -4,6 +4,7 @@ import ArgumentParser
 import Glibc
 import HomaBase
 import HomaBench
+import HomaPosix
 
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -34,14 +35,16 @@ struct ServeCommand: AsyncParsableCommand {
     var lifetime: TimeSpan?
 
     @OptionGroup var node: NodeOptions
+    @OptionGroup var framing: FramingOption
 
     @Flag(help: "Print counters when stopping, one JSON object per line.")
     var json = false
 
     mutating func validate() throws {
+        try framing.check(for: carrier)
         guard carrier == .homa || node.isDefault else {
             throw ValidationError(
-                "--driver, --carriage, --region, --mtu, --preset and --receive-mode are for --protocol homa")
+                "--driver, --carriage, --hijack, --region, --mtu, --preset and --receive-mode are for --protocol homa")
         }
         guard carrier == .tcp || !node.writesEach else { throw ValidationError("--write-each is for --protocol tcp") }
     }
@@ -64,27 +67,27 @@ struct ServeCommand: AsyncParsableCommand {
         options.writesEach = node.writesEach
         let server = try TCPEchoServer(listeningOn: [try listenAddress()], options: options)
         try announce(server.addresses[0].port)
-        await waitForEnd(lifetime?.duration)
+        await StopSignals.wait(atMost: lifetime?.duration)
         server.stop()
     }
 
     private func serveUDP() async throws {
         let server = try UDPEchoServer(on: try listenAddress())
         try announce(server.address.port)
-        await waitForEnd(lifetime?.duration)
+        await StopSignals.wait(atMost: lifetime?.duration)
         server.stop()
     }
 
     private func takeTrains() async throws {
         let sink = try UDPTrainSink(on: try listenAddress())
         try announce(sink.address.port)
-        await waitForEnd(lifetime?.duration)
+        await StopSignals.wait(atMost: lifetime?.duration)
         sink.stop()
     }
 
     private func listenAddress() throws -> PeerAddress {
         guard let bind else { return PeerAddress(high: 0, low: 0, port: port) }
-        return try resolve(host: bind, port: port)
+        return try resolve(bind, defaultPort: port)
     }
 
     /// The one line on standard output, so that scripts know when and where to connect.

@@ -5,6 +5,7 @@ import Glibc
 import HomaBase
 import HomaBench
 import HomaIO
+import HomaPosix
 
 /// A hostile sender, for testing one's own servers.
 struct SprayCommand: AsyncParsableCommand {

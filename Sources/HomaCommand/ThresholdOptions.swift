@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import HomaBench
+import HomaPosix
 
 /// Demands on a result, and what becomes of them.
 struct ThresholdOptions: ParsableArguments {

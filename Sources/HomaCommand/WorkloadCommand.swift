@@ -3,6 +3,7 @@
 import ArgumentParser
 import HomaBase
 import HomaBench
+import HomaPosix
 import HomaWorkloads
 
 struct WorkloadCommand: ParsableCommand {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HomaCheck
+import HomaPosix
 
 /// What must hold of whole engines, whatever the network and the system do to them.
 public enum EngineRule: String, CaseIterable, Sendable {
@@ -132,7 +133,7 @@ public enum EngineSwarm {
             func launch() {
                 guard let seed = next, until.map({ ContinuousClock.now < $0 }) ?? true else { return }
                 next = seed < seeds.upperBound ? seed + 1 : nil
-                group.addTask { RunningSeeds.with(seed) { run(seed: seed, limits: limits) } }
+                group.addTask { CrashNote.whileRunning("\(seed)") { run(seed: seed, limits: limits) } }
             }
             for _ in 0..<max(1, jobs) { launch() }
             while let outcome = try! await group.next() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HomaBase
+import HomaPosix
 import Testing
 
 @testable import HomaBench
@@ -34,7 +35,7 @@ struct UDPTrainTests {
         let silent = try Sockets.datagram(boundTo: loopback4)
         defer { _ = silent }
         let address = try PeerAddress.bound(to: silent)
-        #expect(throws: SocketError.self) {
+        #expect(throws: SystemError.self) {
             _ = try UDPTrainSource.run(sink: address, warmUp: .zero, duration: .milliseconds(50))
         }
     }

@@ -8,6 +8,7 @@ import HomaSim
 import Testing
 
 @testable import HomaCommand
+@testable import HomaLab
 
 /// An option, or an argument, of one command, as the parser itself tells of it.
 private struct Parameter: Decodable {
@@ -77,11 +78,13 @@ struct HostileValueTests {
         "bench": ["127.0.0.1:4000"], "ping": ["127.0.0.1:4000"], "serve": ["4000"], "spray": ["127.0.0.1:4000"],
         "workload show": ["w3"], "sim sweep": ["--vary", "seed=1,2", "--out", "x"], "sim merge": ["x"],
         "experiment run": ["--all"], "suite-part": ["core"], "tied": ["demo"],
+        "decode": ["x.pcap"],
     ]
 
     /// Parameters that take words, not numbers. Of all others every hostile value is refused, or is in range.
     private static let words: Set<String> = [
-        "server", "protocol", "bind", "workload", "driver", "carriage", "preset", "receive-mode", "threshold", "write",
+        "server", "protocol", "bind", "workload", "driver", "carriage", "framing", "file", "preset", "receive-mode",
+        "threshold", "write",
         "only", "name", "offloads", "settings", "set", "scenarios", "scenario", "topology", "transport", "vary", "out",
         "share", "files", "names", "store", "part", "library", "network", "command",
         "seeds", "fault", "faults",

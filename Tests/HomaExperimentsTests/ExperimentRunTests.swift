@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import HomaPosix
 import HomaScenarios
 import HomaSim
 import Testing
@@ -57,7 +58,7 @@ import Testing
         let stop = StopFlag()
         let fake = FakeRunner { scenario in
             if scenario.topology.leafSwitch.isLimited {
-                stop.stop()
+                stop.raise()
                 return nil
             }
             return FakeRunner.pretend(scenario)

@@ -3,6 +3,7 @@
 import CHomaPosix
 import Glibc
 import HomaBase
+import HomaPosix
 import Testing
 
 @testable import HomaIO

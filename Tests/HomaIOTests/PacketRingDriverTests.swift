@@ -2,6 +2,7 @@
 
 import Glibc
 import HomaBase
+import HomaPosix
 import Testing
 
 @testable import HomaIO

@@ -2,6 +2,7 @@
 
 import Glibc
 import HomaBase
+import HomaPosix
 import Testing
 
 @testable import HomaIO
@@ -122,5 +123,45 @@ struct RawIPDriverTests {
             (0..<5000).count { _ in limit.allowsOne(at: now) }
         }
         #expect(allowed == [1000, 10, 1000])
+    }
+
+    /// Sends bytes as raw TCP, as a kernel host with `hijack_tcp` does.
+    private func sendAsTCP(_ bytes: [UInt8], to address: PeerAddress) throws {
+        let file = socket(address.isIPv4 ? AF_INET : AF_INET6, Int32(SOCK_RAW.rawValue), Int32(IPPROTO_TCP))
+        try #require(file >= 0)
+        defer { close(file) }
+        var host = address
+        host.port = 0
+        let sent = host.withSocketAddress { name in
+            sendto(
+                file, bytes, bytes.count, 0, name.baseAddress?.assumingMemoryBound(to: sockaddr.self),
+                UInt32(name.count))
+        }
+        #expect(sent == bytes.count)
+    }
+
+    @Test(.enabled(if: PacketRingDriverTests.isPermitted), arguments: [false, true])
+    func `Packets in hijacked TCP headers are taken where they are asked for, and no other TCP`(isIPv6: Bool) throws {
+        guard !isIPv6 || isIPv6Available else { return }
+        var options = options(ipv6: isIPv6)
+        var plain = try RawIPDriver(options)
+        options.takesHijackedTCP = true
+        var server = try RawIPDriver(options)
+        try server.open(4000)
+        let grant = Self.grant(from: 0x8000, to: 4000)
+        var syn = grant
+        syn[13] = 2
+        var other = grant
+        other[18] = 0
+        for bytes in [syn, other, grant, Self.grant(from: 0x8000, to: 4001), Array(grant.prefix(16))] {
+            try sendAsTCP(bytes, to: server.localAddress)
+        }
+        let arrived = collect(&server, 2, seconds: 1)
+        var source = server.localAddress
+        source.port = 0x8000
+        #expect(arrived.map(\.bytes) == [grant] && arrived.first?.source == source)
+        // What is for another port is left to its sender. Tests beside this one may send foreign packets, too.
+        #expect(server.statistics.foreignFrames >= 1)
+        #expect(plain.receive() == 0)
     }
 }

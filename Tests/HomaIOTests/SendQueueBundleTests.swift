@@ -2,6 +2,7 @@
 
 import CHomaPosix
 import HomaBase
+import HomaPosix
 import HomaWire
 import Testing
 

@@ -3,6 +3,7 @@
 import Glibc
 import HomaBase
 @testable import HomaIO
+import HomaPosix
 import Synchronization
 import Testing
 

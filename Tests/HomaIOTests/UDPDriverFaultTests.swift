@@ -4,6 +4,7 @@ import CHomaPosix
 import Glibc
 import HomaBase
 @testable import HomaIO
+import HomaPosix
 import Testing
 
 @Suite("UDP driver, when things go wrong")

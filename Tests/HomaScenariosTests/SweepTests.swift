@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import HomaPosix
 import HomaScenarios
 import HomaSim
 import Testing
@@ -118,7 +119,7 @@ struct SweepTests {
                 if monitor.isStopped { return nil }
                 // Every second point is under way when the order to stop comes.
                 if counter.add("\(scenario.traffic.load) \(scenario.seed)") % 2 == 0 {
-                    stop.stop()
+                    stop.raise()
                     return nil
                 }
                 return standIn(scenario)

@@ -129,7 +129,17 @@ struct CanaryTests {
         ])
     func output(line: String) {
         #expect(Rules.output(file(line, path: "Sources/HomaCommand/Canary.swift")).count == 1)
-        #expect(Rules.output(file(line, path: "Sources/HomaBench/Canary.swift")).isEmpty)
+        #expect(Rules.output(file(line, path: "Sources/HomaBench/Canary.swift")).count == 1)
+        #expect(Rules.output(file(line, path: "Sources/HomaEcho/Canary.swift")).isEmpty)
+    }
+
+    @Test(
+        "a second handler of signals is found",
+        arguments: ["signal(SIGINT, SIG_IGN)", "sigaction(SIGTERM, &action, nil)", "DispatchSource.makeSignalSource("])
+    func signals(line: String) {
+        #expect(Rules.signals(file(line, path: "Sources/HomaCommand/Canary.swift")).count == 1)
+        #expect(Rules.signals(file(line, path: "Sources/HomaPosix/Signals.swift")).isEmpty)
+        #expect(Rules.signals(file("condition.signal()", path: "Sources/HomaCommand/Canary.swift")).isEmpty)
     }
 
     @Test(

@@ -64,9 +64,11 @@ enum Rules {
         }
     }
 
-    /// The command's results leave by one function, which tells when they do not.
+    /// The program's results leave by one function, which tells when they do not. `homa-echo` is what a user of the
+    /// library writes, who has no such function.
     static func output(_ file: TextFile) -> [Finding] {
-        guard file.target == "HomaCommand", file.path != "Sources/HomaCommand/Output.swift" else { return [] }
+        guard file.path.hasPrefix("Sources/"), file.target != "HomaEcho", file.path != "Sources/HomaPosix/Output.swift"
+        else { return [] }
         let pattern =
             #"(?<![\w.])(Swift\.)?(print|debugPrint|dump|puts|fputs|printf)\("#
             + #"|\bSTDOUT_FILENO\b|\bstandardOutput\b(?! =)"#
@@ -74,6 +76,19 @@ enum Rules {
             guard let range = line.range(of: pattern, options: .regularExpression) else { return nil }
             return Finding(
                 file: file.path, line: index + 1, problem: "\(line[range]) bypasses say(), which notices lost output")
+        }
+    }
+
+    /// Signals are handled in one place. SIGPROF, which asks for nothing, is the sampler's.
+    static func signals(_ file: TextFile) -> [Finding] {
+        let places = ["HomaPosix/Signals", "HomaPosix/CrashNote", "HomaPosix/Output", "HomaCommand/Sim/CoreSampler"]
+        guard file.path.hasPrefix("Sources/"), !places.contains(where: { file.path == "Sources/\($0).swift" }) else {
+            return []
+        }
+        let pattern = #"(?<![\w.])(signal|sigaction|sigwait|signalfd)\(|\bmakeSignalSource\b"#
+        return file.codeLines.enumerated().compactMap { index, line in
+            guard let range = line.range(of: pattern, options: .regularExpression) else { return nil }
+            return Finding(file: file.path, line: index + 1, problem: "\(line[range]) is no business of this file")
         }
     }
 

@@ -33,8 +33,11 @@ struct TidyTests {
     @Test("no remark about unfinished work is left in the code")
     func leftovers() { expectNothing((Repository.code + Repository.scripts).flatMap(Rules.leftovers)) }
 
-    @Test("the command writes its results by one function, which notices when they are lost")
+    @Test("results are written by one function, which notices when they are lost")
     func output() { expectNothing(Repository.sources.flatMap(Rules.output)) }
+
+    @Test("signals are handled in one place")
+    func signals() { expectNothing(Repository.sources.flatMap(Rules.signals)) }
 
     @Test("no option or argument of the command takes a number without a range")
     func bareNumbers() { expectNothing(Repository.sources.flatMap(Rules.bareNumbers)) }
@@ -92,12 +95,14 @@ struct DocumentTests {
             $0.path.hasSuffix("/ReadmeSnippets.swift")
         }
         let readme = Repository.read("README.md")
-        #expect(compiled.count == 2 && Documents.examples(in: readme).count == 3)
+        #expect(compiled.count == 3 && Documents.examples(in: readme).count == 4)
         expectNothing(Documents.unknownExamples(readme, compiled: compiled))
         // The manifest's names, which are no code by themselves.
         #expect(readme.text.contains(#".product(name: "Homa", package: "swift-homa")"#))
         let manifest = Repository.read("Package.swift").text
-        for product in ["Homa", "HomaServiceLifecycle"] { #expect(manifest.contains(".library(name: \"\(product)\"")) }
+        for product in ["Homa", "HomaServiceLifecycle", "HomaTestKit"] {
+            #expect(manifest.contains(".library(name: \"\(product)\""))
+        }
         #expect(manifest.contains(#"name: "swift-homa""#))
     }
 

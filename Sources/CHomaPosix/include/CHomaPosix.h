@@ -4,7 +4,7 @@
 // messages, the socket error queue, epoll, and a few flags hidden behind _GNU_SOURCE.
 //
 // Every function returns a value >= 0, or -errno. Nothing here keeps state, allocates, or decides:
-// policy lives in HomaIO.
+// policy lives in HomaPosix and HomaIO.
 
 #ifndef CHOMAPOSIX_H
 #define CHOMAPOSIX_H
@@ -101,6 +101,8 @@ int homa_receive_error(int fd, struct homa_socket_error *result);
 #define HOMA_POLL_WRITABLE 2
 #define HOMA_POLL_ERROR 4
 #define HOMA_POLL_WOKEN 8
+// Asked for only: of several sets that wait for one descriptor, one wakes.
+#define HOMA_POLL_EXCLUSIVE 16
 
 // An eventfd, nonblocking and close-on-exec.
 int homa_event_create(void);
@@ -120,6 +122,21 @@ int homa_poll_set_writable(int poll_fd, int socket_fd, int wants_writable);
 // Waits at most timeout nanoseconds (< 0: without end); a set of HOMA_POLL_ events, 0 on timeout
 // or interruption.
 int homa_poll_wait(int poll_fd, int64_t timeout);
+
+// An epoll descriptor over nothing yet.
+int homa_poll_open(void);
+
+// Waits for `interest`, a set of HOMA_POLL_ events, of a descriptor that is in the set already or not.
+int homa_poll_watch(int poll_fd, int fd, int interest, int is_known);
+
+// A descriptor of a set made by homa_poll_open, and its HOMA_POLL_ events.
+struct homa_ready {
+    int32_t descriptor;
+    int32_t events;
+};
+
+// As homa_poll_wait for such a set; the number of entries filled, 64 at most.
+int homa_poll_wait_all(int poll_fd, int64_t timeout, struct homa_ready *ready, unsigned count);
 
 // Maps zeroed private memory whose pages, and their accounting, come with the first touch.
 int homa_map_private(size_t length, void **result);
@@ -142,6 +159,10 @@ int homa_is_claimed(const char *name);
 // Answers a packet of an IP protocol with an ICMP error: nobody has its port. For IPv4 `packet` begins with the IP
 // header, for IPv6 behind it; at most 256 bytes of it are quoted. Opens a socket for the moment: not for hot paths.
 int homa_send_port_unreachable(const struct homa_address *sender, const void *packet, size_t count, int protocol);
+
+// Lets nothing through to a raw TCP socket but Homa packets: flags 6, urgent pointer 0xB97D. An IPv4 socket sees the IP
+// header as well.
+int homa_filter_hijacked(int fd, int is_ipv4);
 
 // Lets the calling thread run on one core only.
 int homa_pin_thread(unsigned core);

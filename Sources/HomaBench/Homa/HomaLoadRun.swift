@@ -2,6 +2,7 @@
 
 import Homa
 import HomaBase
+import HomaPosix
 
 /// One run of a plan over Homa. All its tasks run on the node's thread, so its state needs no lock.
 final class HomaLoadRun: @unchecked Sendable {
@@ -29,14 +30,14 @@ final class HomaLoadRun: @unchecked Sendable {
         self.executor = executor
         self.node = node
         self.servers = servers
-        start = MonotonicClock.now()
+        start = MonotonicClock.nanoseconds()
         nodeStart = node.now
         end = plan.window.end
         sequence = plan.makeSequence()
         recorder = LoadRecorder(plan: plan, protocolName: "homa")
     }
 
-    private func now() -> UInt64 { MonotonicClock.now() - start }
+    private func now() -> UInt64 { MonotonicClock.nanoseconds() - start }
 
     func run() async -> LoadResult {
         switch plan.pace {

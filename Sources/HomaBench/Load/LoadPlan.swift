@@ -40,6 +40,8 @@ public struct LoadPlan: Sendable, Equatable {
     public var connections: Int
     /// Servers that the requests are spread over, evenly and at random.
     public var targets: Int
+    /// What messages begin with, and the least that they are long.
+    public var framing = MessageFraming.pattern
     /// What latencies are compared with; nil leaves the slowdown out.
     public var baseline: SlowdownBaseline?
     /// Open loop: how the rate changes during the run; nil leaves it as it is.
@@ -100,12 +102,13 @@ public struct LoadPlan: Sendable, Equatable {
 
     /// What request number `request.sequence` consists of.
     public func message(for request: ScheduledRequest) -> PatternMessage {
+        let length = framing == .pattern ? request.bytes : max(request.bytes, framing.headerLength)
         let answer =
             switch response {
-            case .echo: request.bytes
-            case .fixed(let bytes): bytes
+            case .echo: length
+            case .fixed(let bytes): framing == .pattern ? bytes : min(length, bytes)
             }
         let key = MessagePattern.key(seed: seed, sequence: request.sequence)
-        return PatternMessage(key: key, length: request.bytes, responseLength: answer)
+        return PatternMessage(key: key, length: length, responseLength: answer, framing: framing)
     }
 }

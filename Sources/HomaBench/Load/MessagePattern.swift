@@ -84,9 +84,14 @@ public final class MessagePattern: @unchecked Sendable {  // the master is never
         of message: PatternMessage, at position: Int, limit: Int, _ body: (UnsafeRawBufferPointer) -> R
     ) -> R {
         guard position < message.headerCount else { return body(bodyPiece(of: message, at: position, limit: limit)) }
-        let header = (
-            message.key.littleEndian, UInt32(message.length).littleEndian, UInt32(message.responseLength).littleEndian
-        )
+        let length = UInt32(message.length).littleEndian
+        let header =
+            message.framing == .pattern
+            ? (message.key.littleEndian, length, UInt32(message.responseLength).littleEndian)
+            : (
+                UInt64(littleEndian: UInt64(UInt32(message.length)) | message.key << 32),
+                (UInt32(truncatingIfNeeded: message.key >> 32) & 0xFFFF | UInt32(message.flags) << 16).littleEndian, 0
+            )
         return withUnsafeBytes(of: header) { bytes in
             let end = min(message.headerCount, position + limit)
             return body(UnsafeRawBufferPointer(rebasing: bytes[position..<end]))

@@ -1,5 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/// What the messages of a load begin with. Server and client must agree.
+public enum MessageFraming: String, CaseIterable, Sendable {
+    /// That of ``PatternMessage``.
+    case pattern
+    /// That of `cp_node`, the benchmark program of the kernel module (util/cp_node.cc, HomaModule 9edb958):
+    ///
+    /// | bytes | field | encoding |
+    /// |---|---|---|
+    /// | 0–3 | length of this message in bytes | little endian |
+    /// | 4–7 | the client, its port and the server's | a byte each |
+    /// | 8–9 | number of the message | little endian |
+    /// | 10 | bit 1: answer with 100 bytes at most; bit 2: this is a response | |
+    /// | 11 | 0 | |
+    ///
+    /// A response is the request's first bytes, as many as it has, with its own length and bit 2.
+    case cpNode = "cp-node"
+
+    /// Bytes of the header, which every message of `cpNode` has.
+    public var headerLength: Int { self == .pattern ? 16 : 12 }
+
+    /// Length of `cpNode`'s short responses.
+    public static var shortResponse: Int { 100 }
+}
+
 /// The description of one message of a load: everything its bytes follow from.
 ///
 /// ## Framing
@@ -18,7 +42,7 @@
 /// for a response of its own length is therefore answered by its own bytes: an echo.
 public struct PatternMessage: Sendable, Equatable {
     /// Length of the header in bytes.
-    public static let headerLength = 16
+    public static let headerLength = MessageFraming.pattern.headerLength
 
     /// Mixed from the load's seed and the message's sequence number.
     public var key: UInt64
@@ -26,13 +50,26 @@ public struct PatternMessage: Sendable, Equatable {
     public var length: Int
     /// Length of the response asked for, in bytes, at least 1.
     public var responseLength: Int
+    /// What it begins with.
+    public let framing: MessageFraming
+    /// Byte 10 of `cp-node`.
+    let flags: UInt8
 
-    public init(key: UInt64, length: Int, responseLength: Int) {
+    /// - Parameter framing: with `cpNode` a message has at least 12 bytes, and is echoed unless a shorter response is
+    ///   asked for, which has 100.
+    public init(key: UInt64, length: Int, responseLength: Int, framing: MessageFraming = .pattern) {
+        let isShort = framing == .cpNode && responseLength < length
+        self.init(key: key, length: length, responseLength: responseLength, framing: framing, flags: isShort ? 2 : 0)
+    }
+
+    private init(key: UInt64, length: Int, responseLength: Int, framing: MessageFraming, flags: UInt8) {
         precondition(length >= 1 && length <= Int(UInt32.max), "a message has 1 byte to 4 GB")
         precondition(responseLength >= 1 && responseLength <= Int(UInt32.max), "a response has 1 byte to 4 GB")
         self.key = key
         self.length = length
         self.responseLength = responseLength
+        self.framing = framing
+        self.flags = flags
     }
 
     /// Reads the header of a request as a server does.
@@ -57,11 +94,16 @@ public struct PatternMessage: Sendable, Equatable {
         self.init(key: key, length: length, responseLength: response)
     }
 
-    /// Bytes of header this message carries: 16, or 0 when it is shorter than that.
-    var headerCount: Int { length >= Self.headerLength ? Self.headerLength : 0 }
+    /// Bytes of header this message carries, or 0 when it is shorter than that.
+    var headerCount: Int { length >= framing.headerLength ? framing.headerLength : 0 }
 
     /// The message that answers this one.
     public var response: PatternMessage {
+        guard framing == .pattern else {
+            let answer = flags & 2 != 0 ? min(length, MessageFraming.shortResponse) : length
+            return PatternMessage(
+                key: key, length: answer, responseLength: answer, framing: framing, flags: flags | 4)
+        }
         let answer = length >= Self.headerLength ? responseLength : length
         return PatternMessage(key: key, length: answer, responseLength: answer)
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HomaBase
+import HomaPosix
 
 /// What it costs to hand out a short piece of memory and to take it back.
 ///
@@ -57,13 +58,13 @@ public struct AllocatorBenchmark: Sendable {
         lengths().withUnsafeBufferPointer { lengths in
             withUnsafeTemporaryAllocation(of: UInt64.self, capacity: Self.held) { held in
                 for index in 0..<Self.held { held.initializeElement(at: index, to: allocator.allocate(lengths[index])) }
-                let start = MonotonicClock.now()
+                let start = MonotonicClock.nanoseconds()
                 for index in 0..<pieces {
                     let place = index & (Self.held - 1)
                     allocator.release(held[place])
                     held[place] = allocator.allocate(lengths[index & (Self.lengthCount - 1)])
                 }
-                let time = MonotonicClock.now() - start
+                let time = MonotonicClock.nanoseconds() - start
                 for piece in held { allocator.release(piece) }
                 return Double(time) / Double(pieces)
             }
@@ -75,11 +76,11 @@ public struct AllocatorBenchmark: Sendable {
         let count = pieces
         let other = try BackgroundThread { ring.read(count) { allocator.release($0) } }
         let lengths = lengths()
-        let start = MonotonicClock.now()
+        let start = MonotonicClock.nanoseconds()
         lengths.withUnsafeBufferPointer { lengths in
             ring.write(count) { allocator.allocate(lengths[$0 & (Self.lengthCount - 1)]) }
         }
         other.join()
-        return Double(MonotonicClock.now() - start) / Double(count)
+        return Double(MonotonicClock.nanoseconds() - start) / Double(count)
     }
 }

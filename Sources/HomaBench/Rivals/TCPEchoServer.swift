@@ -2,6 +2,7 @@
 
 public import HomaBase
 import Glibc
+public import HomaPosix
 
 /// The TCP server that Homa is compared with: what a competent user would write.
 ///
@@ -29,23 +30,24 @@ public final class TCPEchoServer: Sendable {
     /// The addresses listened on, with the ports that the kernel chose where 0 was asked for.
     public let addresses: [PeerAddress]
     private let threads: [BackgroundThread]
-    private let stopping: WakeUp
+    private let stopping: Waker
     private let listeners: Listeners
 
     /// Starts to serve. An IPv6 wildcard address (`::`) takes IPv4 connections as well.
-    public init(listeningOn addresses: [PeerAddress], options: Options = Options()) throws(SocketError) {
+    public init(listeningOn addresses: [PeerAddress], options: Options = Options()) throws(SystemError) {
         precondition(options.threads >= 1, "someone has to serve")
         let listeners = Listeners()
         for address in addresses { try listeners.add(Sockets.listen(on: address, options: options.sockets)) }
         var bound: [PeerAddress] = []
         for file in listeners.files { bound.append(try PeerAddress.bound(to: file)) }
-        let stopping = try WakeUp()
+        let stopping = try Waker()
         var loops: [TCPServerLoop] = []
         for _ in 0..<options.threads {
-            loops.append(try TCPServerLoop(listeners: listeners.files, stop: stopping.file, options: options))
+            let stop = stopping.eventDescriptor
+            loops.append(try TCPServerLoop(listeners: listeners.files, stop: stop, options: options))
         }
         var threads: [BackgroundThread] = []
-        do throws(SocketError) {
+        do throws(SystemError) {
             for loop in loops { threads.append(try BackgroundThread { loop.run() }) }
         } catch {
             stopping.wake()

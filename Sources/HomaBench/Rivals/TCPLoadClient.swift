@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import HomaBase
+public import HomaPosix
 
 /// Carries out a `LoadPlan` over TCP, from one thread.
 ///
@@ -45,7 +46,7 @@ public struct TCPLoadClient: Sendable {
     ///
     /// Throws when a connection cannot be made. One that breaks later costs its outstanding requests, which
     /// count as errors (as one error when there are none); when the last one breaks, the run ends.
-    public func run(_ plan: LoadPlan) throws(SocketError) -> LoadResult {
+    public func run(_ plan: LoadPlan) throws(SystemError) -> LoadResult {
         precondition(plan.connections >= 1, "at least one connection")
         precondition(servers.count == plan.targets, "a server for each target")
         let memory = FrameMemory()

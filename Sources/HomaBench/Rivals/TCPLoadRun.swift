@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HomaBase
+import HomaPosix
 
 /// One run of a plan over TCP. Lives on one thread.
 final class TCPLoadRun {
@@ -16,11 +17,11 @@ final class TCPLoadRun {
     private let byFile: [Int32: TCPLoadConnection]
     private let spin: Bool
     private let writesEach: Bool
-    private let epoll: Epoll
+    private let epoll: PollSet
     private let gather = TCPGather()
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferSize, alignment: 64)
 
-    private let start = MonotonicClock.now()
+    private let start = MonotonicClock.nanoseconds()
     private let end: UInt64
     private let isClosedLoop: Bool
     private var sequence: RequestSequence
@@ -32,15 +33,15 @@ final class TCPLoadRun {
     private var turn = 0
 
     init(plan: LoadPlan, connections: [TCPLoadConnection], options: TCPLoadClient.Options)
-        throws(SocketError)
+        throws(SystemError)
     {
         self.plan = plan
         self.connections = connections
         spin = options.spin
         writesEach = options.writesEach
         byFile = Dictionary(uniqueKeysWithValues: connections.map { ($0.file, $0) })
-        epoll = try Epoll()
-        for connection in connections { try epoll.add(connection.file, .read) }
+        epoll = try PollSet()
+        for connection in connections { try epoll.add(connection.file, .readable) }
         end = plan.window.end
         if case .closedLoop = plan.pace { isClosedLoop = true } else { isClosedLoop = false }
         sequence = plan.makeSequence()
@@ -50,7 +51,7 @@ final class TCPLoadRun {
 
     deinit { buffer.deallocate() }
 
-    private func now() -> UInt64 { MonotonicClock.now() - start }
+    private func now() -> UInt64 { MonotonicClock.nanoseconds() - start }
 
     func run() -> LoadResult {
         let deadline = end + plan.drain.wholeNanoseconds
@@ -112,15 +113,15 @@ final class TCPLoadRun {
             return
         }
         for connection in connections where connection.isBlocked != connection.isWatchedForWriting {
-            let interest: Epoll.Interest = connection.isBlocked ? [.read, .write] : .read
+            let interest: PollSet.Interest = connection.isBlocked ? [.readable, .writable] : .readable
             connection.isWatchedForWriting = connection.isBlocked
             // A failure means that the socket is gone, which the next read reports.
             try? epoll.modify(connection.file, interest)
         }
-        epoll.wait(timeout: spin ? 0 : sleepTime(time, deadline: deadline)) { file, ready in
+        epoll.wait(nanoseconds: spin ? 0 : sleepTime(time, deadline: deadline)) { file, ready in
             guard let connection = byFile[file] else { return }
-            if ready.contains(.write) { connection.flush(with: gather) }
-            if ready != .write { receive(connection) }
+            if ready.contains(.writable) { connection.flush(with: gather) }
+            if ready != .writable { receive(connection) }
         }
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import HomaPosix
 
 /// One serving thread's event loop and its connections.
 final class TCPServerLoop: @unchecked Sendable {  // made on one thread, then used by its own thread only
@@ -12,25 +13,25 @@ final class TCPServerLoop: @unchecked Sendable {  // made on one thread, then us
 
     private struct Entry {
         var connection: TCPServerConnection
-        var interest: Epoll.Interest
+        var interest: PollSet.Interest
     }
 
-    private let epoll: Epoll
+    private let epoll: PollSet
     private let listeners: [Int32]
     private let stop: Int32
     private let options: TCPEchoServer.Options
     private var entries: [Int32: Entry] = [:]
     private var stopped = false
 
-    init(listeners: [Int32], stop: Int32, options: TCPEchoServer.Options) throws(SocketError) {
-        epoll = try Epoll()
+    init(listeners: [Int32], stop: Int32, options: TCPEchoServer.Options) throws(SystemError) {
+        epoll = try PollSet()
         self.listeners = listeners
         self.stop = stop
         self.options = options
         for listener in listeners {
-            try epoll.add(listener, options.threads > 1 ? [.read, .exclusive] : .read)
+            try epoll.add(listener, options.threads > 1 ? [.readable, .exclusive] : .readable)
         }
-        try epoll.add(stop, .read)
+        try epoll.add(stop, .readable)
     }
 
     /// Serves until told to stop.
@@ -41,7 +42,7 @@ final class TCPServerLoop: @unchecked Sendable {  // made on one thread, then us
             if options.spin, !entries.isEmpty, entries.count <= Self.directLimit, turn % Self.directTurns != 0 {
                 receiveFromAll()
             } else {
-                epoll.wait(timeout: options.spin ? 0 : nil, handle)
+                epoll.wait(nanoseconds: options.spin ? 0 : nil, handle)
             }
         }
         entries = [:]
@@ -52,15 +53,15 @@ final class TCPServerLoop: @unchecked Sendable {  // made on one thread, then us
         for (file, entry) in entries { update(file, entry.connection.receive()) }
     }
 
-    private func handle(file: Int32, ready: Epoll.Interest) {
+    private func handle(file: Int32, ready: Poller.Events) {
         if file == stop {
             stopped = true
         } else if listeners.contains(file) {
             acceptAll(file)
         } else if let entry = entries[file] {
-            if ready.contains(.write) { update(file, entry.connection.send()) }
+            if ready.contains(.writable) { update(file, entry.connection.send()) }
             // Errors and hang-ups come without the read bit; reading finds out.
-            if ready != .write, entries[file] != nil { update(file, entry.connection.receive()) }
+            if ready != .writable, entries[file] != nil { update(file, entry.connection.receive()) }
         }
     }
 
@@ -68,8 +69,8 @@ final class TCPServerLoop: @unchecked Sendable {  // made on one thread, then us
         while let file = Sockets.accept(listener, options: options.sockets) {
             let connection = TCPServerConnection(
                 file: file, maximumLength: options.maximumMessageLength, writesEach: options.writesEach)
-            guard (try? epoll.add(file, .read)) != nil else { continue }
-            entries[file] = Entry(connection: connection, interest: .read)
+            guard (try? epoll.add(file, .readable)) != nil else { continue }
+            entries[file] = Entry(connection: connection, interest: .readable)
         }
     }
 
@@ -78,9 +79,9 @@ final class TCPServerLoop: @unchecked Sendable {  // made on one thread, then us
         case .closed:
             entries[file] = nil  // the last reference: closes the socket, which leaves the epoll set
         case .open(let wantsRead, let wantsWrite):
-            var interest: Epoll.Interest = []
-            if wantsRead { interest.insert(.read) }
-            if wantsWrite { interest.insert(.write) }
+            var interest: PollSet.Interest = []
+            if wantsRead { interest.insert(.readable) }
+            if wantsWrite { interest.insert(.writable) }
             guard let entry = entries[file], entry.interest != interest else { return }
             entries[file]?.interest = interest
             if (try? epoll.modify(file, interest)) == nil { entries[file] = nil }

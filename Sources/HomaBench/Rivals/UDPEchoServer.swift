@@ -2,6 +2,7 @@
 
 public import HomaBase
 import Glibc
+public import HomaPosix
 
 /// Sends every datagram back where it came from, spinning on one thread: the other end of `UDPPingPong`.
 public final class UDPEchoServer: Sendable {
@@ -11,10 +12,10 @@ public final class UDPEchoServer: Sendable {
     private let stopping: StopFlag
 
     /// Starts to serve on `address`; port 0 lets the kernel choose.
-    public init(on address: PeerAddress) throws(SocketError) {
+    public init(on address: PeerAddress) throws(SystemError) {
         let file = try Sockets.datagram(boundTo: address)
         let stopping = StopFlag()
-        do throws(SocketError) {
+        do throws(SystemError) {
             self.address = try PeerAddress.bound(to: file)
             thread = try BackgroundThread { echoDatagrams(file, until: stopping) }
         } catch {

@@ -2,6 +2,7 @@
 
 public import HomaBase
 import Glibc
+public import HomaPosix
 import HomaWorkloads
 
 /// The floor under every latency: one datagram to and fro over a plain UDP socket, both ends spinning.
@@ -14,18 +15,18 @@ public enum UDPPingPong {
     public static func run(
         server: PeerAddress, bytes: Int = 100, warmUp: Duration = .milliseconds(200),
         duration: Duration = .seconds(1), seed: UInt64 = 1
-    ) throws(SocketError) -> LoadResult {
+    ) throws(SystemError) -> LoadResult {
         let client = try UDPPingClient(server: server, bytes: bytes, seed: seed)
         let plan = LoadPlan(
             sizes: .fixed(bytes), pace: .closedLoop(outstanding: 1), warmUp: warmUp, duration: duration, seed: seed)
         var recorder = LoadRecorder(plan: plan, protocolName: "udp")
-        let start = MonotonicClock.now()
+        let start = MonotonicClock.nanoseconds()
         while true {
-            let sent = MonotonicClock.now() - start
+            let sent = MonotonicClock.nanoseconds() - start
             guard sent < plan.window.end else { return recorder.finish() }
             recorder.issued(intended: sent, now: sent)
             let (message, outcome) = try client.exchange()
-            let now = MonotonicClock.now() - start
+            let now = MonotonicClock.nanoseconds() - start
             switch outcome {
             case .lost: recorder.failed(bytes: bytes, intended: sent, now: now, why: "a datagram did not come back")
             case .intact, .wrong:
@@ -45,7 +46,7 @@ private final class UDPPingClient {
     private let answer: UnsafeMutableRawBufferPointer
     private var sequence: UInt64 = 0
 
-    init(server: PeerAddress, bytes: Int, seed: UInt64) throws(SocketError) {
+    init(server: PeerAddress, bytes: Int, seed: UInt64) throws(SystemError) {
         file = try Sockets.datagram(connectedTo: server)
         self.seed = seed
         request = .allocate(byteCount: bytes, alignment: 64)
@@ -58,13 +59,13 @@ private final class UDPPingClient {
         answer.deallocate()
     }
 
-    func exchange() throws(SocketError) -> (PatternMessage, Outcome) {
+    func exchange() throws(SystemError) -> (PatternMessage, Outcome) {
         let key = MessagePattern.key(seed: seed, sequence: sequence)
         let message = PatternMessage(key: key, length: request.count, responseLength: request.count)
         MessagePattern.shared.fill(request, with: message)
         sequence += 1
         guard send(file, request.baseAddress, request.count, 0) >= 0 else { throw .last("send") }
-        let deadline = MonotonicClock.now() + UDPPingPong.lossTimeout
+        let deadline = MonotonicClock.nanoseconds() + UDPPingPong.lossTimeout
         var turn = 0
         while true {
             let count = recv(file, answer.baseAddress, answer.count, Int32(MSG_DONTWAIT))
@@ -76,7 +77,7 @@ private final class UDPPingClient {
                 guard errno == EAGAIN || errno == EINTR else { throw .last("recv") }
             }
             turn += 1
-            if turn % 256 == 0, MonotonicClock.now() > deadline { return (message, .lost) }
+            if turn % 256 == 0, MonotonicClock.nanoseconds() > deadline { return (message, .lost) }
         }
     }
 

@@ -2,6 +2,7 @@
 
 public import HomaBase
 import Glibc
+public import HomaPosix
 
 /// Takes the trains of a `UDPTrainSource`, spinning on one thread.
 public final class UDPTrainSink: Sendable {
@@ -11,10 +12,10 @@ public final class UDPTrainSink: Sendable {
     private let stopping: StopFlag
 
     /// Starts to receive on `address`; port 0 lets the kernel choose.
-    public init(on address: PeerAddress) throws(SocketError) {
+    public init(on address: PeerAddress) throws(SystemError) {
         let file = try Sockets.datagram(boundTo: address)
         let stopping = StopFlag()
-        do throws(SocketError) {
+        do throws(SystemError) {
             try Sockets.set(file, UDPTrains.protocolLevel, UDPTrains.joinOption, 1)
             Sockets.growBuffers(file, UDPTrains.socketBuffer)
             self.address = try PeerAddress.bound(to: file)

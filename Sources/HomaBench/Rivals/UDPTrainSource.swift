@@ -2,6 +2,7 @@
 
 public import HomaBase
 import Glibc
+public import HomaPosix
 
 /// Sends trains of datagrams to a `UDPTrainSink` as fast as they arrive there.
 public enum UDPTrainSource {
@@ -23,24 +24,24 @@ public enum UDPTrainSource {
     /// - Throws: also `ETIMEDOUT` when datagrams are lost, since the figure would mean nothing then.
     public static func run(
         sink: PeerAddress, warmUp: Duration = .milliseconds(200), duration: Duration = .seconds(1)
-    ) throws(SocketError) -> Result {
+    ) throws(SystemError) -> Result {
         let sender = try TrainSender(sink)
         let window = MeasurementWindow(warmUp: warmUp, duration: duration)
-        let start = MonotonicClock.now()
+        let start = MonotonicClock.nanoseconds()
         var (first, last): (UInt64?, UInt64) = (nil, 0)
         var (firstTime, lastTime): (UInt64, UInt64) = (0, 0)
         while true {
             let before = sender.arrived
             try sender.step()
             guard sender.arrived > before else { continue }
-            let time = MonotonicClock.now() - start
+            let time = MonotonicClock.nanoseconds() - start
             if window.contains(time) {
                 if first == nil { (first, firstTime) = (sender.arrived, time) }
                 (last, lastTime) = (sender.arrived, time)
             }
             if time >= window.end { break }
         }
-        guard let first, lastTime > firstTime else { throw SocketError("recv", code: ETIMEDOUT) }
+        guard let first, lastTime > firstTime else { throw SystemError(call: "recv", code: ETIMEDOUT) }
         return Result(
             goodput: Double(last - first) * 8e9 / Double(lastTime - firstTime), datagramBytes: sender.shape.datagram,
             datagramsPerTrain: sender.shape.count)
@@ -66,13 +67,13 @@ private final class TrainSender {
     private let memory = UnsafeMutableRawPointer.allocate(byteCount: UDPTrains.memoryBytes, alignment: 4096)
     private var position = 0
     private var sent: UInt64 = 0
-    private var lastAnswer = MonotonicClock.now()
+    private var lastAnswer = MonotonicClock.nanoseconds()
     private var turn = 0
 
-    init(_ sink: PeerAddress) throws(SocketError) {
+    init(_ sink: PeerAddress) throws(SystemError) {
         file = try Sockets.datagram(connectedTo: sink)
         memory.initializeMemory(as: UInt8.self, repeating: 0x5A, count: UDPTrains.memoryBytes)
-        do throws(SocketError) {
+        do throws(SystemError) {
             shape = UDPTrains.shape(mtu: try Sockets.pathMTU(file, isIPv4: sink.isIPv4), isIPv4: sink.isIPv4)
             try Sockets.set(file, UDPTrains.protocolLevel, UDPTrains.segmentOption, Int32(shape.datagram))
             Sockets.growBuffers(file, UDPTrains.socketBuffer)
@@ -91,7 +92,7 @@ private final class TrainSender {
     private var trainBytes: Int { shape.datagram * shape.count }
 
     /// Sends a train if the window has room for it, else looks for an answer.
-    func step() throws(SocketError) {
+    func step() throws(SystemError) {
         if sent - arrived + UInt64(trainBytes) <= UInt64(UDPTrains.window) {
             let count = send(file, memory + position, trainBytes, 0)
             guard count == trainBytes else {
@@ -104,17 +105,17 @@ private final class TrainSender {
         try listen()
     }
 
-    private func listen() throws(SocketError) {
+    private func listen() throws(SystemError) {
         var word: UInt64 = 0
         let count = recv(file, &word, 8, Int32(MSG_DONTWAIT))
         if count == 8 {
             arrived = max(arrived, word)
-            lastAnswer = MonotonicClock.now()
+            lastAnswer = MonotonicClock.nanoseconds()
             return
         }
         guard count >= 0 || errno == EAGAIN || errno == EINTR else { throw .last("recv") }
         turn &+= 1
-        guard turn % 1024 == 0, MonotonicClock.now() - lastAnswer > UDPTrainSource.lossTimeout else { return }
-        throw SocketError("recv, datagrams were lost", code: ETIMEDOUT)
+        guard turn % 1024 == 0, MonotonicClock.nanoseconds() - lastAnswer > UDPTrainSource.lossTimeout else { return }
+        throw SystemError(call: "recv", code: ETIMEDOUT, context: "datagrams were lost")
     }
 }

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import HomaCheck
+import HomaPosix
 
 struct CheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -41,7 +42,7 @@ struct CheckPacketsCommand: ParsableCommand {
 
     func run() throws {
         try orCannotRun {
-            RunningSeeds.tellTraps("packets --count \(count) --seed \(seed)")
+            CrashNote.install(trapHeading + "packets --count \(count) --seed \(seed)", .crashedThread(status: 1))
             var check = PacketCheck(seed: seed)
             var progress = CheckProgress()
             while check.packets < count, check.problem == nil {
@@ -75,7 +76,7 @@ struct CheckEndpointCommand: ParsableCommand {
 
     func run() throws {
         try orCannotRun {
-            RunningSeeds.tellTraps("endpoint --operations 4096 --seed ", namesSeed: true)
+            CrashNote.install(trapHeading + "endpoint --operations 4096 --seed ", .crashedThread(status: 1))
             var check = EndpointCheck(seed: seed)
             var progress = CheckProgress()
             while check.operations < operations, check.problem == nil {
@@ -141,3 +142,6 @@ struct CheckProgress {
         note(text())
     }
 }
+
+/// What is told of a trap, which breaks a rule as anything else does.
+let trapHeading = "homa: no_trap is broken: the program stopped; replay: homa check "

@@ -3,8 +3,10 @@
 import ArgumentParser
 import Foundation
 import HomaBase
+import HomaBench
 import HomaCheck
 import HomaEngineCheck
+import HomaPosix
 
 struct CheckSwarmCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -72,7 +74,7 @@ struct CheckSwarmCommand: AsyncParsableCommand {
     func run() async throws {
         try await orCouldNotRun {
             if engine { return try await runEngines() }
-            RunningSeeds.tellTraps("swarm --seeds ", namesSeed: true)
+            CrashNote.install(trapHeading + "swarm --seeds ", .crashedThread(status: 1))
             let (limits, settings) = (limits, settings)
             var tally = SwarmTally()
             var progress = CheckProgress()
@@ -96,7 +98,7 @@ struct CheckSwarmCommand: AsyncParsableCommand {
     }
 
     private func runEngines() async throws {
-        RunningSeeds.tellTraps("swarm --engine --seeds ", namesSeed: true)
+        CrashNote.install(trapHeading + "swarm --engine --seeds ", .crashedThread(status: 1))
         var limits = EngineLimits()
         limits.hosts = hosts
         limits.calls = calls

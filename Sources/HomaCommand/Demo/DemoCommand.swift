@@ -2,6 +2,8 @@
 
 import ArgumentParser
 import HomaBench
+import HomaLab
+import HomaPosix
 
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

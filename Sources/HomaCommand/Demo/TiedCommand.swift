@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import HomaLab
 
 /// Another command of `homa` that ends, at the latest, with its standard input: with the process that started it.
 struct TiedCommand: AsyncParsableCommand {

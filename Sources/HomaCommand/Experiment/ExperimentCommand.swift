@@ -4,6 +4,7 @@ import ArgumentParser
 import Foundation
 import HomaBench
 import HomaExperiments
+import HomaPosix
 import HomaScenarios
 
 struct ExperimentCommand: ParsableCommand {

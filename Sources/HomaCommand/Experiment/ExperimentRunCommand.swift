@@ -3,6 +3,7 @@
 import ArgumentParser
 import HomaBench
 import HomaExperiments
+import HomaPosix
 import HomaScenarios
 
 struct ExperimentRunCommand: ParsableCommand {
@@ -77,13 +78,11 @@ struct ExperimentRunCommand: ParsableCommand {
     }
 
     private func execute(_ run: ExperimentRun, jobs: Int) throws -> [ExperimentReport]? {
-        CrashNote.install()
-        let stop = StopFlag()
-        let signals = StopSignals(stop)
-        defer { withExtendedLifetime(signals) {} }
+        CrashNote.install(crashHeading)
+        let stop = StopSignals.catchRequests(second: .endsProcess)
         var line = ProgressLine(progress)
         let reports = try run.run(threads: jobs, stop: stop) { scenario, monitor in
-            try CrashNote.whileRunning(scenario) { try ScenarioRun.runner(scenario, monitor) }
+            try CrashNote.whileRunning(wholeCommand(scenario)) { try ScenarioRun.runner(scenario, monitor) }
         } tick: { now in
             guard let pool = now.pool else { return }
             line.show(done: now.finished, total: now.total, packetHops: now.packetHops, pool)

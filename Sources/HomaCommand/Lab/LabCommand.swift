@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import HomaLab
 
 struct LabCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -26,4 +27,21 @@ struct LabNameOption: ParsableArguments {
     var name = "lab"
 
     func validate() throws { try usage { try LabDescription.check(name: name) } }
+}
+
+/// Not for people: 'homa lab run' starts it in each host.
+struct LabHostCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "host", abstract: "One host's part in 'homa lab run', which starts it.", shouldDisplay: false)
+
+    func run() async throws { try await orCouldNotRun { try await LabHost.run() } }
+}
+
+/// Not for people: 'homa demo' starts it in namespaces of its own.
+struct LabInsideCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "inside", abstract: "A lab that ends with this process; 'homa demo' starts it.",
+        shouldDisplay: false)
+
+    func run() async throws { try await LabInside.run() }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import HomaLab
+import HomaPosix
 
 struct LabDownCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -19,7 +21,7 @@ struct LabDownCommand: AsyncParsableCommand {
         try await orCouldNotRun {
             try SystemTools.requireRoot(to: "remove network namespaces")
             try SystemTools.requireAll()
-            Interruption.catchSignals()
+            StopSignals.catchRequests(second: .isIgnored)
             let store = LabStore()
             let left = try LabBuilder(store: store).remove(try store.load(lab.name), force: force)
             for line in left { note(line) }

@@ -3,6 +3,8 @@
 import ArgumentParser
 import HomaBase
 import HomaBench
+import HomaLab
+import HomaPosix
 import HomaWorkloads
 
 struct LabRunCommand: AsyncParsableCommand {
@@ -53,7 +55,7 @@ struct LabRunCommand: AsyncParsableCommand {
         try await orCouldNotRun {
             try SystemTools.requireRoot(to: "run processes in network namespaces")
             try SystemTools.requireAll()
-            Interruption.catchSignals()
+            StopSignals.catchRequests(second: .isIgnored)
             let state = try LabStore().load(lab.name)
             guard state.isComplete else {
                 throw LabError("lab '\(lab.name)' was never completed; 'homa lab down' removes it")

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Foundation
+import HomaBench
 import HomaScenarios
 
 /// Options that change a scenario before it is read; the same for `run` and `sweep`.

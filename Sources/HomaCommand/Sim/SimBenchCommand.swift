@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import HomaBench
+import HomaPosix
 import HomaScenarios
 import HomaSim
 

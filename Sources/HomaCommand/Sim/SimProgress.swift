@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import HomaBench
+import HomaPosix
 import HomaScenarios
 
 /// How far simulations have come: one line on standard error, rewritten in place on a terminal.

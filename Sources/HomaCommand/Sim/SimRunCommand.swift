@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import HomaBench
+import HomaPosix
 import HomaScenarios
 import HomaSim
 
@@ -74,13 +75,11 @@ struct SimRunner {
 
     /// - Parameter handle: called with each result, and what it cost unless that is not wanted.
     func run(_ handle: (SimulationResult, MachineFigures?) throws -> Void) throws {
-        CrashNote.install()
-        let stop = StopFlag()
-        let signals = StopSignals(stop)
-        defer { withExtendedLifetime(signals) {} }
+        CrashNote.install(crashHeading)
+        let stop = StopSignals.catchRequests(second: .endsProcess)
         let queue = scenarios.enumerated().map { PoolJob(index: $0.offset, scenario: $0.element) }
         let pool = WorkerPool<(SimulationResult, RunCost)>(queue, stop: stop) { scenario, monitor in
-            try CrashNote.whileRunning(scenario) {
+            try CrashNote.whileRunning(wholeCommand(scenario)) {
                 try ScenarioRun.run(scenario, monitor).map { ($0.result, $0.cost) }
             }
         }
@@ -100,7 +99,7 @@ struct SimRunner {
             line.show(done: outcomes.count, total: scenarios.count, packetHops: hops, now)
         }
         line.clear()
-        if stop.isStopped {
+        if stop.isRaised {
             let finished = outcomes.values.count { if case .stopped = $0 { false } else { true } }
             note("interrupted; \(finished) of \(scenarios.count) scenarios were finished")
             throw ExitCode.couldNotRun
@@ -134,6 +133,13 @@ struct SimRunner {
 func replayCommand(_ scenario: Scenario) -> String {
     "homa sim run \(shellQuoted(scenario.shortJSON.description))"
 }
+
+/// The same with nothing left out, which takes no time to find: made for every simulation, in case it crashes.
+func wholeCommand(_ scenario: Scenario) -> String { "homa sim run \(shellQuoted(scenario.json.description))" }
+
+/// What stands above the scenarios that were being simulated when the program crashed: the simulator stops the program
+/// when it finds itself in a state that cannot be.
+let crashHeading = "homa: the program crashed; what was being simulated can be repeated with"
 
 func noteReplay(_ scenario: Scenario) {
     note("this repeats it:\n\(replayCommand(scenario))")

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import HomaBench
+import HomaPosix
 import HomaScenarios
 import HomaSim
 
@@ -85,13 +86,11 @@ struct SimSweepCommand: ParsableCommand {
     }
 
     private func execute(_ sweep: SweepRun, jobs: Int) throws -> SweepSummary {
-        CrashNote.install()
-        let stop = StopFlag()
-        let signals = StopSignals(stop)
-        defer { withExtendedLifetime(signals) {} }
+        CrashNote.install(crashHeading)
+        let stop = StopSignals.catchRequests(second: .endsProcess)
         var line = ProgressLine(progress)
         let summary = try sweep.run(threads: jobs, stop: stop) { scenario, monitor in
-            try CrashNote.whileRunning(scenario) { try ScenarioRun.runner(scenario, monitor) }
+            try CrashNote.whileRunning(wholeCommand(scenario)) { try ScenarioRun.runner(scenario, monitor) }
         } tick: { summary, now in
             line.show(
                 done: summary.finished + summary.failures.count, total: summary.points - summary.alreadyFinished,

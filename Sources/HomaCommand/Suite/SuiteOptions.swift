@@ -2,6 +2,9 @@
 
 import ArgumentParser
 import Foundation
+import HomaBench
+import HomaLab
+import HomaPosix
 
 /// How the whole list is measured.
 struct SuiteOptions: ParsableArguments {
@@ -47,5 +50,24 @@ struct SuiteOptions: ParsableArguments {
 
     var measures: [SuiteMeasure] {
         only.isEmpty ? SuiteMeasure.allCases : SuiteMeasure.allCases.filter { only.contains($0.rawValue) }
+    }
+}
+
+extension SuiteOptions {
+    /// Measures, tells, and judges.
+    func run(seed: UInt64, json: Bool) throws {
+        let plan = SuitePlan(count: count, quick: quick, slack: slack, measures: measures, seed: seed)
+        let report = try SuiteRunner(plan).run { mtu in
+            let environment = RunEnvironment.current(mtu: mtu ?? pathMTU(to: "127.0.0.1:1"))
+            warnIfDebug(environment)
+            return environment
+        }
+        if json { for line in report.jsonLines { try say(line) } } else { try say(report.render()) }
+        if let write { note("written: \(try SuiteEntry(report).write(into: write))") }
+        switch report.judge() {
+        case .asWanted: break
+        case .missed: throw ExitCode.failed
+        case .couldNotMeasure: throw ExitCode.couldNotRun
+        }
     }
 }

@@ -3,20 +3,17 @@
 import ArgumentParser
 import Glibc
 import HomaBench
+import HomaLab
+import HomaPosix
+
+extension SuitePart: ExpressibleByArgument {}
 
 /// A part of `homa bench --suite` that wants a process of its own, whose `malloc` the suite can choose.
 struct SuitePartCommand: ParsableCommand {
-    enum Part: String, ExpressibleByArgument, CaseIterable {
-        case poolOneThread = "pool-one-thread"
-        case poolTwoThreads = "pool-two-threads"
-        case mallocTwoThreads = "malloc-two-threads"
-        case core
-    }
-
     static let configuration = CommandConfiguration(
         commandName: "suite-part", abstract: "A part of 'homa bench --suite', which starts it.", shouldDisplay: false)
 
-    @Argument var part: Part
+    @Argument var part: SuitePart
 
     @Option(help: "Pieces or packets.", within: .count(1...1_000_000_000))
     var count = 1_000_000
@@ -34,27 +31,6 @@ struct SuitePartCommand: ParsableCommand {
                 throw ExitCode.couldNotRun
             }
         }
-        try say(ResultRecord(measure: "time", value: try measure(), unit: "ns").jsonLine)
-    }
-
-    private func measure() throws -> Double {
-        let benchmark = AllocatorBenchmark(pieces: count, seed: seed)
-        let warmUp = AllocatorBenchmark(pieces: max(1, count / 10), seed: seed)
-        switch part {
-        case .poolOneThread:
-            _ = try warmUp.oneThread(.pool)
-            return try benchmark.oneThread(.pool)
-        case .poolTwoThreads:
-            _ = try warmUp.twoThreads(.pool)
-            return try benchmark.twoThreads(.pool)
-        case .mallocTwoThreads:
-            _ = try warmUp.twoThreads(.malloc)
-            return try benchmark.twoThreads(.malloc)
-        case .core:
-            var core = try CoreBenchmark()
-            _ = try core.run(packets: max(1, count / 10))
-            let cost = try core.run(packets: count)
-            return max(cost.send, cost.receive)
-        }
+        try say(ResultRecord(measure: "time", value: try part.measure(count: count, seed: seed), unit: "ns").jsonLine)
     }
 }

@@ -16,8 +16,9 @@ public struct EndpointConfiguration: Equatable, Sendable {
     /// 1472 is what fits a UDP datagram over IPv4 on Ethernet. Range 128 … 65 507.
     public var maximumPacketBytes = 1472
     /// Longest packet that is used even where the path would carry more, so that a long message
-    /// cannot occupy the link for too long at a time. 8972 = a UDP datagram on 9000-byte Ethernet.
-    public var packetBytesCap = 8972
+    /// cannot occupy the link for too long at a time. 8980 = an IPv4 packet on 9000-byte Ethernet without its
+    /// header; in UDP the path carries 8 less.
+    public var packetBytesCap = 8980
     /// Payload of a full DATA packet towards a peer whose path is not known better. Nil: what `maximumPacketBytes`
     /// leaves beside the header of 56 bytes. For models whose headers have another length.
     public var segmentBytes: Int?

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import HomaPosix
 public import HomaScenarios
 
 /// Runs experiments: again and again asks them what they still need, runs it on all cores and keeps it, until they need
@@ -39,7 +40,7 @@ public struct ExperimentRun {
             progress.total += missing.count
             try runModels(missing, &progress, stop)
             try runSimulations(missing, &progress, threads, stop, runner, tick)
-            if stop.isStopped { return nil }
+            if stop.isRaised { return nil }
         }
     }
 
@@ -78,7 +79,7 @@ public struct ExperimentRun {
     }
 
     private func runModels(_ points: [Point], _ progress: inout Progress, _ stop: StopFlag) throws {
-        for point in points where !stop.isStopped {
+        for point in points where !stop.isRaised {
             switch point.work {
             case .simulation: continue
             case .receiver(let model): try store.keep(point.key, model.run())

@@ -2,6 +2,7 @@
 
 internal import HomaBase
 internal import HomaCore
+internal import HomaPosix
 
 /// What carries an engine's packets: all that the engine ever asks of it.
 ///

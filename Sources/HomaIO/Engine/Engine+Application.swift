@@ -125,6 +125,11 @@ extension Engine {
     /// other would else do so for ever.
     func performAndWait<Value: Sendable>(_ body: @escaping @Sendable () -> Value) -> Value? {
         if isCurrentThread { return state.pointee.isClosed ? nil : body() }
+        if let stepper {
+            var value: Value?
+            stepper.perform { if !inbox.withLock({ $0.isClosed }) { value = body() } }
+            return value
+        }
         let reply = Reply<Value>()
         guard submit(.perform { reply.fill(body()) }) else { return nil }
         guard let waiter = Engine.current else { return reply.wait() }

@@ -44,7 +44,7 @@ extension Engine {
     func execute(_ command: EngineCommand) {
         switch command {
         case .job(let job):
-            if state.pointee.isClosed { globalConcurrentExecutor.enqueue(job) } else { state.pointee.jobs.append(job) }
+            if state.pointee.isClosed { pool.enqueue(job) } else { state.pointee.jobs.append(job) }
         case .start(let call): begin(call)
         case .cancel(let call): cancel(call)
         case .respond(let rpc, let buffer): sendResponse(to: rpc, buffer, isFailure: false)

@@ -4,12 +4,12 @@ internal import Synchronization
 
 /// Swift tasks that prefer the engine run on its thread, between two looks at the network.
 extension Engine: TaskExecutor {
-    /// Takes the next part of a task. After the engine has stopped, tasks go on in the concurrent pool.
+    /// Takes the next part of a task. After the engine has stopped, tasks go on in ``pool``.
     public func enqueue(_ job: UnownedJob) {
         if isCurrentThread && !state.pointee.isClosed {
             state.pointee.jobs.append(job)
         } else if !post(.job(job)) {
-            globalConcurrentExecutor.enqueue(job)
+            pool.enqueue(job)
         }
     }
 

@@ -2,6 +2,7 @@
 
 internal import HomaBase
 internal import HomaCore
+internal import HomaPosix
 internal import HomaWire
 
 /// From a datagram to the region.

@@ -3,6 +3,7 @@
 internal import HomaBase
 internal import HomaBuffers
 internal import HomaCore
+public import HomaPosix
 internal import HomaWire
 
 /// One of several engines of a node.

@@ -4,6 +4,7 @@ internal import Glibc
 internal import HomaBase
 internal import HomaBuffers
 internal import HomaCore
+internal import HomaPosix
 internal import HomaWire
 
 /// Received trains: the packets of one message, one after the other.

@@ -4,6 +4,7 @@ internal import CHomaPosix
 internal import Glibc
 public import HomaBase
 public import HomaCore
+internal import HomaPosix
 internal import Synchronization
 
 /// One host's Homa: a thread that owns the protocol state, what carries its packets, and the receive region.
@@ -33,6 +34,10 @@ public final class Engine: @unchecked Sendable {
     /// The engine's thread while it runs, 0 before and after.
     private let threadID = Atomic<UInt>(0)
     let state: UnsafeMutablePointer<EngineState>
+    /// What takes its steps if it has no thread; set once, before anybody else has the engine.
+    nonisolated(unsafe) weak var stepper: (any EngineStepper)?
+    /// Where tasks go on that prefer the engine when it has ended; set like ``stepper``.
+    nonisolated(unsafe) var pool: any TaskExecutor = globalConcurrentExecutor
     private let abandonments: AbandonmentTable
     private let unserved = Atomic<UInt64>(0)
     /// Which of its node's engines this is.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HomaBase
+internal import HomaPosix
 
 /// The time an engine goes by: never going back.
 protocol EngineClock: Sendable {

@@ -4,6 +4,7 @@ internal import Glibc
 internal import HomaBase
 internal import HomaBuffers
 internal import HomaCore
+public import HomaPosix
 internal import Synchronization
 
 /// Where an engine stands between its creation and its end.
@@ -17,6 +18,12 @@ struct EngineLifecycle {
     var waiters: [UnsafeContinuation<Void, Never>] = []
     /// The last snapshot, taken when the thread ended.
     var finalStatistics = EngineStatistics()
+}
+
+/// What takes an engine's steps in place of a thread of its own.
+protocol EngineStepper: AnyObject, Sendable {
+    /// Does something as the engine's thread, at once: whoever waits for it may be the one who takes the steps.
+    func perform(_ body: () -> Void)
 }
 
 extension Engine {
@@ -64,7 +71,10 @@ extension Engine {
     }
 
     /// Somebody takes the engine's steps in place of a thread of its own, and calls ``finish()`` after the last.
-    func runsElsewhere() { lifecycle.withLock { $0.phase = .running } }
+    func runsElsewhere(steppedBy stepper: any EngineStepper) {
+        self.stepper = stepper
+        lifecycle.withLock { $0.phase = .running }
+    }
 
     private func join() {
         let thread = lifecycle.withLock { lifecycle -> pthread_t? in
@@ -119,7 +129,7 @@ extension Engine {
         for record in state.pointee.sends.removeAll() { record.owner.release() }
         for release in state.pointee.releases { release.owner.release() }
         state.pointee.releases = []
-        while let job = state.pointee.jobs.popFirst() { globalConcurrentExecutor.enqueue(job) }
+        while let job = state.pointee.jobs.popFirst() { pool.enqueue(job) }
     }
 }
 

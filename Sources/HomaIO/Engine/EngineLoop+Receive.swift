@@ -2,6 +2,7 @@
 
 internal import HomaBase
 internal import HomaCore
+internal import HomaPosix
 internal import HomaWire
 
 /// What the engine expects to receive next.

@@ -4,6 +4,7 @@ internal import Glibc
 internal import HomaBase
 internal import HomaBuffers
 internal import HomaCore
+internal import HomaPosix
 internal import Synchronization
 
 /// What an engine wants of whoever runs it before its next step.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import HomaBuffers
+internal import HomaPosix
 
 /// The memory that messages arrive in, with the pool that divides it.
 ///

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HomaBuffers
+internal import HomaPosix
 
 /// A whole received message, held until the last reference to this object goes away.
 ///
@@ -44,6 +45,18 @@ public final class ReceivedMessage: @unchecked Sendable {  // nobody writes the 
         self.count = count
         start = UnsafeRawPointer(block)
         firstPieceCount = count
+    }
+
+    /// A copy of bytes that nobody sent.
+    ///
+    /// - Parameter bytes: at least 1.
+    public init(copying bytes: UnsafeRawBufferPointer) {
+        let block = BufferMemory.allocate(byteCount: bytes.count)
+        UnsafeMutableRawBufferPointer(start: block, count: bytes.count).copyMemory(from: bytes)
+        place = .block(block)
+        count = bytes.count
+        start = UnsafeRawPointer(block)
+        firstPieceCount = bytes.count
     }
 
     deinit {

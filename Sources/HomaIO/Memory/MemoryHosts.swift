@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
 package import HomaBase
 internal import HomaCore
 
@@ -7,8 +8,15 @@ internal import HomaCore
 ///
 /// Time passes between steps only. An engine that sleeps takes none until its socket has something, another one or the
 /// application wakes it, or its deadline comes.
-package final class MemoryHosts {
+///
+/// One thread at a time steps the engines. Others may use them as they use engines that have threads: what they ask is
+/// done under ``exclusion``, between two steps.
+package final class MemoryHosts: @unchecked Sendable {
     package let network: MemoryNetwork
+    /// Held by whoever takes steps, or changes something between them.
+    package let exclusion = Exclusion()
+    /// Called when an engine that was asleep has something to do, on any thread.
+    package var onNews: () -> Void = {}
     private var engines: [SteppedEngine] = []
     private var events = Timeline<() -> Void>()
     private var random: SeededRandom
@@ -45,6 +53,8 @@ package final class MemoryHosts {
         /// Nanoseconds that a step takes, and waking up.
         package var stepTime: UInt64 = 1_000
         package var wakeTime: UInt64 = 5_000
+        /// Where tasks go on that preferred an engine which has ended; nil: in the concurrent pool.
+        package var pool: (any TaskExecutor)?
 
         package init() {}
     }
@@ -70,7 +80,8 @@ package final class MemoryHosts {
             let engine = try Engine(
                 configuration, shard: place, driver: OwnedDriver(driver), wake: { attention.call() }, clock: clock,
                 seed: random.next())
-            made.append(SteppedEngine(engine, sockets, clock, attention, settings))
+            if let pool = settings.pool { engine.pool = pool }
+            made.append(SteppedEngine(engine, sockets, attention, settings, self))
             return engine
         }
         engines += made
@@ -79,10 +90,18 @@ package final class MemoryHosts {
 
     /// Lets time pass until `limit`, or until `isDone` says so, which is asked after everything that happens.
     package func run(until limit: Instant, isDone: () -> Bool = { false }) {
-        while !isDone() {
+        while !isDone() { guard advance(until: limit) else { return } }
+    }
+
+    /// Lets time pass until something happens, at `limit` at the latest. False: nothing does before.
+    package func advance(until limit: Instant) -> Bool {
+        exclusion.hold {
             var next = min(events.earliest, network.earliest)
             for engine in engines { next = min(next, engine.nextStep) }
-            guard next <= limit else { return network.clock.advance(to: limit) }
+            guard next <= limit, next != .distantFuture else {
+                if limit != .distantFuture { network.clock.advance(to: limit) }
+                return false
+            }
             network.clock.advance(to: next)
             network.deliver()
             while let event = events.popFirst(until: next) { event() }
@@ -91,6 +110,7 @@ package final class MemoryHosts {
                 steps += 1
             }
             engines.removeAll { $0.isOver }
+            return true
         }
     }
 }
@@ -126,18 +146,44 @@ package final class MemoryHost {
     }
 }
 
+/// A lock that its holder may take again.
+package final class Exclusion: @unchecked Sendable {
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+
+    init() {
+        var kind = pthread_mutexattr_t()
+        pthread_mutexattr_init(&kind)
+        pthread_mutexattr_settype(&kind, Int32(PTHREAD_MUTEX_RECURSIVE))
+        pthread_mutex_init(mutex, &kind)
+        pthread_mutexattr_destroy(&kind)
+    }
+
+    deinit {
+        pthread_mutex_destroy(mutex)
+        mutex.deallocate()
+    }
+
+    package func hold<Result>(_ body: () throws -> Result) rethrows -> Result {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return try body()
+    }
+}
+
 /// How an engine's signal reaches what steps it.
-private final class Attention: @unchecked Sendable {  // on one thread, like all of a run
+private final class Attention: @unchecked Sendable {  // set once, before anybody else has it
     weak var engine: SteppedEngine?
 
     func call() { engine?.noteNews() }
 }
 
 /// An engine without a thread.
-private final class SteppedEngine {
+private final class SteppedEngine: EngineStepper, @unchecked Sendable {  // used under the hosts' exclusion
     let engine: Engine
     private let loop: EngineLoop<MemoryDriver, VirtualClock>
     private unowned let sockets: MemorySockets
+    private unowned let hosts: MemoryHosts
+    private let exclusion: Exclusion
     private let clock: VirtualClock
     private let settings: MemoryHosts.Settings
     private var isAsleep = false
@@ -146,31 +192,46 @@ private final class SteppedEngine {
     private var stepCount = 0
 
     init(
-        _ engine: Engine, _ sockets: MemorySockets, _ clock: VirtualClock, _ attention: Attention,
-        _ settings: MemoryHosts.Settings
+        _ engine: Engine, _ sockets: MemorySockets, _ attention: Attention, _ settings: MemoryHosts.Settings,
+        _ hosts: MemoryHosts
     ) {
         self.engine = engine
         self.sockets = sockets
+        self.hosts = hosts
+        exclusion = hosts.exclusion
+        let clock = hosts.network.clock
         self.clock = clock
         self.settings = settings
         loop = EngineLoop(engine, clock: clock)
         nextStep = clock.now()
-        engine.runsElsewhere()
+        engine.runsElsewhere(steppedBy: self)
         attention.engine = self
         sockets.onNews = { [weak self] in self?.noteNews() }
     }
 
     /// Something has arrived, or somebody wants something.
     func noteNews() {
-        if isAsleep { nextStep = min(nextStep, clock.now().advanced(byNanoseconds: settings.wakeTime)) }
+        exclusion.hold {
+            guard isAsleep else { return }
+            nextStep = min(nextStep, clock.now().advanced(byNanoseconds: settings.wakeTime))
+            hosts.onNews()
+        }
     }
 
-    /// Does something as the engine's thread.
+    /// Does something as the engine's thread, perhaps while another engine does.
     func perform(_ body: (Engine) throws -> Void) rethrows {
-        engine.enterThread()
-        defer { engine.leaveThread() }
-        try body(engine)
+        try exclusion.hold {
+            let other = Engine.current
+            engine.enterThread()
+            defer {
+                engine.leaveThread()
+                if let other, other !== engine { other.enterThread() }
+            }
+            try body(engine)
+        }
     }
+
+    func perform(_ body: () -> Void) { perform { _ in body() } }
 
     func step(checksInvariants: Bool) {
         perform { _ in takeStep(checksInvariants) }

@@ -3,15 +3,17 @@
 internal import CHomaPosix
 internal import Glibc
 package import HomaBase
+internal import HomaPosix
 internal import HomaWire
+internal import Synchronization
 
 /// A clock that shows what it is told to.
-package final class VirtualClock: EngineClock, @unchecked Sendable {  // one thread runs all that looks at it
-    private var time = Instant.zero
+package final class VirtualClock: EngineClock, Sendable {
+    private let time = Atomic<UInt64>(0)
 
-    package func now() -> Instant { time }
+    package func now() -> Instant { Instant(nanoseconds: time.load(ordering: .relaxed)) }
 
-    func advance(to time: Instant) { self.time = max(self.time, time) }
+    func advance(to time: Instant) { self.time.store(max(now(), time).nanoseconds, ordering: .relaxed) }
 }
 
 /// What goes wrong on a ``MemoryNetwork``. Shares are of one.
@@ -63,6 +65,8 @@ package final class MemoryNetwork {
     /// Whether a sender is told of what does not.
     package var routerTells = true
     package private(set) var counters = Counters()
+    /// Addresses to and from which nothing gets through.
+    package var isolated: Set<PeerAddress> = []
     private var random: SeededRandom
     private var ports: [PeerAddress: MemoryPort] = [:]
     private var flights = Timeline<Flight>()
@@ -81,8 +85,11 @@ package final class MemoryNetwork {
     /// When something arrives next.
     var earliest: Instant { flights.earliest }
 
+    /// False while somebody has sockets at the address.
+    package func isFree(_ address: PeerAddress) -> Bool { ports[address]?.isOpen != true }
+
     func open(_ port: MemoryPort) {
-        precondition(ports[port.address] == nil, "an address has one port")
+        precondition(isFree(port.address), "an address has one port")
         ports[port.address] = port
     }
 
@@ -142,7 +149,10 @@ package final class MemoryNetwork {
         for (index, start) in starts.enumerated() {
             counters.sent += 1
             let packet = Array(bytes[start..<min(start + length, bytes.count)])
-            guard index < kept, !happens(faults.loss), passesRouter(packet, to: peer, from: sockets, at: arrival) else {
+            guard index < kept, !happens(faults.loss), !isolated.contains(peer),
+                !isolated.contains(sockets.localAddress),
+                passesRouter(packet, to: peer, from: sockets, at: arrival)
+            else {
                 counters.lost += 1
                 continue
             }

@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 internal import HomaBase
+internal import HomaPosix
 
 /// A driver over sockets in memory: all of ``DatagramDriver`` but the system.
 typealias MemoryDriver = DatagramDriver<MemorySockets>

@@ -2,6 +2,7 @@
 
 internal import CHomaPosix
 internal import HomaBase
+internal import HomaPosix
 
 /// The addresses at which a node receives: the one it is bound to, or all of the host.
 ///

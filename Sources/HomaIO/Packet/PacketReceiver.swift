@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 internal import HomaBase
+internal import HomaPosix
 
 /// One family's arrivals: a ring that the kernel fills, looked at without a system call.
 struct PacketReceiver: ~Copyable {

@@ -2,6 +2,7 @@
 
 internal import CHomaPosix
 internal import HomaBase
+internal import HomaPosix
 
 /// Memory shared with the kernel and the socket it belongs to; both go with the value.
 struct PacketRing: ~Copyable {

@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 internal import HomaBase
+internal import HomaPosix
 
 extension PacketRingDriver {
     /// Packets appended and not yet sent or dropped. Frames that the kernel had no room for count as one.

@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 internal import HomaBase
+internal import HomaPosix
 
 /// Carries packets past the kernel's IP and UDP layers, through rings of a packet socket (AF_PACKET): lower latency
 /// than a ``UDPDriver``, for `CAP_NET_RAW`. On the wire there is no difference.

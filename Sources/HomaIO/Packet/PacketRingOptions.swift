@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Glibc
+internal import HomaPosix
 
 /// The rings of a ``PacketRingDriver``. Their memory is the kernel's and is taken when the driver is made.
 public struct PacketRingOptions: Sendable {

@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 internal import HomaBase
+internal import HomaPosix
 
 /// Frames on their way to the devices: filled here, and sent by one system call for as many as go to one interface.
 ///

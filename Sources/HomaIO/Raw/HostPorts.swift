@@ -2,6 +2,7 @@
 
 internal import CHomaPosix
 internal import Glibc
+internal import HomaPosix
 
 /// The Homa ports of one node among those of its host.
 ///

@@ -3,16 +3,21 @@
 internal import CHomaPosix
 internal import Glibc
 internal import HomaBase
+internal import HomaPosix
 
 extension RawIPDriver {
-    /// Receives what is there, at most one batch of one family; the number of packets for ``datagram(_:)``.
+    /// Receives what is there, at most one batch of one socket; the number of packets for ``datagram(_:)``.
     ///
-    /// 0 means that nothing is left now, or that nothing of a batch was for this node.
+    /// 0 means that nothing is left now, or that nothing of a batch was for this node. The sockets, of which the last
+    /// two are for hijacked TCP, take turns in being first.
     mutating func receive() -> Int {
-        isIPv6Next.toggle()
-        let isIPv6First = isIPv6Next
-        let count = receive(isIPv6: isIPv6First)
-        return count > 0 ? count : receive(isIPv6: !isIPv6First)
+        let sockets = hijacked.isOpen ? 4 : 2
+        nextSocket = (nextSocket + 1) % sockets
+        for turn in 0..<sockets {
+            let count = receive(from: (nextSocket + turn) % sockets)
+            if count > 0 { return count }
+        }
+        return 0
     }
 
     /// One packet of the last ``receive()``.
@@ -26,13 +31,22 @@ extension RawIPDriver {
             trafficClass: slot.traffic_class)
     }
 
-    private mutating func receive(isIPv6: Bool) -> Int {
-        let descriptor = isIPv6 ? sockets.ipv6 : sockets.ipv4
+    private func descriptor(_ socket: Int) -> Int32 {
+        switch socket {
+        case 0: sockets.ipv4
+        case 1: sockets.ipv6
+        case 2: hijacked.ipv4
+        default: hijacked.ipv6
+        }
+    }
+
+    private mutating func receive(from socket: Int) -> Int {
+        let descriptor = descriptor(socket)
         guard descriptor >= 0 else { return 0 }
         var attempts = 0
         while true {
             let result = homa_receive(descriptor, receiveRing.slots, UInt32(receiveRing.slotCount))
-            if result > 0 { return keepOurs(Int(result), isIPv6: isIPv6) }
+            if result > 0 { return keepOurs(Int(result), of: socket) }
             switch -result {
             case 0, EAGAIN: return 0
             case EINTR: continue
@@ -50,18 +64,28 @@ extension RawIPDriver {
 
     /// Moves what is for this node to the front; how many. In each such slot `overflow_count` then holds the bytes of
     /// the IP header, and `from` the port.
-    private mutating func keepOurs(_ count: Int, isIPv6: Bool) -> Int {
+    private mutating func keepOurs(_ count: Int, of socket: Int) -> Int {
+        let (isIPv6, isHijacked) = (socket % 2 == 1, socket >= 2)
         let slots = receiveRing.slots
         var good = 0
         statistics.receiveBatches += 1
         for i in 0..<count {
-            if slots[i].has_overflow_count != 0 { noteOverflows(slots[i].overflow_count, isIPv6: isIPv6) }
+            if slots[i].has_overflow_count != 0 { noteOverflows(slots[i].overflow_count, of: socket) }
             guard let header = headerBytes(slots[i], isIPv6: isIPv6) else { continue }
             slots[i].overflow_count = UInt32(header)
             let packet = UnsafeRawPointer(slots[i].base!) + header
+            if isHijacked, !HijackedSockets.isHoma(packet, count: Int(slots[i].byte_count) - header) {
+                statistics.foreignFrames += 1
+                continue
+            }
             slots[i].from.port = packet.loadBigEndian(0, as: UInt16.self)
             guard ports.isOurs(packet.loadBigEndian(2, as: UInt16.self)) else {
-                refuse(slots[i], headerBytes: header, isIPv6: isIPv6)
+                // The sender's TCP would get the answer, and knows nothing of the packet.
+                if isHijacked {
+                    statistics.foreignFrames += 1
+                } else {
+                    refuse(slots[i], headerBytes: header, isIPv6: isIPv6)
+                }
                 continue
             }
             statistics.receivedPackets += 1
@@ -112,9 +136,9 @@ extension RawIPDriver {
     /// Of a packet that is answered with "unreachable": more than its longest header.
     private static var quotedBytes: Int { 128 }
 
-    private mutating func noteOverflows(_ total: UInt32, isIPv6: Bool) {
-        statistics.receiveOverflows += UInt64(total &- (isIPv6 ? lastOverflows.ipv6 : lastOverflows.ipv4))
-        if isIPv6 { lastOverflows.ipv6 = total } else { lastOverflows.ipv4 = total }
+    private mutating func noteOverflows(_ total: UInt32, of socket: Int) {
+        statistics.receiveOverflows += UInt64(total &- lastOverflows[socket])
+        lastOverflows[socket] = total
     }
 }
 

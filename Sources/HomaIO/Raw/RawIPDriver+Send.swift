@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 internal import HomaBase
+internal import HomaPosix
 
 extension RawIPDriver {
     /// Packets appended and not yet sent or dropped.

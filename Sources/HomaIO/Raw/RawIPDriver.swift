@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 internal import HomaBase
+internal import HomaPosix
 
 /// Carries packets directly in IP, as protocol 146: the carriage of the Linux kernel module. Needs `CAP_NET_RAW`.
 ///
@@ -19,14 +20,16 @@ struct RawIPDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
     static let protocolNumber: Int32 = 146
 
     let sockets: RawSockets
+    let hijacked: HijackedSockets
     private var poller: Poller
     var sendQueue: SendQueue
     var receiveRing: ReceiveRing
     var reports = LocalReports()
     var ports = HostPorts()
-    var lastOverflows: (ipv4: UInt32, ipv6: UInt32) = (0, 0)
-    /// The family that is looked at first next time.
-    var isIPv6Next = false
+    /// Of each of the sockets that are received from, in their order.
+    var lastOverflows = InlineArray<4, UInt32>(repeating: 0)
+    /// The socket that is looked at first next time.
+    var nextSocket = 0
     var answers: AnswerLimit
     /// The address bound to, or all zero; without port.
     let localAddress: PeerAddress
@@ -44,12 +47,15 @@ struct RawIPDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
         let sockets = try RawSockets(options)
         var poller = try Poller(socketDescriptor: sockets.ipv4 >= 0 ? sockets.ipv4 : sockets.ipv6)
         if sockets.ipv4 >= 0, sockets.ipv6 >= 0 { try poller.watch(sockets.ipv6) }
+        let hijacked = try HijackedSockets(beside: sockets, options)
+        for descriptor in [hijacked.ipv4, hijacked.ipv6] where descriptor >= 0 { try poller.watchAlso(descriptor) }
         localAddress = sockets.address
         sendQueue = SendQueue(capacity: options.sendQueueCapacity, maximumTrainBytes: options.maximumTrainBytes)
         receiveRing = ring
         answers = AnswerLimit()
         self.poller = poller
         self.sockets = sockets
+        self.hijacked = hijacked
     }
 
     static var sharesPorts: Bool { true }

@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 internal import HomaBase
+internal import HomaPosix
 
 /// One raw socket for each family; an IPv6 one does not serve IPv4. They are closed with the value.
 struct RawSockets: ~Copyable {

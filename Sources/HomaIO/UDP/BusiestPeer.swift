@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CHomaPosix
+internal import HomaPosix
 
 /// Finds the peer that most datagrams come from, by majority vote (Boyer and Moore): one comparison for each
 /// datagram and no table, however many peers there are.

@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 internal import HomaBase
+internal import HomaPosix
 
 extension DatagramDriver {
     /// Sends what is queued, to each peer in order, until done or until the kernel has no room.

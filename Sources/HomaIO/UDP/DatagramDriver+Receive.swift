@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 internal import HomaBase
+internal import HomaPosix
 
 extension DatagramDriver {
     /// Receives what is there, at most one batch of ``UDPSocketOptions/receiveSlots``; the number of

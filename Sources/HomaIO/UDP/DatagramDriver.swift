@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 internal import HomaBase
+internal import HomaPosix
 internal import HomaWire
 
 /// Carries packets over an unconnected datagram socket, and a connected one for the busiest peer: trains out, joined

@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 internal import HomaBase
+internal import HomaPosix
 
 /// One datagram socket as a ``DatagramDriver`` uses it: the system's, or one in memory.
 ///

@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 internal import HomaBase
+internal import HomaPosix
 
 /// Packets this host itself found too long. The kernel's own report does not always name the port.
 ///

@@ -2,6 +2,7 @@
 
 internal import CHomaPosix
 public import HomaBase
+internal import HomaPosix
 
 /// One received datagram, or a train of them that the kernel joined.
 ///

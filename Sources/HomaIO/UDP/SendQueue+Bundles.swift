@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 internal import HomaBase
+internal import HomaPosix
 internal import HomaWire
 
 /// Puts packets of many lengths together, so that they leave as one train.

@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 internal import HomaBase
+internal import HomaPosix
 internal import HomaWire
 
 /// Packets waiting for a flush, already gathered into trains. Owns all memory that sending needs.

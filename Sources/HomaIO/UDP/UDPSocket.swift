@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 public import HomaBase
+internal import HomaPosix
 
 /// A bound, nonblocking UDP socket; closed when the value goes away.
 struct UDPSocket: ~Copyable {

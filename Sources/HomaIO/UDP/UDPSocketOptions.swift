@@ -59,6 +59,9 @@ public struct UDPSocketOptions: Sendable {
     /// it shorter; default true.
     public var connectsToBusiestPeer = true
 
+    /// With IP protocol 146: takes packets that come as hijacked TCP headers, too; default false.
+    public var takesHijackedTCP = false
+
     /// Sockets that share the port, one for each shard of a node; default 1. Datagrams go to the one whose number is
     /// the shard of their RPC, in the order in which the sockets were bound.
     public var sharers = 1

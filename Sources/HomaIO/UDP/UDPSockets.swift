@@ -3,6 +3,7 @@
 internal import CHomaPosix
 internal import Glibc
 internal import HomaBase
+internal import HomaPosix
 internal import HomaWire
 
 /// One of a node's UDP sockets, which ``UDPSockets`` owns.

@@ -1,17 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-
-/// Asks simulations in progress to stop; may be called from any thread.
-public final class StopFlag: @unchecked Sendable {
-    private let lock = NSLock()
-    private var stopped = false
-
-    public init() {}
-
-    public func stop() { lock.withLock { stopped = true } }
-    public var isStopped: Bool { lock.withLock { stopped } }
-}
+public import HomaPosix
 
 /// What a simulation in progress and those who watch it tell each other. Every simulation has its own.
 public final class RunMonitor: @unchecked Sendable {
@@ -30,7 +20,7 @@ public final class RunMonitor: @unchecked Sendable {
     public init(stop: StopFlag) { self.stop = stop }
 
     /// True when the simulation should return without a result as soon as it can.
-    public var isStopped: Bool { stop.isStopped }
+    public var isStopped: Bool { stop.isRaised }
 
     /// Called by the simulation's thread a few times a second.
     public func report(fraction: Double, packetHops: UInt64) {

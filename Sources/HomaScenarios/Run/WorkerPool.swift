@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+public import HomaPosix
 public import HomaSim
 
 /// A scenario in a queue of work.
@@ -74,7 +75,7 @@ public final class WorkerPool<Output: Sendable>: @unchecked Sendable {
                 try handle(next.index, next.outcome, next.packetHops)
             }
         } catch {
-            stop.stop()
+            stop.raise()
             while nextOutcome(interval: interval, tick: { _ in }) != nil {}
             throw error
         }
@@ -98,7 +99,7 @@ public final class WorkerPool<Output: Sendable>: @unchecked Sendable {
 
     private func take() -> (PoolJob, RunMonitor)? {
         condition.withLock {
-            if stop.isStopped {
+            if stop.isRaised {
                 // What never began counts as done, so that the caller's wait ends.
                 unfinished -= waiting.count
                 waiting = []

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import HomaPosix
+
 /// How a sweep ended.
 public struct SweepSummary: Equatable, Sendable {
     /// Points of this share.

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Glibc
+public import HomaBase
+
+/// The real clock: nanoseconds since an origin, never going back, unaffected by setting the date.
+///
+/// Instants of different clocks compare only when the clocks have the same origin; copies of one
+/// clock do, and every node of a process uses ``process``.
+@frozen
+public struct MonotonicClock: Sendable {
+    /// The origin on CLOCK_MONOTONIC, in nanoseconds.
+    public let origin: UInt64
+
+    /// One clock for the whole process, started when it is first used.
+    public static let process = MonotonicClock()
+
+    /// A clock that starts now, at ``Instant/zero``.
+    @inlinable
+    public init() { self.init(origin: Self.nanoseconds()) }
+
+    /// A clock with a given origin.
+    ///
+    /// - Parameter origin: nanoseconds on CLOCK_MONOTONIC; 0 makes instants comparable between processes.
+    @inlinable
+    public init(origin: UInt64) { self.origin = origin }
+
+    /// The time now. No system call: the kernel's shared page is read.
+    @inlinable
+    public func now() -> Instant { Instant(nanoseconds: Self.nanoseconds() &- origin) }
+
+    /// CLOCK_MONOTONIC itself, in nanoseconds: for differences.
+    @inlinable
+    public static func nanoseconds() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(truncatingIfNeeded: time.tv_sec) &* 1_000_000_000 &+ UInt64(truncatingIfNeeded: time.tv_nsec)
+    }
+}
