@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "CHomaPosix.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <linux/udp.h>
 #include <netinet/in.h>
@@ -12,10 +13,12 @@
 #define SOL_UDP 17
 #endif
 
-// UDP_SEGMENT (2 bytes) and a traffic class (int).
-#define SEND_CONTROL_BYTES (CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(int)))
-// UDP_GRO, SO_RXQ_OVFL, and a traffic class of either family.
-#define RECEIVE_CONTROL_BYTES (4 * CMSG_SPACE(sizeof(int)))
+// UDP_SEGMENT (2 bytes), a traffic class (int) and a source.
+#define SEND_CONTROL_BYTES \
+    (CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in6_pktinfo)))
+// UDP_GRO, SO_RXQ_OVFL, a traffic class and a target of either family.
+#define RECEIVE_CONTROL_BYTES \
+    (4 * CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in_pktinfo)) + CMSG_SPACE(sizeof(struct in6_pktinfo)))
 
 static size_t put_control(char *at, int level, int type, const void *value, size_t length) {
     struct cmsghdr *header = (struct cmsghdr *)at;
@@ -26,16 +29,35 @@ static size_t put_control(char *at, int level, int type, const void *value, size
     return CMSG_SPACE(length);
 }
 
-static size_t put_controls(char *control, const struct homa_outgoing *message) {
+static int is_ipv4(uint64_t high, uint64_t low) { return high == 0 && low >> 32 == 0xFFFF; }
+
+static int has_source(const struct homa_outgoing *message, int is_connected) {
+    return !is_connected && message->source != NULL && (message->source->high | message->source->low) != 0;
+}
+
+static size_t put_source(char *control, const struct homa_source *source) {
+    if (is_ipv4(source->high, source->low)) {
+        struct in_pktinfo info = {
+            .ipi_ifindex = (int)source->interface, .ipi_spec_dst.s_addr = htobe32((uint32_t)source->low)};
+        return put_control(control, SOL_IP, IP_PKTINFO, &info, sizeof info);
+    }
+    uint64_t halves[2] = {htobe64(source->high), htobe64(source->low)};
+    struct in6_pktinfo info = {.ipi6_ifindex = source->interface};
+    memcpy(&info.ipi6_addr, halves, sizeof halves);
+    return put_control(control, SOL_IPV6, IPV6_PKTINFO, &info, sizeof info);
+}
+
+static size_t put_controls(char *control, const struct homa_outgoing *message, int is_connected) {
     size_t used = 0;
+    if (has_source(message, is_connected)) used += put_source(control, message->source);
     if (message->segment_size != 0)
-        used += put_control(control, SOL_UDP, UDP_SEGMENT, &message->segment_size, sizeof(uint16_t));
+        used += put_control(control + used, SOL_UDP, UDP_SEGMENT, &message->segment_size, sizeof(uint16_t));
     // The socket itself carries the usual value: a control message costs time in every short send.
     if (message->traffic_class != HOMA_USUAL_TRAFFIC_CLASS) {
         // A mapped address leaves as IPv4, where only the IPv4 option counts, whatever the socket is.
-        int is_ipv4 = message->to.high == 0 && message->to.low >> 32 == 0xFFFF;
+        int is_mapped = is_ipv4(message->to.high, message->to.low);
         int traffic_class = message->traffic_class;
-        used += put_control(control + used, is_ipv4 ? SOL_IP : SOL_IPV6, is_ipv4 ? IP_TOS : IPV6_TCLASS,
+        used += put_control(control + used, is_mapped ? SOL_IP : SOL_IPV6, is_mapped ? IP_TOS : IPV6_TCLASS,
                             &traffic_class, sizeof traffic_class);
     }
     return used;
@@ -49,6 +71,7 @@ static size_t put_controls(char *control, const struct homa_outgoing *message) {
 static int send_lone(int fd, int family, const struct homa_outgoing *message, int is_connected) {
     char bytes[LONE_DATAGRAM_LIMIT];
     if (message->segment_size != 0 || message->traffic_class != HOMA_USUAL_TRAFFIC_CLASS) return -E2BIG;
+    if (has_source(message, is_connected)) return -E2BIG;
     size_t length = 0;
     for (uint32_t i = 0; i < message->piece_count; i++) {
         const struct iovec *piece = &message->pieces[i];
@@ -83,7 +106,7 @@ int homa_send(int fd, int family, const struct homa_outgoing *messages, unsigned
         header->msg_namelen = (socklen_t)name_length;
         header->msg_iov = (struct iovec *)message->pieces;
         header->msg_iovlen = message->piece_count;
-        header->msg_controllen = put_controls(controls[ready], message);
+        header->msg_controllen = put_controls(controls[ready], message, is_connected);
         header->msg_control = header->msg_controllen == 0 ? NULL : controls[ready];
         header->msg_flags = 0;
     }
@@ -107,6 +130,20 @@ static void read_controls(struct msghdr *header, struct homa_incoming *slot) {
             int traffic_class;
             memcpy(&traffic_class, CMSG_DATA(c), sizeof traffic_class);
             slot->traffic_class = (uint8_t)traffic_class;
+        } else if (c->cmsg_level == SOL_IP && c->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            slot->to.high = 0;
+            slot->to.low = 0xFFFF00000000 | be32toh(info.ipi_spec_dst.s_addr);
+            slot->to.interface = (uint32_t)info.ipi_ifindex;
+        } else if (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            struct in6_pktinfo info;
+            uint64_t halves[2];
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            memcpy(halves, &info.ipi6_addr, sizeof halves);
+            slot->to.high = be64toh(halves[0]);
+            slot->to.low = be64toh(halves[1]);
+            slot->to.interface = info.ipi6_ifindex;
         }
     }
 }
@@ -117,6 +154,7 @@ static void read_answer(struct msghdr *header, const struct sockaddr_storage *na
     slot->segment_size = length;
     slot->has_overflow_count = 0;
     slot->traffic_class = 0;
+    slot->to = (struct homa_source){0};
     slot->is_truncated = (header->msg_flags & MSG_TRUNC) != 0;
     if (homa_load_address(name, header->msg_namelen, &slot->from) < 0) memset(&slot->from, 0, sizeof slot->from);
     read_controls(header, slot);

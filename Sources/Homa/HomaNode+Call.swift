@@ -40,9 +40,9 @@ extension HomaNode {
             throw HomaError(
                 answer: HomaMessage(answer), peer: server, elapsed: .nanoseconds(call.elapsedNanoseconds))
         case .delivered: preconditionFailure("a call ended as a one-way message does")
-        case .failed(let failure):
+        case .failed(let failure, let refusal):
             throw HomaError(
-                failure, peer: server, elapsed: .nanoseconds(call.elapsedNanoseconds), deadline: deadline,
+                failure, refusal, peer: server, elapsed: .nanoseconds(call.elapsedNanoseconds), deadline: deadline,
                 timeout: configuration.endpoint.timeout)
         case .rejected(let error): throw HomaError(error, peer: server)
         case .closed: throw .nodeClosed(peer: server, elapsed: .nanoseconds(call.elapsedNanoseconds))

@@ -38,9 +38,9 @@ extension HomaNode {
         switch await nextEngine.outcome(of: call) {
         case .delivered: return
         case .response, .failure: preconditionFailure("a one-way message ended as a call does")
-        case .failed(let failure):
+        case .failed(let failure, let refusal):
             throw HomaError(
-                failure, peer: receiver, elapsed: .nanoseconds(call.elapsedNanoseconds), deadline: deadline,
+                failure, refusal, peer: receiver, elapsed: .nanoseconds(call.elapsedNanoseconds), deadline: deadline,
                 timeout: configuration.endpoint.timeout)
         case .rejected(let error): throw HomaError(error, peer: receiver)
         case .closed: throw .nodeClosed(peer: receiver, elapsed: .nanoseconds(call.elapsedNanoseconds))

@@ -234,7 +234,7 @@ extension EngineRun {
             isGood(
                 .messageLost, calls[index].delivered == 1,
                 "\(describe(index)) is said to be there and is not")
-        case .failed(let failure): failures[failure, default: 0] += 1
+        case .failed(let failure, _): failures[failure, default: 0] += 1
         case .rejected, .closed: break
         }
     }

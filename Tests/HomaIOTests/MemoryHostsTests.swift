@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import HomaBase
 import HomaBuffers
 import HomaCore
@@ -50,7 +51,7 @@ private final class EchoWorld: @unchecked Sendable {
                 var answer: [UInt8] = []
                 while answer.count < message.count { answer += message.piece(at: answer.count) }
                 if answer == bytes { good += 1 } else { bad += 1 }
-            case .failed(let failure): failures.append(failure)
+            case .failed(let failure, _): failures.append(failure)
             default: bad += 1
             }
         }
@@ -104,6 +105,46 @@ struct MemoryHostsTests {
         try echo.add { $0.shards = 1 + Int(seed % 2) }
         callAll(echo)
         echo.world.network.faults = MemoryFaults()
+        echo.end()
+    }
+
+    @Test("an outage that a router announces costs no call, and one without end is the reason that calls fail for")
+    func outage() throws {
+        let echo = EchoWorld(seed: 3)
+        for _ in 0..<3 { try echo.add() }
+        // A request of which a server that has just begun hears nothing might be one of its former life.
+        echo.world.run(until: echo.world.now + .seconds(10))
+        for number in 0..<20 { echo.call(number, from: 0, to: 1, bytes: 1 + number * 5_000) }
+        echo.world.network.interrupt(echo.hosts[1].address, until: echo.world.now + .milliseconds(200))
+        echo.run(calls: 20)
+        #expect(echo.good == 20 && echo.bad == 0)
+        #expect(echo.failures == [])
+        echo.world.network.interrupt(echo.hosts[1].address, until: echo.world.now + .seconds(10))
+        echo.call(20, from: 0, to: 1, bytes: 100)
+        echo.call(21, from: 0, to: 2, bytes: 100)
+        echo.run(calls: 22)
+        #expect(echo.good == 21)
+        #expect(echo.failures == [.hostUnreachable])
+        echo.end()
+    }
+
+    @Test("what the own system refuses to send to one host fails for that, soon, and delays nothing to others")
+    func forbidden() throws {
+        let echo = EchoWorld(seed: 4)
+        for _ in 0..<3 { try echo.add() }
+        let (own, first) = (echo.hosts[0].address, echo.hosts[1].address)
+        echo.world.network.refuse(first, from: own, code: EPERM, until: echo.world.now + .seconds(10))
+        for number in 0..<20 { echo.call(number, from: 0, to: 1 + number % 2, bytes: 1 + number * 5_000) }
+        echo.run(calls: 10, within: .milliseconds(20))
+        #expect(echo.good == 10 && echo.failures.isEmpty)
+        echo.run(calls: 20, within: .milliseconds(130))
+        #expect(echo.good == 10 && echo.failures == Array(repeating: .sendRefused, count: 10))
+        // Much later it is another matter, and for a moment costs nothing.
+        echo.world.run(until: echo.world.now + .seconds(1))
+        echo.world.network.refuse(first, from: own, code: EPERM, until: echo.world.now + .milliseconds(20))
+        echo.call(20, from: 0, to: 1, bytes: 50_000)
+        echo.run(calls: 21)
+        #expect(echo.good == 11)
         echo.end()
     }
 

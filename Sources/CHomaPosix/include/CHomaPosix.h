@@ -22,6 +22,13 @@ struct homa_address {
     uint16_t port;
 };
 
+// One of this host's own addresses, at which a packet came in or from which one leaves; all zero: any.
+struct homa_source {
+    uint64_t high;
+    uint64_t low;
+    uint32_t interface;  // 0: whichever the route says
+};
+
 #include "CHomaPacket.h"
 
 // Writes the sockaddr of `address` for a socket of `family`; the sockaddr's length, or
@@ -42,12 +49,14 @@ int homa_load_address(const void *sockaddr, size_t length, struct homa_address *
 struct homa_outgoing {
     struct homa_address to;
     const struct iovec *pieces;
+    const struct homa_source *source;  // NULL: what the system chooses
     uint32_t piece_count;
     uint16_t segment_size;  // 0: one datagram
     uint8_t traffic_class;  // IPv4 TOS or IPv6 traffic class
 };
 
-// Sends without blocking; the number of messages the kernel took. A connected socket is not told where to.
+// Sends without blocking; the number of messages the kernel took. A connected socket is told neither where to nor
+// where from.
 int homa_send(int fd, int family, const struct homa_outgoing *messages, unsigned count, int is_connected);
 
 // One slot for homa_receive. The caller sets base and capacity; the rest is the answer.
@@ -58,6 +67,7 @@ struct homa_incoming {
     uint32_t segment_size;      // byte_count unless the kernel joined several datagrams
     uint32_t overflow_count;    // datagrams this socket ever lost for lack of room, modulo 2^32
     struct homa_address from;
+    struct homa_source to;      // of this host, if the socket reports it
     uint8_t has_overflow_count;
     uint8_t traffic_class;
     uint8_t is_truncated;
@@ -83,6 +93,7 @@ int homa_steer(int fd, uint32_t offset, uint32_t count);
 // One entry of a socket's error queue. Fields are the kernel's sock_extended_err.
 struct homa_socket_error {
     struct homa_address peer;
+    struct homa_address reporter;  // who sent the ICMP message; all zero: nobody did, or not known
     uint32_t code;
     uint32_t info;
     uint8_t origin;

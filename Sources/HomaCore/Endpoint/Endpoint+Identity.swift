@@ -174,7 +174,7 @@ extension Endpoint {
                     rpc.pointee.cameFirst ? .toFirst : [],
                     tag: HeaderExtension.tag(token: token(of: peer), memory: memory)),
                 body: .resend(ResendFields(offset: 0, length: 1, priority: tuning.controlPriority))),
-            to: peer.pointee.address)
+            to: way(of: slot))
     }
 
     /// Whether a packet of a request that waits for it shows the token.

@@ -3,7 +3,7 @@
 public import HomaBase
 public import HomaWire
 
-/// The path to each peer: how long its packets may be.
+/// The path to each peer: how long its packets may be, and whether they arrive.
 ///
 /// Segments are cut when they are sent, and again when they are sent again: to what the path carries by then. Whoever
 /// refuses a packet with a report lowers the size at once. Some paths swallow long packets and tell nobody, since a
@@ -89,5 +89,60 @@ extension Endpoint {
     mutating func setSegment(_ segment: UInt32, of peer: UnsafeMutablePointer<Peer>) {
         peer.pointee.wideSegment = segment
         peer.pointee.segment = peer.pointee.narrowUntil == nil ? segment : min(segment, Self.surePayload)
+    }
+
+    // MARK: Whether packets arrive
+
+    /// So long a refusal that lasts must have been all that came of a peer before it ends the calls, in nanoseconds:
+    /// a packet that finds a table full is refused as well, and the next one is not. Those of long ago do not count.
+    private static var lastingTime: UInt64 { 50_000_000 }
+
+    /// Somebody says that a packet of ours cannot be delivered. Only a report about an RPC we have counts (`offending`
+    /// is the identifier in the packet it quotes), since anybody can forge one.
+    ///
+    /// What is final ends every call to that peer, and so does what lasts; everything else is kept, for as long as
+    /// nothing comes from the peer, as the reason for which its calls will end.
+    public mutating func unreachable(
+        _ address: PeerAddress, because refusal: Refusal, offending: RPCID, at now: Instant
+    ) {
+        guard let index = findPeer(address), find(offending, at: index) != nil else { return }
+        let peer = peers.at(index)
+        if !peer.pointee.liveness.isRefused || now.nanoseconds(since: peer.pointee.refusedAt) > tuning.timeout {
+            peer.pointee.refusedSince = now
+        }
+        peer.pointee.refusedAt = now
+        peer.pointee.refusal = refusal
+        peer.pointee.liveness.isRefused = true
+        switch refusal.weight {
+        case .final: failCalls(of: index, refusal.failure, at: now)
+        case .lasting:
+            guard now.nanoseconds(since: peer.pointee.refusedSince) >= Self.lastingTime else { return }
+            failCalls(of: index, refusal.failure, at: now)
+        case .hint: break
+        }
+    }
+
+    private mutating func failCalls(of peer: UInt32, _ failure: RPCFailure, at now: Instant) {
+        while let oldest = peers.at(peer).pointee.calls.first { failCall(oldest, failure, at: now) }
+        // Calls that have not begun are in no list of the peer's.
+        var next = rpcs.live(from: 0)
+        while let slot = next {
+            let rpc = rpcs.at(slot)
+            if rpc.pointee.isClient, rpc.pointee.peer == peer { failCall(slot, failure, at: now) }
+            next = rpcs.live(from: slot + 1)
+        }
+    }
+
+    /// How a call fails whose server is silent.
+    mutating func reasonForSilence(_ slot: UInt32) -> RPCFailure {
+        let peer = peer(of: slot)
+        guard peer.pointee.liveness.isRefused, let refusal = peer.pointee.refusal else { return .timedOut }
+        return refusal.failure
+    }
+
+    /// What was said last about packets to a peer, if nothing has come from it since.
+    public mutating func refusal(by address: PeerAddress) -> Refusal? {
+        guard let peer = findPeer(address), peers.at(peer).pointee.liveness.isRefused else { return nil }
+        return peers.at(peer).pointee.refusal
     }
 }

@@ -13,6 +13,15 @@ extension Endpoint {
         return found
     }
 
+    /// Where packets about an RPC go, and from which of the own addresses: a call's server is reached from whichever
+    /// the system chooses, which may change.
+    @inline(__always)
+    mutating func way(of slot: UInt32) -> PeerAddress {
+        var address = peer(of: slot).pointee.address
+        address.local = rpcs.at(slot).pointee.localAddress
+        return address
+    }
+
     /// - Parameter standing: what the peer is at least from now on.
     mutating func findOrAddPeer(_ address: PeerAddress, as standing: Peer.Standing, at now: Instant) -> UInt32? {
         let standing: Peer.Standing = tuning.amplificationLimit == 0 ? .validated : standing

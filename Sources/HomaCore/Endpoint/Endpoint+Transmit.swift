@@ -89,7 +89,7 @@ extension Endpoint {
                 oldestUnfinishedDistance: oldestUnfinishedDistance(rpc, peer),
                 remaining: remainingTime(of: rpc, at: now), offset: segment.range.lowerBound,
                 payloadLength: UInt32(segment.range.count)))
-        packet.pointee.peer = peer.pointee.address
+        packet.pointee.peer = way(of: slot)
         packet.pointee.priority = segment.priority
         packet.pointee.payload = rpc.pointee.outgoing.payload
         packet.pointee.payloadOffset = Int(segment.range.lowerBound)

@@ -15,7 +15,8 @@ struct Peer: BitwiseCopyable {
         case validated
     }
 
-    let address: PeerAddress
+    /// With the own address at which packets of its requests came last.
+    var address: PeerAddress
     /// Its host's record.
     var host = UInt32.max
     var standing: Standing
@@ -77,6 +78,11 @@ struct Peer: BitwiseCopyable {
     var lastServed: Instant
     /// Most payload bytes per DATA packet towards it.
     var segment: UInt32
+    /// What was said last of packets to it that do not arrive, since when that is all that was heard of it, if it is
+    /// (``Liveness/isRefused``), and when it was.
+    var refusal: Refusal?
+    var refusedSince = Instant.zero
+    var refusedAt = Instant.zero
     /// Until then it is taken for as much as every path carries, and what it was before.
     var narrowUntil: Instant?
     var wideSegment: UInt32 = 0

@@ -66,6 +66,9 @@ struct RPC: BitwiseCopyable {
     var client = UInt32.max
     var localPort: UInt16
     var peerPort: UInt16
+    /// At a server: the own address at which the request came last (``PeerAddress/local``), and from which it is
+    /// answered. A host may be called at several.
+    var localAddress: UInt16 = 0
     var state: State
     var kind = Kind.call
     /// A request that may be a late duplicate of one that ran before this server's memory began: it is not delivered

@@ -22,7 +22,7 @@ protocol PacketDriver: ~Copyable {
     /// Takes what has arrived, at most one batch; how many datagrams, which replace those of the call before.
     mutating func receive() -> Int
     /// One of them: a datagram, or a train of packets of one length that were joined on their way.
-    func datagram(_ index: Int) -> ReceivedDatagram
+    mutating func datagram(_ index: Int) -> ReceivedDatagram
 
     /// Packets appended and not yet sent or dropped.
     var queuedPackets: Int { get }

@@ -19,8 +19,8 @@ final class MemoryPort {
     fileprivate var sockets: [MemorySockets.Reference] = []
     /// What routers said.
     fileprivate var pathMTUs: [PeerAddress: Int] = [:]
-    /// Until when there is no room for packets to a destination.
-    var refusedUntil: [PeerAddress: Instant] = [:]
+    /// Until when packets to a destination are refused, and with which error.
+    var refusals: [PeerAddress: (end: Instant, code: Int32)] = [:]
     /// What arrives now, before it is known what can be joined.
     private var gathered: [Arrival] = []
 
@@ -90,7 +90,7 @@ final class MemorySockets: DatagramSockets {
     var main: MemoryLane { MemoryLane(sockets: self) }
 
     /// A host in memory gains nothing by it.
-    func connect(to peer: PeerAddress) -> MemoryLane? { nil }
+    func connect(to peer: PeerAddress, from address: PeerAddress?) -> MemoryLane? { nil }
     func disconnect() {}
     func pathMTU(to peer: PeerAddress) -> Int? { port.mtu(to: peer) }
 

@@ -175,7 +175,7 @@ extension PacketRingDriver {
         let count = Int(sendQueue.trains[head].packetCount)
         let header = sendQueue.pieces[Int(sendQueue.packets[Int(sendQueue.trains[head].firstPacket)].firstPiece)]
         socket.reports.add(
-            peer: sendQueue.trains[head].peer,
+            EMSGSIZE, peer: sendQueue.trains[head].peer,
             header: UnsafeRawBufferPointer(start: header.iov_base, count: header.iov_len))
         socket.mayHaveErrors = true
         counters.droppedTooBig += UInt64(count)

@@ -16,13 +16,15 @@ extension RawIPDriver {
     }
 
     /// One packet of the last ``receive()``.
-    func datagram(_ index: Int) -> ReceivedDatagram {
+    mutating func datagram(_ index: Int) -> ReceivedDatagram {
         precondition(index >= 0 && index < receiveRing.slotCount)
         let slot = receiveRing.slots[index]
+        var source = PeerAddress(slot.from)
+        source.local = own.number(of: slot.to)
         let skipped = Int(slot.overflow_count)
         return ReceivedDatagram(
             baseAddress: UnsafeRawPointer(slot.base) + skipped, byteCount: Int(slot.byte_count) - skipped,
-            segmentSize: Int(slot.byte_count) - skipped, source: PeerAddress(slot.from),
+            segmentSize: Int(slot.byte_count) - skipped, source: source,
             trafficClass: slot.traffic_class)
     }
 

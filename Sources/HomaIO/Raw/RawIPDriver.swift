@@ -20,6 +20,9 @@ struct RawIPDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
 
     let sockets: RawSockets
     private var poller: Poller
+    /// The addresses of this host that packets came to, and the one without which the first packet is tried.
+    var own: OwnAddresses
+    var suspect: UInt16 = 0
     var sendQueue: SendQueue
     var receiveRing: ReceiveRing
     var reports = LocalReports()
@@ -45,7 +48,10 @@ struct RawIPDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
         var poller = try Poller(socketDescriptor: sockets.ipv4 >= 0 ? sockets.ipv4 : sockets.ipv6)
         if sockets.ipv4 >= 0, sockets.ipv6 >= 0 { try poller.watch(sockets.ipv6) }
         localAddress = sockets.address
-        sendQueue = SendQueue(capacity: options.sendQueueCapacity, maximumTrainBytes: options.maximumTrainBytes)
+        let own = OwnAddresses()
+        sendQueue = SendQueue(
+            capacity: options.sendQueueCapacity, maximumTrainBytes: options.maximumTrainBytes, sources: own.entries)
+        self.own = own
         receiveRing = ring
         answers = AnswerLimit()
         self.poller = poller
@@ -82,7 +88,7 @@ struct RawIPDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
                 continue
             }
             let kind = DriverError.Kind(record)
-            if Int32(record.origin) == errorOriginLocal, case .messageTooBig = kind { continue }
+            if Int32(record.origin) == errorOriginLocal { continue }
             statistics.errorReports += 1
             return DriverError(kind: kind, peer: Self.target(of: record), record: record)
         }
@@ -90,9 +96,8 @@ struct RawIPDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
             mayHaveErrors = false
             return nil
         }
-        let peer = Self.target(of: record)
         statistics.errorReports += 1
-        return DriverError(kind: .messageTooBig(mtu: lookUpPathMTU(to: peer) ?? 0), peer: peer, record: record)
+        return DriverError(local: record, to: Self.target(of: record)) { lookUpPathMTU(to: $0) }
     }
 
     private func nextRecord() -> homa_socket_error? {

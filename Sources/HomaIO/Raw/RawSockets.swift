@@ -47,7 +47,7 @@ struct RawSockets: ~Copyable {
         let descriptor = try SystemError.checkErrno(
             Glibc.socket(family, type, number), "socket", "IP protocol \(number); raw sockets need CAP_NET_RAW")
         let socket = UDPSocket(owning: descriptor, family: family)
-        socket.prepare(reportsTrafficClass: options.reportsTrafficClass)
+        socket.prepare(reportsTrafficClass: options.reportsTrafficClass, reportsTarget: address == nil)
         _ = socket.setBuffer(SO_RCVBUF, forced: SO_RCVBUFFORCE, byteCount: options.receiveBufferBytes)
         _ = socket.setBuffer(SO_SNDBUF, forced: SO_SNDBUFFORCE, byteCount: options.sendBufferBytes)
         if let address { try socket.bind(to: address) }

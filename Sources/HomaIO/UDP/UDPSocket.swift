@@ -90,17 +90,23 @@ struct UDPSocket: ~Copyable {
 
     /// The options every node's socket needs: no fragmentation, and ICMP errors told apart by peer.
     /// On an IPv6 socket the IPv4 options hold for mapped peers.
-    func prepare(reportsTrafficClass: Bool) {
+    ///
+    /// - Parameter reportsTarget: whether each datagram comes with the own address that it was sent to.
+    func prepare(reportsTrafficClass: Bool, reportsTarget: Bool) {
         set(SOL_SOCKET, SO_RXQ_OVFL, 1)
         set(Int32(IPPROTO_IP), IP_MTU_DISCOVER, IP_PMTUDISC_DO)
         set(Int32(IPPROTO_IP), IP_RECVERR, 1)
         // On an IPv6 socket too: packets to mapped addresses leave as IPv4.
         set(Int32(IPPROTO_IP), IP_TOS, HOMA_USUAL_TRAFFIC_CLASS)
         if reportsTrafficClass { set(Int32(IPPROTO_IP), IP_RECVTOS, 1) }
-        guard family == AF_INET6 else { return }
+        guard family == AF_INET6 else {
+            if reportsTarget { set(Int32(IPPROTO_IP), IP_PKTINFO, 1) }
+            return
+        }
         let level = Int32(IPPROTO_IPV6)
         set(level, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO)
         set(level, IPV6_RECVERR, 1)
+        if reportsTarget { set(level, IPV6_RECVPKTINFO, 1) }
         set(level, IPV6_TCLASS, HOMA_USUAL_TRAFFIC_CLASS)
         if reportsTrafficClass { set(level, IPV6_RECVTCLASS, 1) }
     }

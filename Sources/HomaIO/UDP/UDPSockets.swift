@@ -64,7 +64,7 @@ final class UDPSockets: DatagramSockets {
         let socket = try Self.openBound(options.binding, isShared: options.sharers > 1)
         localAddress = try socket.localAddress()
         poller = try Poller(socketDescriptor: socket.descriptor)
-        let granted = Self.prepare(socket, options)
+        let granted = Self.prepare(socket, options, reportsTarget: localAddress.isWildcard)
         try Self.steer(socket, options)
         receiveBufferBytes = granted.receiveBufferBytes
         sendBufferBytes = granted.sendBufferBytes
@@ -75,9 +75,9 @@ final class UDPSockets: DatagramSockets {
 
     var main: UDPLane { UDPLane(socket) }
 
-    func connect(to peer: PeerAddress) -> UDPLane? {
+    func connect(to peer: PeerAddress, from address: PeerAddress?) -> UDPLane? {
         twin = nil
-        guard let twin = openTwin(for: peer), twin.connect(to: peer) else { return nil }
+        guard let twin = openTwin(for: peer, from: address), twin.connect(to: peer) else { return nil }
         // A socket that cannot wake the engine is worth less than none.
         guard (try? poller.watch(twin.descriptor)) != nil else { return nil }
         let lane = UDPLane(twin, peer: peer)
@@ -94,15 +94,15 @@ final class UDPSockets: DatagramSockets {
         return (try? poller.wait(until: limit)) ?? []
     }
 
-    /// A socket at the main one's address. Two may share it only while both say so; afterwards the port is
-    /// closed to other processes again.
+    /// A socket at the address given, else the main one's. Two may share the port only while both say so; afterwards it
+    /// is closed to other processes again.
     ///
     /// An IPv4 peer gets an IPv4 socket even beside an IPv6 one, where the kernel would look up the route anew
     /// for every packet to a mapped address.
-    private func openTwin(for peer: PeerAddress) -> UDPSocket? {
+    private func openTwin(for peer: PeerAddress, from own: PeerAddress?) -> UDPSocket? {
         let family = peer.isIPv4 ? AF_INET : AF_INET6
         let address =
-            peer.isIPv4 && !localAddress.isIPv4 ? PeerAddress(ipv4: 0, port: localAddress.port) : localAddress
+            own ?? (peer.isIPv4 && !localAddress.isIPv4 ? PeerAddress(ipv4: 0, port: localAddress.port) : localAddress)
         guard let twin = try? UDPSocket(family: family), socket.set(SOL_SOCKET, SO_REUSEPORT, 1) else { return nil }
         defer { socket.set(SOL_SOCKET, SO_REUSEPORT, 0) }
         if family == AF_INET6 {
@@ -111,7 +111,7 @@ final class UDPSockets: DatagramSockets {
         }
         guard twin.set(SOL_SOCKET, SO_REUSEPORT, 1), (try? twin.bind(to: address)) != nil else { return nil }
         twin.set(SOL_SOCKET, SO_REUSEPORT, 0)
-        Self.prepare(twin, options)
+        Self.prepare(twin, options, reportsTarget: own == nil && localAddress.isWildcard)
         return twin
     }
 
@@ -124,8 +124,10 @@ final class UDPSockets: DatagramSockets {
 
     /// Sets all options that every socket of the node has.
     @discardableResult
-    private static func prepare(_ socket: borrowing UDPSocket, _ options: UDPSocketOptions) -> Granted {
-        socket.prepare(reportsTrafficClass: options.reportsTrafficClass)
+    private static func prepare(
+        _ socket: borrowing UDPSocket, _ options: UDPSocketOptions, reportsTarget: Bool
+    ) -> Granted {
+        socket.prepare(reportsTrafficClass: options.reportsTrafficClass, reportsTarget: reportsTarget)
         return Granted(
             receiveBufferBytes: socket.setBuffer(
                 SO_RCVBUF, forced: SO_RCVBUFFORCE, byteCount: options.receiveBufferBytes),
