@@ -148,6 +148,23 @@ struct MemoryHostsTests {
         echo.end()
     }
 
+    @Test("a path that becomes a black hole for what a server wants to see again is found out", arguments: [1, 20])
+    func narrowAfterTheFirst(packets: Int) throws {
+        let echo = EchoWorld(seed: 5)
+        for _ in 0..<2 { try echo.add() }
+        // The request comes through whole, and the server, which has just begun, asks for its first packet again.
+        echo.call(0, from: 0, to: 1, bytes: packets * 1400)
+        let start = echo.world.now
+        echo.world.at(start + .microseconds(3)) {
+            echo.world.network.routerMTU = 1400
+            echo.world.network.routerTells = false
+        }
+        echo.run(calls: 1)
+        #expect(echo.good == 1)
+        #expect(echo.world.now.nanoseconds(since: start) < 2_000_000_000)
+        echo.end()
+    }
+
     @Test("trains arrive joined, and go straight into the region when that is asked for")
     func inPlace() throws {
         let echo = EchoWorld(seed: 1)

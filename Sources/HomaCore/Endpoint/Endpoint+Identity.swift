@@ -304,6 +304,7 @@ extension Endpoint {
         guard now >= rpc.pointee.outgoing.ignoresUnknownUntil else { return .consumed }
         let roundTrip = min(now.nanoseconds(since: rpc.pointee.outgoing.begunAt), tuning.longestResendTimeout)
         rpc.pointee.outgoing.ignoresUnknownUntil = now.advanced(byNanoseconds: roundTrip / 4 * 3)
+        noteAsked(slot, from: 0, at: now)
         retransmit(slot, 0..<1, priority: rpc.pointee.outgoing.unscheduledPriority)
         requeue(slot)
         return .consumed
