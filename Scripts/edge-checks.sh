@@ -244,6 +244,46 @@ in_r nft delete table inet edge
 forget_paths
 stop "$server"
 
+echo "== a network that drops what it keeps for itself"
+for side in A B; do
+    ip netns exec "${!side}" nft -f - <<RULES
+table netdev edge { chain i { type filter hook ingress device "near" priority 0; ip dscp { cs6, cs7 } drop; }; }
+RULES
+done
+serve marks 4000 --dscp none || exit 2
+check "no marks" in_a timeout 30 "$homa" bench 10.78.0.2:4000 --dscp none --workload 100K --outstanding 2 --for 500ms \
+    --warm-up 100ms --threshold 'errors<1'
+stop "$server"
+serve marks 4000 --dscp 0,8,16,24,32,40,40,40 || exit 2
+check "other marks" in_a timeout 30 "$homa" bench 10.78.0.2:4000 --dscp 0,8,16,24,32,40,40,40 --workload 100K \
+    --outstanding 2 --for 500ms --warm-up 100ms --threshold 'errors<1'
+stop "$server"
+serve marks 4000 || exit 2
+check "… and without them nothing arrives" fails_saying timedOut 10.78.0.2:4000
+stop "$server"
+for side in A B; do ip netns exec "${!side}" nft delete table netdev edge; done
+
+echo "== a port that is taken"
+for shards in '1 2' '2 1' '2 2' '3 2'; do
+    serve taken 4000 --shards "${shards% *}" || exit 2
+    check "of ${shards% *} shards, by ${shards#* }" sh -c \
+        "ip netns exec $B timeout 5 '$homa' serve 4000 --shards ${shards#* } 2>&1 | grep -q 'in use'"
+    stop "$server"
+done
+
+echo "== less than was asked for"
+# The limits are the whole machine's, so they are read and not set.
+limit=$(cat /proc/sys/net/core/rmem_max)
+if [ "$limit" -lt 8388608 ] && command -v setpriv >/dev/null; then
+    unprivileged=(setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --bounding-set=-all)
+    ip netns exec "$B" "${unprivileged[@]}" "$homa" serve 4000 --json --for 500ms >"$logs/less.out" 2>"$logs/less.err"
+    check "smaller buffers are told of" grep -q 'net.core.rmem_max' "$logs/less.err"
+    check "… and counted" grep -q '"measure":"receive_buffer_granted"' "$logs/less.out"
+fi
+serve enough 4000 || exit 2
+stop "$server"
+check "enough is not told of" sh -c "! grep -q 'rmem_max' '$logs/enough.err'"
+
 if [ "$failures" -gt 0 ]; then
     echo "$failures checks failed"
     exit 1

@@ -41,9 +41,18 @@ int homa_load_address(const void *sockaddr, size_t length, struct homa_address *
 // Most messages of one homa_send or homa_receive call; a longer array is cut here.
 #define HOMA_BATCH_LIMIT 64
 
-// The traffic class of a packet that names none: priority 7, which control packets and the shortest
-// messages have.
-#define HOMA_USUAL_TRAFFIC_CLASS 0xE0
+// What messages are sent by.
+struct homa_sender {
+    int fd;
+    int family;
+    uint8_t is_connected;          // it is told neither where to nor where from
+    uint8_t is_singly;             // sendmmsg is not to be had
+    uint8_t usual_traffic_class;   // what the socket itself is set to
+};
+
+// Whether the system lets this process use sendmmsg and recvmmsg: 0, or -ENOSYS, -EPERM and the like.
+int homa_may_send_many(int fd);
+int homa_may_receive_many(int fd);
 
 // One message for homa_send: a datagram, or with segment_size a train that the kernel cuts up.
 struct homa_outgoing {
@@ -55,9 +64,8 @@ struct homa_outgoing {
     uint8_t traffic_class;  // IPv4 TOS or IPv6 traffic class
 };
 
-// Sends without blocking; the number of messages the kernel took. A connected socket is told neither where to nor
-// where from.
-int homa_send(int fd, int family, const struct homa_outgoing *messages, unsigned count, int is_connected);
+// Sends without blocking; the number of messages the kernel took.
+int homa_send(const struct homa_sender *sender, const struct homa_outgoing *messages, unsigned count);
 
 // One slot for homa_receive. The caller sets base and capacity; the rest is the answer.
 struct homa_incoming {
@@ -73,8 +81,8 @@ struct homa_incoming {
     uint8_t is_truncated;
 };
 
-// Receives without blocking; the number of slots filled.
-int homa_receive(int fd, struct homa_incoming *slots, unsigned count);
+// Receives without blocking; the number of slots filled. `is_singly`: recvmmsg is not to be had.
+int homa_receive(int fd, struct homa_incoming *slots, unsigned count, int is_singly);
 
 // Receives one datagram or train without blocking into `count` pieces; the slot's own memory is used only as
 // far as a piece names it. 1, or an error.

@@ -42,6 +42,8 @@ struct Tuning: BitwiseCopyable {
     /// Highest level for granted data: one below the lowest unscheduled level.
     let maximumScheduledPriority: Int
     let controlPriority: UInt8
+    /// No packet leaves above, whatever others ask for.
+    let highestPriority: UInt8
     /// For what the oldest message is granted, and for data asked for again after a wait for buffers.
     let highPriority: UInt8
 
@@ -125,6 +127,7 @@ struct Tuning: BitwiseCopyable {
         var lowest = levels - 1
         while lowest > 0, values[lowest] < maximumMessage { lowest -= 1 }
         maximumScheduledPriority = max(0, lowest - 1)
+        highestPriority = UInt8(levels - 1)
         controlPriority = configuration.controlPriority ?? UInt8(levels - 1)
         highPriority = levels > 2 ? UInt8(levels - 2) : 0
 

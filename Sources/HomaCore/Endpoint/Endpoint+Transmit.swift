@@ -142,7 +142,7 @@ extension Endpoint {
             range: range,
             incoming: peer(of: slot).pointee.speaksExtensions
                 ? again.upperBound : max(again.upperBound, rpc.pointee.outgoing.granted),
-            priority: rpc.pointee.outgoing.resendPriority, isRetransmission: true)
+            priority: min(rpc.pointee.outgoing.resendPriority, tuning.highestPriority), isRetransmission: true)
     }
 
     mutating func account(_ slot: UInt32, packets: Int, bytes: Int, at now: Instant) {

@@ -88,6 +88,10 @@ final class MemorySockets: DatagramSockets {
     var reference: Reference { Reference(value: self) }
     var localAddress: PeerAddress { port.address }
     var main: MemoryLane { MemoryLane(sockets: self) }
+    var granted: GrantedOptions {
+        GrantedOptions(receiveBufferBytes: port.socketBytes, sendBufferBytes: port.socketBytes, isUsingGRO: true)
+    }
+    var shortfalls: [String] { [] }
 
     /// A host in memory gains nothing by it.
     func connect(to peer: PeerAddress, from address: PeerAddress?) -> MemoryLane? { nil }

@@ -53,7 +53,7 @@ struct PacketRingDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
         locals = LocalAddresses(bound: address.isWildcard ? nil : address)
         sendQueue = SendQueue(
             capacity: options.sendQueueCapacity, maximumTrainBytes: options.maximumTrainBytes,
-            sources: socket.own.entries)
+            trafficClasses: options.trafficClasses, sources: socket.own.entries)
         datagrams = .allocate(capacity: 2 * PacketReceiver.maximumDatagrams)
         isUsingGSO = options.gso == .automatic
         self.trainSocket = trainSocket
@@ -64,6 +64,9 @@ struct PacketRingDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
     }
 
     deinit { datagrams.deallocate() }
+
+    var granted: GrantedOptions { socket.granted }
+    var shortfalls: [String] { socket.shortfalls }
 
     /// Where the UDP socket is bound.
     var localAddress: PeerAddress { socket.localAddress }

@@ -33,7 +33,8 @@ extension RawIPDriver {
         guard descriptor >= 0 else { return 0 }
         var attempts = 0
         while true {
-            let result = homa_receive(descriptor, receiveRing.slots, UInt32(receiveRing.slotCount))
+            let result = homa_receive(
+                descriptor, receiveRing.slots, UInt32(receiveRing.slotCount), sockets.calls.canReceive ? 0 : 1)
             if result > 0 { return keepOurs(Int(result), isIPv6: isIPv6) }
             switch -result {
             case 0, EAGAIN: return 0

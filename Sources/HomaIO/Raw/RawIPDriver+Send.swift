@@ -82,9 +82,9 @@ extension RawIPDriver {
     }
 
     private func send(_ first: Int, count: Int, isIPv4: Bool) -> Int32 {
-        let descriptor = isIPv4 ? sockets.ipv4 : sockets.ipv6
-        guard descriptor >= 0 else { return -EAFNOSUPPORT }
-        return homa_send(descriptor, isIPv4 ? AF_INET : AF_INET6, sendQueue.outgoing + first, UInt32(count), 0)
+        let sender = sender(isIPv4: isIPv4)
+        guard sender.fd >= 0 else { return -EAFNOSUPPORT }
+        return withUnsafePointer(to: sender) { homa_send($0, sendQueue.outgoing + first, UInt32(count)) }
     }
 
     private mutating func account(_ count: Int, _ result: inout FlushResult) {

@@ -19,6 +19,7 @@ struct RawIPDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
     static let protocolNumber: Int32 = 146
 
     let sockets: RawSockets
+    private let options: UDPSocketOptions
     private var poller: Poller
     /// The addresses of this host that packets came to, and the one without which the first packet is tried.
     var own: OwnAddresses
@@ -50,8 +51,10 @@ struct RawIPDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
         localAddress = sockets.address
         let own = OwnAddresses()
         sendQueue = SendQueue(
-            capacity: options.sendQueueCapacity, maximumTrainBytes: options.maximumTrainBytes, sources: own.entries)
+            capacity: options.sendQueueCapacity, maximumTrainBytes: options.maximumTrainBytes,
+            trafficClasses: options.trafficClasses, sources: own.entries)
         self.own = own
+        self.options = options
         receiveRing = ring
         answers = AnswerLimit()
         self.poller = poller
@@ -64,6 +67,16 @@ struct RawIPDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
 
     /// What ends a wait from any thread.
     var waker: Waker { poller.waker }
+
+    var granted: GrantedOptions { sockets.granted }
+    var shortfalls: [String] { sockets.granted.shortfalls(options) + sockets.calls.shortfalls }
+
+    /// What packets of a family are sent by.
+    func sender(isIPv4: Bool) -> homa_sender {
+        homa_sender(
+            fd: isIPv4 ? sockets.ipv4 : sockets.ipv6, family: isIPv4 ? AF_INET : AF_INET6, is_connected: 0,
+            is_singly: sockets.calls.canSend ? 0 : 1, usual_traffic_class: options.usualTrafficClass)
+    }
 
     func pathMTU(to peer: PeerAddress) -> Int? { lookUpPathMTU(to: peer) }
 

@@ -50,6 +50,7 @@ extension SystemError {
         case ENODEV: "ENODEV"
         case EIO: "EIO"
         case ECONNREFUSED: "ECONNREFUSED"
+        case ENOSYS: "ENOSYS"
         default: "error \(code)"
         }
     }

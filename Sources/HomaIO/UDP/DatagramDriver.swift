@@ -53,7 +53,8 @@ struct DatagramDriver<Sockets: DatagramSockets>: ~Copyable, @unchecked Sendable 
         mayConnect = options.connectsToBusiestPeer && options.sharers == 1
         let own = OwnAddresses()
         sendQueue = SendQueue(
-            capacity: options.sendQueueCapacity, maximumTrainBytes: options.maximumTrainBytes, sources: own.entries)
+            capacity: options.sendQueueCapacity, maximumTrainBytes: options.maximumTrainBytes,
+            trafficClasses: options.trafficClasses, sources: own.entries)
         self.own = own
         receiveRing = ring
         plan = .allocate(capacity: 1)
@@ -72,6 +73,9 @@ struct DatagramDriver<Sockets: DatagramSockets>: ~Copyable, @unchecked Sendable 
 
     /// The UDP port bound.
     var localPort: UInt16 { localAddress.port }
+
+    var granted: GrantedOptions { sockets.granted }
+    var shortfalls: [String] { sockets.shortfalls }
 
     func pathMTU(to peer: PeerAddress) -> Int? { sockets.pathMTU(to: peer) }
 

@@ -36,6 +36,9 @@ protocol DatagramSockets: AnyObject {
     var localAddress: PeerAddress { get }
     /// The socket that serves every peer.
     var main: Lane { get }
+    /// What the system granted it of what was asked for, and what of it is less, in words.
+    var granted: GrantedOptions { get }
+    var shortfalls: [String] { get }
     /// Gives a peer a socket of its own, at the same port, in place of another one's; nil when that is refused.
     ///
     /// - Parameter address: the own address at which the peer's packets come in; nil: not known.

@@ -50,6 +50,8 @@ struct SendQueue: ~Copyable {
 
     let capacity: Int
     let maximumTrainBytes: UInt32
+    /// By priority.
+    private var trafficClasses: InlineArray<8, UInt8> = .init { UInt8($0) << 5 }
     /// What the numbers in peers' addresses stand for (``OwnAddresses``).
     let sources: UnsafeMutablePointer<homa_source>?
     let headers: UnsafeMutableRawPointer
@@ -79,7 +81,11 @@ struct SendQueue: ~Copyable {
     /// Packets appended ever.
     private(set) var appendedPackets: UInt64 = 0
 
-    init(capacity: Int, maximumTrainBytes: Int, sources: UnsafeMutablePointer<homa_source>? = nil) {
+    init(
+        capacity: Int, maximumTrainBytes: Int, trafficClasses: [UInt8]? = nil,
+        sources: UnsafeMutablePointer<homa_source>? = nil
+    ) {
+        if let trafficClasses { for priority in 0..<8 { self.trafficClasses[priority] = trafficClasses[priority] } }
         self.capacity = capacity
         self.sources = sources
         self.maximumTrainBytes = UInt32(maximumTrainBytes)
@@ -213,7 +219,7 @@ struct SendQueue: ~Copyable {
             sequence: appendedPackets)
         outgoing[trainEnd] = homa_outgoing(
             to: peer.shimAddress, pieces: pieces + (pieceEnd - Int(pieceCount)), source: source(of: peer),
-            piece_count: pieceCount, segment_size: 0, traffic_class: priority << 5)
+            piece_count: pieceCount, segment_size: 0, traffic_class: trafficClasses[Int(priority)])
         if trainEnd > firstTrain, maySharePackets(trainEnd - 1, trainEnd) { wantsBundles = true }
         trainEnd += 1
     }
