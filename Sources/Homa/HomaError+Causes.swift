@@ -30,7 +30,11 @@ extension HomaError {
                 (.sendRefused, refusal.map(Self.text(of:)) ?? "this host refuses to send to the server")
             case .requestDropped: (.requestDropped, "the server dropped the request without an answer")
             case .refusedAsStale:
-                (.refusedAsStale, "the server cannot rule out that the request ran before (endpoint.finishedMemory)")
+                (
+                    .refusedAsStale,
+                    "the server has no answer to the request any more and cannot rule out that it ran before "
+                        + "(its endpoint.answerRetention and endpoint.finishedMemory)"
+                )
             case .peerRestarted:
                 (.peerRestarted, "the server restarted; it may or may not have run the request before")
             case .noSuchPort: (.noSuchPort, "the server's node has no socket at Homa port \(peer.port)")

@@ -65,7 +65,8 @@ private final class EchoWorld: @unchecked Sendable {
 
     /// Stops all hosts and sees that nothing of them is left.
     func end() {
-        world.run(until: world.now + .seconds(2))
+        // Answers of clients that seem to have gone are kept for a while.
+        world.run(until: world.now + .seconds(8))
         for host in hosts { #expect(host.leftovers == nil) }
         for host in hosts { host.stop(drainNanoseconds: 100_000_000) }
         world.run(until: world.now + .seconds(2)) { hosts.allSatisfy(\.isOver) }

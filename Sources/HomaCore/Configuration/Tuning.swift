@@ -51,6 +51,8 @@ struct Tuning: BitwiseCopyable {
     let resendIntervalLimit: UInt64
     let timeout: UInt64
     let progressTimeout: UInt64
+    let answerRetention: UInt64
+    let retainedAnswerBytes: Int
     /// No answer is longer on its way behind others, at 1 Mb/s as well.
     @inline(__always) var longestWay: UInt64 { 16 * timeout }
     let adaptsTimers: Bool
@@ -134,6 +136,8 @@ struct Tuning: BitwiseCopyable {
         resendAfter = configuration.resendAfter.wholeNanoseconds
         resendIntervalLimit = configuration.resendIntervalLimit.wholeNanoseconds
         timeout = configuration.timeout.wholeNanoseconds
+        answerRetention = configuration.answerRetention.wholeNanoseconds
+        retainedAnswerBytes = configuration.retainedAnswerBytes
         progressTimeout = max(configuration.progressTimeout, configuration.timeout).wholeNanoseconds
         adaptsTimers = configuration.adaptsTimers
         longestResendTimeout = max(resendAfter, timeout / 4)

@@ -72,6 +72,7 @@ extension Endpoint {
         } else {
             note(header, from: rpc.pointee.peer, at: now)
             if address.local != 0 { rpc.pointee.localAddress = address.local }
+            if rpc.pointee.isRetained { resume(slot, at: now) }
         }
         return .success(slot)
     }
