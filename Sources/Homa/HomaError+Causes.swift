@@ -23,7 +23,7 @@ extension HomaError {
                         + (refusal.map { "; \(Self.text(of: $0))" } ?? "")
                 )
             case .aborted: (.cancelled, "the task was cancelled; the server may or may not have run the request")
-            case .portUnreachable: (.portUnreachable, "no node listens at port \(peer.node.port)")
+            case .portUnreachable, .portClosed: (.portUnreachable, "no node listens at port \(peer.node.port)")
             case .hostUnreachable:
                 (.hostUnreachable, refusal.map(Self.text(of:)) ?? "the network has no way to the host")
             case .sendRefused:
@@ -41,7 +41,7 @@ extension HomaError {
             case .serverDraining:
                 (.serverDraining, "the server is about to end and has not run the request; another may")
             }
-        self.init(code, message, peer: peer, elapsed: elapsed)
+        self.init(code, message, peer: peer, elapsed: elapsed, hasNotRun: !failure.mayHaveRun)
     }
 
     /// Who says that packets do not arrive, and why.

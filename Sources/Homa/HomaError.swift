@@ -78,11 +78,14 @@ public struct HomaError: Error, Sendable {
     /// With code `applicationError`: the bytes that the server's application answered with, see
     /// ``HomaRequest/fail(_:)-(HomaBuffer)``. Lent from the region like any message.
     public let response: HomaMessage?
+    /// More is known than the code says: the request has not run.
+    private let hasNotRun: Bool
 
     init(
         _ code: Code, _ message: String, peer: HomaAddress? = nil, elapsed: Duration? = nil,
-        response: HomaMessage? = nil
+        response: HomaMessage? = nil, hasNotRun: Bool = false
     ) {
+        self.hasNotRun = hasNotRun
         self.response = response
         self.code = code
         self.message = message
@@ -97,13 +100,24 @@ extension HomaError {
     ///
     /// True in doubt. So also for a request that was dropped, and one whose handler said that it failed.
     public var mayHaveRun: Bool {
-        switch code.wrapped {
+        if hasNotRun { return false }
+        return switch code.wrapped {
         case .noSuchPort, .serverDraining, .messageTooLong, .messageEmpty, .tooManyRPCs, .tooManyPeers,
             .alreadyAnswered, .invalidAddress, .nameNotFound, .invalidPort, .portInUse, .configuration, .system:
             false
         case .timedOut, .deadlineExceeded, .cancelled, .portUnreachable, .hostUnreachable, .requestDropped,
             .refusedAsStale, .peerRestarted, .sendRefused, .applicationError, .nodeClosed, .socketClosed:
             true
+        }
+    }
+}
+
+extension HomaError {
+    /// Nobody, or not the one who is sought, is at the address.
+    var saysNobodyIsThere: Bool {
+        switch code {
+        case .portUnreachable, .hostUnreachable, .sendRefused, .timedOut: true
+        default: false
         }
     }
 }

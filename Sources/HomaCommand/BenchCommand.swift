@@ -94,7 +94,7 @@ struct BenchCommand: AsyncParsableCommand {
         case .homa: return try await measureHoma(plan, server)
         default:
             let options = TCPLoadClient.Options(spin: node.spin.duration == nil, writesEach: node.writesEach)
-            return try TCPLoadClient(server: try resolve(server), options: options).run(plan)
+            return try TCPLoadClient(server: try resolveListening(server), options: options).run(plan)
         }
     }
 
@@ -136,6 +136,13 @@ func resolve(_ text: String) throws -> PeerAddress {
     let found = try AddressResolver.resolve(text)
     guard let first = found.first else { throw ValidationError("\(text) has no address") }
     return first
+}
+
+/// The same, where a name has several addresses, as `localhost` does: the first that takes TCP connections.
+func resolveListening(_ text: String) throws -> PeerAddress {
+    let found = try AddressResolver.resolve(text)
+    guard !found.isEmpty else { throw ValidationError("\(text) has no address") }
+    return TCPLoadClient.firstListening(found)
 }
 
 /// Largest IP packet on the way to a server; nil when the system does not know.

@@ -222,7 +222,7 @@ struct MemoryHostsTests {
         let begun = echo.world.now
         echo.call(3, from: 0, to: 1, bytes: 100)
         echo.run(calls: 4)
-        #expect(echo.failures == [.portUnreachable])
+        #expect(echo.failures == [.portClosed])
         #expect(echo.world.now.nanoseconds(since: begun) < 1_000_000)
         echo.end()
     }

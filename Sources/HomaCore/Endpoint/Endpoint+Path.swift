@@ -102,10 +102,12 @@ extension Endpoint {
     ///
     /// What is final ends every call to that peer, and so does what lasts; everything else is kept, for as long as
     /// nothing comes from the peer, as the reason for which its calls will end.
+    ///
+    /// - Parameter isFirst: the packet is the one with the first byte of the RPC's message.
     public mutating func unreachable(
-        _ address: PeerAddress, because refusal: Refusal, offending: RPCID, at now: Instant
+        _ address: PeerAddress, because refusal: Refusal, offending: RPCID, isFirst: Bool = false, at now: Instant
     ) {
-        guard let index = findPeer(address), find(offending, at: index) != nil else { return }
+        guard let index = findPeer(address), let slot = find(offending, at: index) else { return }
         let peer = peers.at(index)
         if !peer.pointee.liveness.isRefused || now.nanoseconds(since: peer.pointee.refusedAt) > tuning.timeout {
             peer.pointee.refusedSince = now
@@ -114,12 +116,21 @@ extension Endpoint {
         peer.pointee.refusal = refusal
         peer.pointee.liveness.isRefused = true
         switch refusal.weight {
-        case .final: failCalls(of: index, refusal.failure, at: now)
+        case .final:
+            if isFirst, refusal.failure == .portUnreachable { noteNotRun(slot, at: now) }
+            failCalls(of: index, refusal.failure, at: now)
         case .lasting:
             guard now.nanoseconds(since: peer.pointee.refusedSince) >= Self.lastingTime else { return }
             failCalls(of: index, refusal.failure, at: now)
         case .hint: break
         }
+    }
+
+    /// Nobody has the port to which the first packet of the request went. If that was its only one, it has not run.
+    private mutating func noteNotRun(_ slot: UInt32, at now: Instant) {
+        let rpc = rpcs.at(slot)
+        guard rpc.pointee.isClient, rpc.pointee.state == .outgoing, rpc.pointee.lastAsked == .zero else { return }
+        failCall(slot, .portClosed, at: now)
     }
 
     private mutating func failCalls(of peer: UInt32, _ failure: RPCFailure, at now: Instant) {

@@ -25,11 +25,13 @@ public enum RPCFailure: UInt8, Sendable, CaseIterable {
     case serverDraining
     /// The own system refuses to send to the server.
     case sendRefused
+    /// ``portUnreachable``, and of the first packet of the request, of which none had been sent again.
+    case portClosed
 
     /// Whether the server may have run the request. If not, it can be sent again, there or elsewhere, and runs once.
     public var mayHaveRun: Bool {
         switch self {
-        case .noSuchPort, .serverDraining: false
+        case .noSuchPort, .serverDraining, .portClosed: false
         case .timedOut, .deadlineExceeded, .aborted, .portUnreachable, .hostUnreachable, .requestDropped,
             .refusedAsStale, .peerRestarted, .sendRefused:
             true

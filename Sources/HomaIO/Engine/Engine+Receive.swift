@@ -85,7 +85,8 @@ extension Engine {
                 state.pointee.endpoint.packetRefused(by: error.peer, id: rpc, offset: offset, at: now)
             }
         } else if let refusal = error.refusal {
-            state.pointee.endpoint.unreachable(error.peer, because: refusal, offending: rpc, at: now)
+            state.pointee.endpoint.unreachable(
+                error.peer, because: refusal, offending: rpc, isFirst: offset == 0, at: now)
         }
     }
 

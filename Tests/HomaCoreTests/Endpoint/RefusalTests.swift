@@ -75,6 +75,42 @@ struct RefusalTests {
         #expect(RPCFailure.sendRefused.mayHaveRun)
     }
 
+    @Test("a request whose first packet, sent once, found nobody has certainly not run; others may have")
+    func notRun() throws {
+        func failures(after milliseconds: UInt64, isFirst: Bool) throws -> [RPCFailure] {
+            let host = try LoneHost()
+            try host.call(length: 10, cookie: 1)
+            try host.call(length: 10, cookie: 2)
+            _ = host.sent()
+            run(host, milliseconds: milliseconds)
+            host.endpoint.unreachable(
+                LoneHost.server, because: Refusal(.portUnreachable, .final), offending: RPCID(rawValue: 1000),
+                isFirst: isFirst, at: host.now)
+            return host.failures()
+        }
+        #expect(try failures(after: 1, isFirst: true) == [.portClosed, .portUnreachable])
+        #expect(try failures(after: 1, isFirst: false) == [.portUnreachable, .portUnreachable])
+        // It was asked about meanwhile, so that somebody may have had it and gone.
+        #expect(try failures(after: 50, isFirst: true) == [.portUnreachable, .portUnreachable])
+        #expect(!RPCFailure.portClosed.mayHaveRun && RPCFailure.portUnreachable.mayHaveRun)
+    }
+
+    @Test("nothing is asked of the system for a stranger, before it is known who is there")
+    func strangers() throws {
+        let host = try LoneHost(trusting: false)
+        func added() -> [PeerAddress] {
+            host.events().compactMap { if case .peerAdded(let peer) = $0 { peer } else { nil } }
+        }
+        host.data(0..<10, of: 10, id: 2000)
+        #expect(added() == [])
+        try host.call(length: 10, to: LoneHost.client)
+        #expect(added() == [LoneHost.client])
+        try host.call(length: 10, to: LoneHost.server)
+        #expect(added() == [LoneHost.server])
+        try host.call(length: 10, to: LoneHost.server)
+        #expect(added() == [])
+    }
+
     @Test("a request is answered from the own address it came to, however many the peer calls at a time")
     func ownAddresses() throws {
         let host = try LoneHost()
