@@ -66,12 +66,22 @@ static size_t put_controls(char *control, const struct homa_sender *sender, cons
 // The longest datagram that is worth copying together for the shorter way into the kernel.
 #define LONE_DATAGRAM_LIMIT 512
 
+static int send_lone_from(const struct homa_sender *sender, const struct homa_outgoing *message, void *bytes,
+                          size_t length, struct sockaddr_storage *name, int name_length) {
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+    struct iovec piece = {bytes, length};
+    struct msghdr header = {
+        .msg_name = name, .msg_namelen = (socklen_t)name_length, .msg_iov = &piece, .msg_iovlen = 1,
+        .msg_control = control, .msg_controllen = put_source(control, message->source),
+    };
+    return sendmsg(sender->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 1;
+}
+
 // A short datagram that leaves alone, as most requests and responses do: one copy of ours is cheaper than
 // having the kernel read a message header, its pieces and its control part. -E2BIG when it does not qualify.
 static int send_lone(const struct homa_sender *sender, const struct homa_outgoing *message) {
     char bytes[LONE_DATAGRAM_LIMIT];
     if (message->segment_size != 0 || message->traffic_class != sender->usual_traffic_class) return -E2BIG;
-    if (has_source(sender, message)) return -E2BIG;
     size_t length = 0;
     for (uint32_t i = 0; i < message->piece_count; i++) {
         const struct iovec *piece = &message->pieces[i];
@@ -82,6 +92,7 @@ static int send_lone(const struct homa_sender *sender, const struct homa_outgoin
     struct sockaddr_storage name;
     int name_length = sender->is_connected ? 0 : homa_store_address(&message->to, sender->family, &name);
     if (name_length < 0) return name_length;
+    if (has_source(sender, message)) return send_lone_from(sender, message, bytes, length, &name, name_length);
     ssize_t sent = sendto(sender->fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL,
                           sender->is_connected ? NULL : (struct sockaddr *)&name, (socklen_t)name_length);
     return sent < 0 ? -errno : 1;

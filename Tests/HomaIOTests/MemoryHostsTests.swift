@@ -149,6 +149,34 @@ struct MemoryHostsTests {
         echo.end()
     }
 
+    @Test("trains that the system refuses are spared for a minute, and tried again then")
+    func refusedTrains() throws {
+        let echo = EchoWorld(seed: 6)
+        try echo.add { $0.refusesTrains = true }
+        try echo.add()
+        func trains() -> (sent: UInt64, refused: UInt64) {
+            let driver = echo.hosts[0].statistics[0].driver
+            return (driver.sentTrains, driver.gsoFallbacks)
+        }
+        for number in 0..<5 { echo.call(number, from: 0, to: 1, bytes: 50_000) }
+        echo.run(calls: 5)
+        let first = trains()
+        #expect(first.sent == 0 && first.refused > 0)
+        echo.world.network.permitTrains(of: echo.hosts[0].address)
+        echo.world.run(until: echo.world.now + .seconds(50))
+        echo.call(5, from: 0, to: 1, bytes: 50_000)
+        echo.run(calls: 6)
+        #expect(trains() == first)
+        echo.world.run(until: echo.world.now + .seconds(12))
+        for number in 6..<8 {
+            echo.call(number, from: 0, to: 1, bytes: 50_000)
+            echo.run(calls: number + 1)
+        }
+        #expect(trains().sent > 0 && trains().refused == first.refused)
+        #expect(echo.good == 8)
+        echo.end()
+    }
+
     @Test("a path that becomes a black hole for what a server wants to see again is found out", arguments: [1, 20])
     func narrowAfterTheFirst(packets: Int) throws {
         let echo = EchoWorld(seed: 5)

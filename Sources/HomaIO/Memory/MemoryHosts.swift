@@ -108,6 +108,9 @@ package final class MemoryHost {
     /// One for each shard.
     package var engines: [Engine] { shards.map(\.engine) }
 
+    /// What its engines have counted so far, while they live. (``Engine/statistics`` waits for a thread.)
+    package var statistics: [EngineStatistics] { shards.map { $0.snapshot() } }
+
     /// All of its engines have ended.
     package var isOver: Bool { shards.allSatisfy(\.isOver) }
 
@@ -163,6 +166,12 @@ private final class SteppedEngine {
     /// Something has arrived, or somebody wants something.
     func noteNews() {
         if isAsleep { nextStep = min(nextStep, clock.now().advanced(byNanoseconds: settings.wakeTime)) }
+    }
+
+    func snapshot() -> EngineStatistics {
+        engine.enterThread()
+        defer { engine.leaveThread() }
+        return engine.snapshot()
     }
 
     /// Does something as the engine's thread.

@@ -98,6 +98,9 @@ package final class MemoryNetwork {
         ports[host]?.refusals[destination] = (end, code)
     }
 
+    /// Has a host's system take trains from now on.
+    package func permitTrains(of host: PeerAddress) { ports[host]?.refusesTrains = false }
+
     /// Has routers lose what goes to a destination, and say so.
     package func interrupt(_ destination: PeerAddress, until end: Instant) { outages[destination] = end }
 

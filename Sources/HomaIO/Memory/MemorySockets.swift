@@ -13,7 +13,7 @@ final class MemoryPort {
     /// Longest IP packet of its link.
     let linkMTU: Int
     /// The system takes no trains.
-    let refusesTrains: Bool
+    var refusesTrains: Bool
     /// Bytes that a socket holds.
     let socketBytes: Int
     fileprivate var sockets: [MemorySockets.Reference] = []

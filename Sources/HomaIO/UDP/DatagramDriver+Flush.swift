@@ -16,6 +16,10 @@ extension DatagramDriver {
     /// - Parameter now: the time, some microseconds old at most.
     mutating func flush(at now: Instant) -> FlushResult {
         var result = FlushResult()
+        if now >= deniedPeers.expiry {
+            deniedPeers = GSODenials()
+            isUsingGSO = mayUseGSO
+        }
         // What is put together takes other places in the queue.
         bundlePackets()
         var refused = RefusedPeers(sendQueue)
@@ -119,12 +123,12 @@ extension DatagramDriver {
             }
         }
         guard position == count, sendQueue.firstTrain == head else { return }
-        if !sendQueue.trains[head].hadRefusal { denyTrains(to: sendQueue.trains[head].peer) }
+        if !sendQueue.trains[head].hadRefusal { denyTrains(to: sendQueue.trains[head].peer, at: now) }
         sendQueue.firstTrain += 1
     }
 
-    private mutating func denyTrains(to peer: PeerAddress) {
-        if !deniedPeers.insert(peer) { isUsingGSO = false }
+    private mutating func denyTrains(to peer: PeerAddress, at now: Instant) {
+        if !deniedPeers.insert(peer, at: now) { isUsingGSO = false }
     }
 
     private mutating func accountTrains(_ count: Int, _ result: inout FlushResult) {

@@ -37,8 +37,9 @@ struct DatagramDriver<Sockets: DatagramSockets>: ~Copyable, @unchecked Sendable 
 
     /// Where the socket is bound; the port is the real one even if 0 was asked for.
     let localAddress: PeerAddress
-    /// True while trains are handed to the kernel whole; turns false for good when it refuses them.
+    /// True while trains are handed to the kernel whole; turns false for a while when it refuses them.
     var isUsingGSO: Bool
+    let mayUseGSO: Bool
     /// True when the kernel joins received trains.
     let isUsingGRO: Bool
     /// True when ``nextError()`` may have something to say; a ``Poller/Events/error`` says so too.
@@ -62,6 +63,7 @@ struct DatagramDriver<Sockets: DatagramSockets>: ~Copyable, @unchecked Sendable 
         localAddress = sockets.localAddress
         main = sockets.main
         self.isUsingGSO = isUsingGSO
+        mayUseGSO = isUsingGSO
         self.isUsingGRO = isUsingGRO
         self.sockets = sockets
     }
