@@ -31,6 +31,7 @@ extension Endpoint {
     /// which was no shorter. Each message heeds one such report for each size, since a report comes for many a packet.
     public mutating func packetRefused(by address: PeerAddress, id: RPCID, offset: UInt32, at now: Instant) {
         guard let peer = findPeer(address), let slot = find(id, at: peer) else { return }
+        peers.at(peer).pointee.askPathAt = now.advanced(byNanoseconds: Self.narrowTime)
         let rpc = rpcs.at(slot)
         guard rpc.pointee.outgoing.length > 0, offset < rpc.pointee.outgoing.next,
             mostPayload(slot) < rpc.pointee.outgoing.refused
@@ -78,8 +79,13 @@ extension Endpoint {
         peer.pointee.narrowUntil = now.advanced(byNanoseconds: Self.narrowTime)
     }
 
-    /// A message to the peer begins: it may be time to try what the path carried before.
+    /// A message to the peer begins: it may be time to try what the path carried before, or to ask the system, which
+    /// forgets what routers said after such a time.
     mutating func widenIfDue(_ peer: UnsafeMutablePointer<Peer>, at now: Instant) {
+        if now >= peer.pointee.askPathAt {
+            peer.pointee.askPathAt = .distantFuture
+            events.append(.peerAdded(peer.pointee.address))
+        }
         guard let end = peer.pointee.narrowUntil, now >= end else { return }
         peer.pointee.narrowUntil = nil
         peer.pointee.segment = peer.pointee.wideSegment

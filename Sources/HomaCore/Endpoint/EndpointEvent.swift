@@ -30,7 +30,8 @@ public enum EndpointEvent: Sendable, BitwiseCopyable {
     /// stale, and an answer goes nowhere.
     case requestAbandoned(rpc: RPCHandle, serverPort: UInt16, reason: AbandonmentReason)
     /// A peer is known from now on, and is no stranger: it hears what is sent to its address, or is called by us. The
-    /// driver may state its path MTU with ``Endpoint/setMaximumPacket(bytes:for:)``.
+    /// driver may state its path MTU with ``Endpoint/setMaximumPacket(bytes:for:)``. Comes again some time after a
+    /// report that the path had become narrower.
     case peerAdded(PeerAddress)
 }
 

@@ -86,6 +86,8 @@ struct Peer: BitwiseCopyable {
     /// Until then it is taken for as much as every path carries, and what it was before.
     var narrowUntil: Instant?
     var wideSegment: UInt32 = 0
+    /// When the system is asked anew what the path carries, since a report said that it is less.
+    var askPathAt = Instant.distantFuture
     /// The longest message it wants at each unscheduled level; level 0 takes everything.
     var cutoffs = InlineArray<8, UInt32>(repeating: 0)
     /// Version of `cutoffs`, 0 = it has not sent any.
