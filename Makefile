@@ -56,6 +56,7 @@ check-swarm: ## hosts on a virtual network under faults, some minutes
 netns: ## checks in network namespaces; needs root
 	$(SWIFT) build -c release --product homa
 	Scripts/netns-checks.sh
+	Scripts/edge-checks.sh
 
 lab: ## checks of the emulated network; needs root
 	$(SWIFT) build -c release --product homa

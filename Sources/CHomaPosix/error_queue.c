@@ -43,6 +43,10 @@ int homa_receive_error(int fd, struct homa_socket_error *result) {
         result->origin = entry.ee_origin;
         result->type = entry.ee_type;
         result->icmp_code = entry.ee_code;
+        const char *reporter = (const char *)CMSG_DATA(c) + sizeof entry;
+        size_t rest = c->cmsg_len - CMSG_LEN(sizeof entry);
+        if (homa_load_address(reporter, rest, &result->reporter) < 0)
+            memset(&result->reporter, 0, sizeof result->reporter);
         result->is_malformed = homa_load_address(&name, header.msg_namelen, &result->peer) < 0;
     }
     return 0;

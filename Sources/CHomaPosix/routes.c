@@ -121,7 +121,8 @@ static int find_path(int fd, const struct homa_address *target, const struct hom
     question_.body.route.rtm_family = length == 4 ? AF_INET : AF_INET6;
     question_.body.route.rtm_dst_len = (unsigned char)(8 * length);
     add(&question_, RTA_DST, bytes, length);
-    if (source->high != 0 || (source->low != 0 && source->low != 0xFFFF00000000)) {
+    int has_source = source->high != 0 || (source->low != 0 && source->low != 0xFFFF00000000);
+    if (has_source) {
         question_.body.route.rtm_src_len = (unsigned char)(8 * length);
         bytes_of(source, bytes);
         add(&question_, RTA_SRC, bytes, length);
@@ -143,7 +144,8 @@ static int find_path(int fd, const struct homa_address *target, const struct hom
         case RTA_OIF: if (count >= 4) memcpy(&result->interface, RTA_DATA(a), 4); break;
         case RTA_GATEWAY: read_bytes(RTA_DATA(a), count, &result->next_hop); break;
         case RTA_VIA: if (count > 2) read_bytes((uint8_t *)RTA_DATA(a) + 2, count - 2, &result->next_hop); break;
-        case RTA_PREFSRC: read_bytes(RTA_DATA(a), count, &result->source); break;
+        // For IPv6 the one that would be chosen, whichever was asked about.
+        case RTA_PREFSRC: if (!has_source) read_bytes(RTA_DATA(a), count, &result->source); break;
         case RTA_METRICS: read_metrics(a, result); break;
         // A tunnel or a label: the kernel must build such packets.
         case RTA_ENCAP: case RTA_ENCAP_TYPE: case RTA_NEWDST: result->is_ethernet = 0; break;

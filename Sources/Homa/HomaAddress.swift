@@ -31,7 +31,7 @@ public struct HomaAddress: Hashable, Sendable {
         guard Self.isNumeric(host) else {
             throw HomaError(.invalidAddress, "\"\(text)\" is not numeric; names are resolved by HomaNode.resolve")
         }
-        self = try Self.lookUp(host: host, port: port)
+        self = try Self.lookUp(host: host, port: port)[0]
     }
 
     /// Cuts off the Homa port. Without one, it equals the UDP port.
@@ -46,8 +46,8 @@ public struct HomaAddress: Hashable, Sendable {
         return (String(text[..<slash]), port)
     }
 
-    /// Asks the resolver; blocks when `host` is a name.
-    static func lookUp(host: String, port: UInt16?) throws(HomaError) -> HomaAddress {
+    /// Asks the resolver; blocks when `host` is a name. At least one address.
+    static func lookUp(host: String, port: UInt16?) throws(HomaError) -> [HomaAddress] {
         let nodes: [PeerAddress]
         do throws(ResolutionError) {
             nodes = try AddressResolver.resolve(host)
@@ -60,7 +60,7 @@ public struct HomaAddress: Hashable, Sendable {
                 .invalidAddress,
                 "\"\(host)\" is not an address: UDP port \(node.port) needs a Homa port, as in \(host)/99")
         }
-        return HomaAddress(node: node, port: port)
+        return nodes.map { HomaAddress(node: $0, port: port) }
     }
 
     /// True when `host` (with its UDP port) contains no name to look up.

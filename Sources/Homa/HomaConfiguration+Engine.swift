@@ -38,6 +38,10 @@ extension HomaConfiguration {
         result.socket.takesHijackedTCP = takesHijackedTCP
         result.socket.gso = usesSegmentationOffload ? .automatic : .off
         result.socket.gro = usesReceiveOffload ? .automatic : .off
+        try check("number of marks", marks.values.count, in: 8...8)
+        for value in marks.values { try check("marks (DSCP)", value, in: 0...63) }
+        result.socket.trafficClasses = marks.values.map { UInt8($0) << 2 }
+        result.socket.usualPriority = endpoint.controlPriority ?? UInt8(min(max(endpoint.priorityLevels - 1, 0), 7))
         result.driver = try engineDriver()
         result.backing = try backing()
         result.receiveMode =

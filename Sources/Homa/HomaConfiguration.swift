@@ -38,6 +38,21 @@ public struct HomaConfiguration: Sendable {
         case ip146
     }
 
+    /// How packets are marked for the network: the DSCP of each of the eight priorities.
+    ///
+    /// The network need not heed them. Some drop packets with marks that they keep for themselves, CS6 and CS7 above
+    /// all: then give others, or none.
+    public struct Marks: Sendable, Equatable {
+        let values: [Int]
+
+        /// Priority *p* as class selector CS*p*, DSCP 8 · *p*. The default.
+        public static let classSelectors = Marks(values: (0..<8).map { 8 * $0 })
+        /// No marks: DSCP 0 for all.
+        public static let none = Marks(values: Array(repeating: 0, count: 8))
+        /// The DSCP of each priority, 0 … 7: eight values of 0 … 63. Less urgent priorities come first.
+        public static func dscp(_ values: [Int]) -> Marks { Marks(values: values) }
+    }
+
     /// What the receive region is made of.
     public enum RegionBacking: Sendable, Equatable {
         /// Private memory. The default.
@@ -68,6 +83,8 @@ public struct HomaConfiguration: Sendable {
     public var takesHijackedTCP = false
     /// What carries the packets; default: a socket. `packet` is for UDP only.
     public var driver = Driver.socket
+    /// How packets are marked for the network; default: class selectors.
+    public var marks = Marks.classSelectors
     /// The protocol's knobs.
     public var endpoint = EndpointConfiguration()
     /// The receive region; by default 64 MB, of which only what is used takes memory. Its `shards` are the

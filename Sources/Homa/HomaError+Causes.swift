@@ -8,25 +8,56 @@ internal import HomaPosix
 
 extension HomaError {
     /// A call that ended without a response.
-    init(_ failure: RPCFailure, peer: HomaAddress, elapsed: Duration, deadline: Duration?, timeout: Duration) {
+    ///
+    /// - Parameter refusal: what was said last about packets to the server, if nothing has come from it since.
+    init(
+        _ failure: RPCFailure, _ refusal: Refusal?, peer: HomaAddress, elapsed: Duration, deadline: Duration?,
+        timeout: Duration
+    ) {
         let (code, message): (Code, String) =
             switch failure {
             case .timedOut: (.timedOut, "the server was silent for \(timeout) (endpoint.timeout)")
             case .deadlineExceeded:
-                (.deadlineExceeded, "no response within the call's deadline\(deadline.map { " of \($0)" } ?? "")")
+                (
+                    .deadlineExceeded,
+                    "no response within the call's deadline\(deadline.map { " of \($0)" } ?? "")"
+                        + (refusal.map { "; \(Self.text(of: $0))" } ?? "")
+                )
             case .aborted: (.cancelled, "the task was cancelled; the server may or may not have run the request")
-            case .portUnreachable: (.portUnreachable, "no node listens at port \(peer.node.port)")
-            case .hostUnreachable: (.hostUnreachable, "the network has no way to the host")
+            case .portUnreachable, .portClosed: (.portUnreachable, "no node listens at port \(peer.node.port)")
+            case .hostUnreachable:
+                (.hostUnreachable, refusal.map(Self.text(of:)) ?? "the network has no way to the host")
+            case .sendRefused:
+                (.sendRefused, refusal.map(Self.text(of:)) ?? "this host refuses to send to the server")
             case .requestDropped: (.requestDropped, "the server dropped the request without an answer")
             case .refusedAsStale:
-                (.refusedAsStale, "the server cannot rule out that the request ran before (endpoint.finishedMemory)")
+                (
+                    .refusedAsStale,
+                    "the server has no answer to the request any more and cannot rule out that it ran before "
+                        + "(its endpoint.answerRetention and endpoint.finishedMemory)"
+                )
             case .peerRestarted:
                 (.peerRestarted, "the server restarted; it may or may not have run the request before")
             case .noSuchPort: (.noSuchPort, "the server's node has no socket at Homa port \(peer.port)")
             case .serverDraining:
                 (.serverDraining, "the server is about to end and has not run the request; another may")
             }
-        self.init(code, message, peer: peer, elapsed: elapsed)
+        self.init(code, message, peer: peer, elapsed: elapsed, hasNotRun: !failure.mayHaveRun)
+    }
+
+    /// Who says that packets do not arrive, and why.
+    private static func text(of refusal: Refusal) -> String {
+        let reason = "\(SystemError.name(of: refusal.code)): \(SystemError.text(of: refusal.code))"
+        guard let reporter = refusal.reporter else {
+            if refusal.failure == .hostUnreachable { return "this host has no way to the server (\(reason))" }
+            let guess = refusal.isProhibition ? "; a firewall here may forbid it" : ""
+            return "this host refuses to send to the server (\(reason))\(guess)"
+        }
+        let name = reporter.host
+        if refusal.failure == .portUnreachable { return "\(name) says that no node listens there" }
+        return refusal.isProhibition
+            ? "\(name) says that packets to the server are prohibited (\(reason))"
+            : "\(name) says that the server's host cannot be reached (\(reason))"
     }
 
     /// A call that was answered by a failure.

@@ -6,7 +6,8 @@ public struct HomaError: Error, Sendable {
     public struct Code: Hashable, Sendable {
         enum Wrapped: String, Hashable, Sendable {
             case timedOut, deadlineExceeded, cancelled, portUnreachable, hostUnreachable, requestDropped
-            case refusedAsStale, peerRestarted, noSuchPort, serverDraining, applicationError, nodeClosed, socketClosed
+            case refusedAsStale, peerRestarted, noSuchPort, serverDraining, sendRefused, applicationError, nodeClosed
+            case socketClosed
             case messageTooLong, messageEmpty, tooManyRPCs, tooManyPeers, alreadyAnswered, invalidAddress
             case nameNotFound, invalidPort, portInUse, configuration, system
         }
@@ -21,7 +22,8 @@ public struct HomaError: Error, Sendable {
         public static let cancelled = Code(wrapped: .cancelled)
         /// No node listens at the server's UDP port.
         public static let portUnreachable = Code(wrapped: .portUnreachable)
-        /// The network has no way to the server's host.
+        /// The network has no way to the server's host, says a router, that host itself, or the own system. The message
+        /// tells who, and in which words.
         public static let hostUnreachable = Code(wrapped: .hostUnreachable)
         /// The server's application dropped the request without an answer.
         public static let requestDropped = Code(wrapped: .requestDropped)
@@ -33,6 +35,8 @@ public struct HomaError: Error, Sendable {
         public static let noSuchPort = Code(wrapped: .noSuchPort)
         /// The server is about to end and takes no new requests. The request has not run.
         public static let serverDraining = Code(wrapped: .serverDraining)
+        /// The own system refuses to send to the server, a firewall for example; the message names the system's error.
+        public static let sendRefused = Code(wrapped: .sendRefused)
         /// The server's application answered that it failed; ``HomaError/response`` is what it said.
         public static let applicationError = Code(wrapped: .applicationError)
         /// The node was shut down.
@@ -74,6 +78,8 @@ public struct HomaError: Error, Sendable {
     /// With code `applicationError`: the bytes that the server's application answered with, see
     /// ``HomaRequest/fail(_:)-(HomaBuffer)``. Lent from the region like any message.
     public let response: HomaMessage?
+    /// More is known than the code says: the request has not run.
+    private let hasNotRun: Bool
 
     /// The library makes errors by itself; this is for what stands in for it in tests, and for errors passed on.
     ///
@@ -85,8 +91,9 @@ public struct HomaError: Error, Sendable {
     ///   - response: what the server's application answered, with code `applicationError`.
     public init(
         _ code: Code, _ message: String, peer: HomaAddress? = nil, elapsed: Duration? = nil,
-        response: HomaMessage? = nil
+        response: HomaMessage? = nil, hasNotRun: Bool = false
     ) {
+        self.hasNotRun = hasNotRun
         self.response = response
         self.code = code
         self.message = message
@@ -101,13 +108,24 @@ extension HomaError {
     ///
     /// True in doubt. So also for a request that was dropped, and one whose handler said that it failed.
     public var mayHaveRun: Bool {
-        switch code.wrapped {
+        if hasNotRun { return false }
+        return switch code.wrapped {
         case .noSuchPort, .serverDraining, .messageTooLong, .messageEmpty, .tooManyRPCs, .tooManyPeers,
             .alreadyAnswered, .invalidAddress, .nameNotFound, .invalidPort, .portInUse, .configuration, .system:
             false
         case .timedOut, .deadlineExceeded, .cancelled, .portUnreachable, .hostUnreachable, .requestDropped,
-            .refusedAsStale, .peerRestarted, .applicationError, .nodeClosed, .socketClosed:
+            .refusedAsStale, .peerRestarted, .sendRefused, .applicationError, .nodeClosed, .socketClosed:
             true
+        }
+    }
+}
+
+extension HomaError {
+    /// Nobody, or not the one who is sought, is at the address.
+    var saysNobodyIsThere: Bool {
+        switch code {
+        case .portUnreachable, .hostUnreachable, .sendRefused, .timedOut: true
+        default: false
         }
     }
 }

@@ -40,9 +40,9 @@ extension HomaNode {
             throw HomaError(
                 answer: HomaMessage(answer), peer: server, elapsed: .nanoseconds(call.elapsedNanoseconds))
         case .delivered: preconditionFailure("a call ended as a one-way message does")
-        case .failed(let failure):
+        case .failed(let failure, let refusal):
             throw HomaError(
-                failure, peer: server, elapsed: .nanoseconds(call.elapsedNanoseconds), deadline: deadline,
+                failure, refusal, peer: server, elapsed: .nanoseconds(call.elapsedNanoseconds), deadline: deadline,
                 timeout: configuration.endpoint.timeout)
         case .rejected(let error): throw HomaError(error, peer: server)
         case .closed: throw .nodeClosed(peer: server, elapsed: .nanoseconds(call.elapsedNanoseconds))
@@ -59,7 +59,8 @@ extension HomaNode {
     ///   - server: the server's socket.
     ///   - count: length of the request, 1 … 1 000 000 bytes.
     ///   - deadline: longest time to wait for the response; nil: as long as the server gives signs of life.
-    ///   - fill: appends the bytes; those that it leaves out are zero. It runs once at most: for up to 1 KB at once,
+    ///   - fill: appends the bytes; those that it leaves out are zero. It runs once at most (once for each address that
+    ///     is tried, if the server is named): for up to 1 KB at once,
     ///     for more on the node's own thread, where it must not block or wait. It does not run if the call ends before.
     /// - Throws: ``HomaError``.
     public nonisolated(nonsending) func call(
@@ -98,14 +99,26 @@ extension HomaNode {
         return try await call(server, sending: buffer, deadline: deadline)
     }
 
+    /// A call by name.
+    nonisolated(nonsending) func call(
+        _ server: String, sending message: MessageSource, deadline: Duration?
+    ) async throws(HomaError) -> HomaMessage {
+        try await atFirst(of: server, deadline: deadline) { address, deadline throws(HomaError) in
+            try await self.call(address, sending: message, deadline: deadline)
+        }
+    }
+
     /// Sends `request`, handed over without a copy, to the server that a text names, and returns the response.
+    ///
+    /// A name may stand for several addresses, as `localhost` does. Where nobody listens at one, so that the request
+    /// has certainly not run, the next is tried.
     ///
     /// - Parameter server: `host:4000`, `host:4000/99` or `[v6]:4000`; see ``HomaAddress`` and ``resolve(_:)``.
     /// - Throws: ``HomaError``; also `invalidAddress` and `nameNotFound`.
     public nonisolated(nonsending) func call(
         _ server: String, sending request: HomaBuffer, deadline: Duration? = nil
     ) async throws(HomaError) -> HomaMessage {
-        try await call(resolve(server), sending: request, deadline: deadline)
+        try await call(server, sending: .buffer(request.storage), deadline: deadline)
     }
 
     /// Sends a request that `fill` writes when it is its turn to leave to the server that a text names, and returns the
@@ -114,14 +127,14 @@ extension HomaNode {
         _ server: String, count: Int, deadline: Duration? = nil,
         fill: @escaping @Sendable (inout OutputRawSpan) -> Void
     ) async throws(HomaError) -> HomaMessage {
-        try await call(resolve(server), sending: .fill(count: count, fill), deadline: deadline)
+        try await call(server, sending: .fill(count: count, fill), deadline: deadline)
     }
 
     /// Sends a copy of `request` to the server that a text names, and returns the response.
     public nonisolated(nonsending) func call(
         _ server: String, sending request: [UInt8], deadline: Duration? = nil
     ) async throws(HomaError) -> HomaMessage {
-        try await call(resolve(server), sending: .bytes(request), deadline: deadline)
+        try await call(server, sending: .bytes(request), deadline: deadline)
     }
 
     /// Sends a copy of `request` to the server that a text names, and returns the response.
@@ -129,7 +142,7 @@ extension HomaNode {
         _ server: String, sending request: RawSpan, deadline: Duration? = nil
     ) async throws(HomaError) -> HomaMessage {
         let buffer = HomaBuffer(copying: request)
-        return try await call(resolve(server), sending: buffer, deadline: deadline)
+        return try await call(server, sending: buffer, deadline: deadline)
     }
 
     /// Sends a copy of `request` to the server that a text names, and returns the response.
@@ -137,17 +150,6 @@ extension HomaNode {
         _ server: String, sending request: Span<UInt8>, deadline: Duration? = nil
     ) async throws(HomaError) -> HomaMessage {
         let buffer = HomaBuffer(copying: request)
-        return try await call(resolve(server), sending: buffer, deadline: deadline)
-    }
-
-    /// The address that a text names: at once for numeric ones and those asked for lately, else after
-    /// asking the name service on a thread of its own. Names are remembered for 30 seconds.
-    ///
-    /// Cancelling the task does not shorten a name lookup.
-    ///
-    /// - Throws: code `invalidAddress` or `nameNotFound`.
-    public nonisolated(nonsending) func resolve(_ text: String) async throws(HomaError) -> HomaAddress {
-        if let address = names.address(of: text, at: engine.now) { return address }
-        return try await names.resolve(text, clock: { [engine] in engine.now })
+        return try await call(server, sending: buffer, deadline: deadline)
     }
 }

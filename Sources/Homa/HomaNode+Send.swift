@@ -38,9 +38,9 @@ extension HomaNode {
         switch await nextEngine.outcome(of: call) {
         case .delivered: return
         case .response, .failure: preconditionFailure("a one-way message ended as a call does")
-        case .failed(let failure):
+        case .failed(let failure, let refusal):
             throw HomaError(
-                failure, peer: receiver, elapsed: .nanoseconds(call.elapsedNanoseconds), deadline: deadline,
+                failure, refusal, peer: receiver, elapsed: .nanoseconds(call.elapsedNanoseconds), deadline: deadline,
                 timeout: configuration.endpoint.timeout)
         case .rejected(let error): throw HomaError(error, peer: receiver)
         case .closed: throw .nodeClosed(peer: receiver, elapsed: .nanoseconds(call.elapsedNanoseconds))
@@ -77,6 +77,15 @@ extension HomaNode {
         try await send(buffer, to: receiver, deadline: deadline)
     }
 
+    /// One way, by name.
+    nonisolated(nonsending) func send(
+        _ message: MessageSource, to receiver: String, deadline: Duration?
+    ) async throws(HomaError) {
+        try await atFirst(of: receiver, deadline: deadline) { address, deadline throws(HomaError) in
+            try await self.send(message, to: address, deadline: deadline)
+        }
+    }
+
     /// Sends `message`, handed over without a copy, to the socket that a text names.
     ///
     /// - Parameter receiver: `host:4000`, `host:4000/99` or `[v6]:4000`; see ``HomaAddress`` and ``resolve(_:)``.
@@ -84,13 +93,13 @@ extension HomaNode {
     public nonisolated(nonsending) func send(
         _ message: HomaBuffer, to receiver: String, deadline: Duration? = nil
     ) async throws(HomaError) {
-        try await send(message, to: resolve(receiver), deadline: deadline)
+        try await send(.buffer(message.storage), to: receiver, deadline: deadline)
     }
 
     /// Sends a copy of `message` to the socket that a text names.
     public nonisolated(nonsending) func send(
         _ message: [UInt8], to receiver: String, deadline: Duration? = nil
     ) async throws(HomaError) {
-        try await send(.bytes(message), to: resolve(receiver), deadline: deadline)
+        try await send(.bytes(message), to: receiver, deadline: deadline)
     }
 }

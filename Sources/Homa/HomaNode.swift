@@ -44,6 +44,7 @@ public final class HomaNode: Sendable {
         handlers = globalConcurrentExecutor
         world = nil
         if configuration.publishesMetrics { startPublishing() }
+        for shortfall in engine.shortfalls { configuration.logger.warning("\(shortfall)") }
         configuration.logger.debug("Homa node started", metadata: ["udp_address": "\(engine.localAddress)"])
     }
 
@@ -116,13 +117,13 @@ public final class HomaNode: Sendable {
 
     private func startPublishing() {
         let engines = engines
-        let pool = configuration.pool
+        let configuration = configuration
         let logger = configuration.logger
         publisher.withLock {
             $0 = Task.detached {
                 var publisher = MetricsPublisher(udpPort: engines[0].localAddress.port, logger: logger)
                 while !Task.isCancelled {
-                    publisher.publish(HomaStatistics(of: engines, pool: pool))
+                    publisher.publish(HomaStatistics(of: engines, configuration))
                     try? await Task.sleep(for: .seconds(1))
                 }
             }

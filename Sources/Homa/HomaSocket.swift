@@ -2,6 +2,7 @@
 
 internal import HomaCore
 internal import HomaIO
+internal import HomaPosix
 internal import Logging
 
 /// A server's open Homa port: requests come in here.
@@ -77,13 +78,43 @@ extension HomaNode {
     ///
     /// Blocks until the node's thread comes round, some tens of microseconds.
     ///
-    /// - Parameter port: 1 … 32767. By custom the UDP port's own number, so that clients can write `host:4000`.
+    /// - Parameter port: 1 … 32767, by custom the UDP port's own number, so that clients can write `host:4000`; 0: any
+    ///   that is free, that one if it is.
     /// - Throws: code `invalidPort`, `portInUse` or `nodeClosed`.
     public func openSocket(port: UInt16) throws(HomaError) -> HomaSocket {
+        guard port == 0 else { return try openSocket(at: port) }
+        let custom = [udpPort].filter { $0 > 0 && $0 < HomaLimits.firstClientPort }
+        for port in custom + Array(Self.freePorts) {
+            do throws(HomaError) { return try openSocket(at: port) } catch {
+                guard error.code == .portInUse else { throw error }
+            }
+        }
+        throw HomaError(.portInUse, "all server ports are open already")
+    }
+
+    /// Where a free one is sought.
+    private static var freePorts: Range<UInt16> { 1024..<HomaLimits.firstClientPort }
+
+    /// Where clients reach a socket of this node: at the one address that it is bound to, else at every address of the
+    /// host, those first that other hosts can use. A host's addresses can change.
+    ///
+    /// - Parameter port: the socket's.
+    public func addresses(port: UInt16) -> [HomaAddress] {
+        let isEverywhere = localAddress.high == 0 && (localAddress.low == 0 || localAddress.low == 0xFFFF_0000_0000)
+        let nodes = isEverywhere ? hostAddresses().filter { $0.isIPv4 || !localAddress.isIPv4 } : [localAddress]
+        return nodes.map { node in
+            var node = node
+            node.port = configuration.carriage == .ip146 ? port : udpPort
+            return HomaAddress(node: node, port: port)
+        }
+    }
+
+    private func openSocket(at port: UInt16) throws(HomaError) -> HomaSocket {
         let queue = RequestQueue()
         for (shard, engine) in engines.enumerated() {
             let isOpen: Bool
             do throws(EndpointError) { isOpen = try engine.openPort(port, sink: sink(queue, engine)) != nil } catch {
+                for opened in engines[..<shard] { opened.closePort(port, of: queue) }
                 throw HomaError(error)
             }
             guard isOpen else {

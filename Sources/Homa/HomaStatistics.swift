@@ -42,6 +42,11 @@ public struct HomaStatistics: Sendable {
     public let unservedRequests: UInt64
     /// RPCs under way.
     public let activeRPCs: Int
+    /// Bytes that the system granted the socket's buffers (each shard's), and what was asked for.
+    public let receiveBufferBytes: Int
+    public let sendBufferBytes: Int
+    public let receiveBufferBytesWanted: Int
+    public let sendBufferBytesWanted: Int
     /// True while the kernel cuts trains of packets.
     public let isUsingSegmentationOffload: Bool
     /// True when the kernel joins received packets.
@@ -53,11 +58,15 @@ public struct HomaStatistics: Sendable {
     /// Malformed packets of all kinds.
     public var malformedTotal: UInt64 { malformedPackets.values.reduce(0, +) }
 
-    init(_ statistics: EngineStatistics, pool configuration: PoolConfiguration) {
+    init(_ statistics: EngineStatistics, _ configuration: HomaConfiguration) {
+        receiveBufferBytes = statistics.receiveBufferBytes
+        sendBufferBytes = statistics.sendBufferBytes
+        receiveBufferBytesWanted = configuration.receiveBufferBytes
+        sendBufferBytesWanted = configuration.sendBufferBytes
         endpoint = statistics.endpoint
         network = statistics.driver
         pool = statistics.pool
-        poolConfiguration = configuration
+        poolConfiguration = configuration.pool
         var malformed: [String: UInt64] = [:]
         for error in WireError.allCases where statistics.malformed(error) > 0 {
             malformed[error.name] = statistics.malformed(error)
@@ -84,10 +93,10 @@ public struct HomaStatistics: Sendable {
 
 extension HomaStatistics {
     /// All shards together.
-    init(of engines: [Engine], pool configuration: PoolConfiguration) {
+    init(of engines: [Engine], _ configuration: HomaConfiguration) {
         var sum = engines[0].statistics
         for engine in engines.dropFirst() { sum.add(engine.statistics) }
-        self.init(sum, pool: configuration)
+        self.init(sum, configuration)
     }
 }
 
@@ -96,7 +105,7 @@ extension HomaNode {
     ///
     /// Taken on the node's thread: from another thread this blocks until that comes round, some tens
     /// of microseconds.
-    public var statistics: HomaStatistics { HomaStatistics(of: engines, pool: configuration.pool) }
+    public var statistics: HomaStatistics { HomaStatistics(of: engines, configuration) }
 
     /// All RPCs under way, as client and as server; none after the node's end. Blocks like ``statistics``.
     public func rpcs() -> [RPCInformation] { engines.flatMap { $0.rpcs() } }

@@ -141,7 +141,9 @@ private final class Subject {
                 by: peer(), id: anyID(), offset: UInt32.random(in: 0...100_000, using: &random), at: now)
         case 12:
             guard random.nextUnit() < 0.1 else { return }
-            endpoint.unreachable(peer(), failure: .hostUnreachable, offending: anyID(), at: now)
+            endpoint.unreachable(
+                peer(), because: Refusal(.hostUnreachable, [.hint, .lasting, .final].randomElement(using: &random)!),
+                offending: anyID(), at: now)
         case 13...16: returnBuffers()
         case 17...24: advance()
         case 25: applySummaries()

@@ -388,7 +388,8 @@ final class SwarmRun {
             if notice.limit == 0 {
                 guard isConcerned else { continue }
                 shard.endpoint.unreachable(
-                    notice.peer, failure: .portUnreachable, offending: RPCID(rawValue: notice.id), at: local)
+                    notice.peer, because: Refusal(.portUnreachable, .final), offending: RPCID(rawValue: notice.id),
+                    at: local)
             } else {
                 shard.endpoint.setMaximumPacket(bytes: notice.limit, for: notice.peer)
                 if isConcerned, let offset = notice.offset {

@@ -105,7 +105,7 @@ struct BenchCommand: AsyncParsableCommand {
         case .homa: return try await measureHoma(plan, server)
         default:
             let options = TCPLoadClient.Options(spin: node.spin.duration == nil, writesEach: node.writesEach)
-            return try TCPLoadClient(server: try resolve(server), options: options).run(plan)
+            return try TCPLoadClient(server: try resolveListening(server), options: options).run(plan)
         }
     }
 
@@ -140,6 +140,13 @@ func describe(_ pace: LoadPlan.Pace) -> String {
     case .openLoop(let rate): "open loop, \(fixed(rate, 0)) requests/s"
     case .closedLoop(let outstanding): "closed loop, \(outstanding) outstanding"
     }
+}
+
+/// The same, where a name has several addresses, as `localhost` does: the first that takes TCP connections.
+func resolveListening(_ text: String) throws -> PeerAddress {
+    let found = try AddressResolver.resolve(text)
+    guard !found.isEmpty else { throw ValidationError("\(text) has no address") }
+    return TCPLoadClient.firstListening(found)
 }
 
 /// Largest IP packet on the way to a server; nil when the system does not know.

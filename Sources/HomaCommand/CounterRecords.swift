@@ -25,6 +25,10 @@ func counterRecords(_ statistics: HomaStatistics) -> [ResultRecord] {
         ("requests_delivered", Double(endpoint.requestsDelivered), "rpc"),
         ("calls_completed", Double(endpoint.callsCompleted), "rpc"),
         ("calls_failed", Double(endpoint.callsFailed), "rpc"),
+        ("receive_buffer_granted", Double(statistics.receiveBufferBytes), "B"),
+        ("receive_buffer_wanted", Double(statistics.receiveBufferBytesWanted), "B"),
+        ("send_buffer_granted", Double(statistics.sendBufferBytes), "B"),
+        ("send_buffer_wanted", Double(statistics.sendBufferBytesWanted), "B"),
     ]
     let totals = figures.map { ResultRecord(measure: $0.0, value: $0.1, unit: $0.2).with("protocol", "homa") }
     return totals + dropRecords(statistics)

@@ -16,6 +16,7 @@ extension NodeOptions {
         configuration.driver = driver == .packet ? .packet : .socket
         configuration.takesHijackedTCP = takesHijackedTCP
         configuration.carriage = carriage == .ip146 ? .ip146 : .udp
+        if let dscp { configuration.marks = .dscp(dscp.values) }
         configuration.endpoint = preset.configuration
         configuration.endpoint.linkRate = link?.rate
         if let region { configuration.pool = PoolConfiguration(regionLength: region.bytes) }

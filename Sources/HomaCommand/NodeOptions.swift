@@ -24,6 +24,24 @@ enum CarriageChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
     case udp, ip146
 }
 
+/// Marks for the network, by priority.
+struct Marks: Sendable {
+    let values: [Int]
+}
+
+extension Reader where Value == Marks {
+    /// The DSCP of each priority.
+    static var marks: Reader {
+        Reader("none, or eight whole numbers with commas, each 0 … 63") { text in
+            if text == "none" { return Marks(values: Array(repeating: 0, count: 8)) }
+            let words = text.split(separator: ",", omittingEmptySubsequences: false)
+            let values = words.compactMap { Int($0) }
+            guard words.count == 8, values.count == 8, values.allSatisfy({ (0...63).contains($0) }) else { return nil }
+            return Marks(values: values)
+        }
+    }
+}
+
 /// Options of every command that opens a Homa node.
 struct NodeOptions: ParsableArguments {
     @Option(help: "How long an idle engine looks for work before it sleeps, e.g. 50us, 0s or forever.", within: .spin)
@@ -39,6 +57,11 @@ struct NodeOptions: ParsableArguments {
         name: .customLong("hijack"),
         help: "With --carriage ip146: take packets in TCP headers too, as kernel hosts send them with hijack_tcp.")
     var takesHijackedTCP = false
+
+    @Option(
+        help: "DSCP of the packets of priority 0 to 7: none, or eight numbers with commas; by default 0,8,…,56.",
+        within: .marks)
+    var dscp: Marks?
 
     @Option(help: "Receive region in bytes, a multiple of 64Ki, e.g. 64Mi.", within: .bytes(bpage...bpage << 24))
     var region: ByteCount?
@@ -70,7 +93,7 @@ struct NodeOptions: ParsableArguments {
 
     var isDefault: Bool {
         region == nil && shards == 1 && !inPlace && mtu == nil && preset == .default && receiveMode == .bpages
-            && driver == .socket && carriage == .udp && !takesHijackedTCP
+            && driver == .socket && carriage == .udp && !takesHijackedTCP && dscp == nil
     }
 
     /// Bytes of a bpage, of which a region has a whole number.

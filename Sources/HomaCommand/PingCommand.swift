@@ -75,7 +75,8 @@ struct PingCommand: AsyncParsableCommand {
         if carrier == .homa {
             return try await HomaLoadClient(server: server, configuration: node.configuration()).run(plan)
         }
-        return try TCPLoadClient(server: try resolve(server), options: .init(spin: node.spin.duration == nil)).run(plan)
+        return try TCPLoadClient(server: try resolveListening(server), options: .init(spin: node.spin.duration == nil))
+            .run(plan)
     }
 
     var plan: LoadPlan {

@@ -97,6 +97,8 @@ struct EnginePlan {
             routerMTU = Int.random(in: 1280...1499, using: &random)
             routerTells = Bool.random(using: &random)
         }
+        faults.denial = share(0.05)
+        faults.outage = share(0.002)
     }
 
     private static func host(_ random: inout SeededRandom) -> MemoryHosts.Settings {

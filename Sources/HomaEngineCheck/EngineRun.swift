@@ -115,7 +115,7 @@ final class EngineRun: @unchecked Sendable {  // on one thread from its beginnin
 
     /// Nothing is under way any more: what is remembered for others' sake is given time to be forgotten.
     private func rest() {
-        runUntil(world.now + .seconds(3)) { false }
+        runUntil(world.now + .seconds(8)) { false }
         let before = world.steps
         let second = world.now + .seconds(1)
         runUntil(second) { false }
@@ -234,7 +234,7 @@ extension EngineRun {
             isGood(
                 .messageLost, calls[index].delivered == 1,
                 "\(describe(index)) is said to be there and is not")
-        case .failed(let failure): failures[failure, default: 0] += 1
+        case .failed(let failure, _): failures[failure, default: 0] += 1
         case .rejected, .closed: break
         }
     }

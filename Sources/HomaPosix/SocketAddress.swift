@@ -66,6 +66,17 @@ extension PeerAddress {
     }
 }
 
+/// The addresses of this host by which it can be reached, without those that mean something on one link only: first
+/// what other hosts can use. Without ports.
+public func hostAddresses() -> [PeerAddress] {
+    let capacity = 256
+    return withUnsafeTemporaryAllocation(of: homa_address.self, capacity: capacity) { found in
+        let count = Int(max(0, homa_local_addresses(found.baseAddress!, UInt32(capacity))))
+        let all = found[..<count].map { PeerAddress($0) }.filter { !$0.isLinkLocal && !$0.isMulticast }
+        return all.filter { !$0.isLoopback } + all.filter(\.isLoopback)
+    }
+}
+
 /// True when this system can open IPv6 sockets; containers often cannot.
 public var isIPv6Available: Bool {
     let descriptor = socket(AF_INET6, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)

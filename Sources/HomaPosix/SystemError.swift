@@ -18,13 +18,40 @@ public struct SystemError: Error, Equatable, Sendable {
     }
 
     /// The system's own words for `code`.
-    public var text: String {
+    public var text: String { Self.text(of: code) }
+
+    /// The system's own words for an error code.
+    public static func text(of code: Int32) -> String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
             buffer.initialize(repeating: 0)
             guard let base = buffer.baseAddress, strerror_r(code, base, buffer.count) == 0 else {
                 return "error \(code)"
             }
             return String(cString: base)
+        }
+    }
+}
+
+extension SystemError {
+    /// The name of an error code that a send may meet, such as `EPERM`; its number for others.
+    public static func name(of code: Int32) -> String {
+        switch code {
+        case EPERM: "EPERM"
+        case EACCES: "EACCES"
+        case EINVAL: "EINVAL"
+        case ENETUNREACH: "ENETUNREACH"
+        case EHOSTUNREACH: "EHOSTUNREACH"
+        case ENETDOWN: "ENETDOWN"
+        case EHOSTDOWN: "EHOSTDOWN"
+        case ENOBUFS: "ENOBUFS"
+        case ENOMEM: "ENOMEM"
+        case EADDRNOTAVAIL: "EADDRNOTAVAIL"
+        case EAFNOSUPPORT: "EAFNOSUPPORT"
+        case ENODEV: "ENODEV"
+        case EIO: "EIO"
+        case ECONNREFUSED: "ECONNREFUSED"
+        case ENOSYS: "ENOSYS"
+        default: "error \(code)"
         }
     }
 }

@@ -87,7 +87,7 @@ struct HostileValueTests {
         "threshold", "write",
         "only", "name", "offloads", "settings", "set", "scenarios", "scenario", "topology", "transport", "vary", "out",
         "share", "files", "names", "store", "part", "library", "network", "command",
-        "seeds", "fault", "faults",
+        "seeds", "fault", "faults", "dscp",
     ]
 
     /// What each kind of number is tried with, by what its reader says that it wants. (Every parse takes milliseconds
@@ -123,6 +123,7 @@ struct HostileValueTests {
             return numbers + [
                 "2..1", "..", "1..", "-1..2", "0..18446744073709551616", "18446744073709551615", "1..1e3",
             ]
+        case "dscp": return numbers + ["0,8,16", "0,0,0,0,0,0,0,64", "0,0,0,0,0,0,0,-1", ",,,,,,,"]
         case "workload", "name": return numbers + ["9223372036854775807", "0K", "9223372036854775807K"]
         // Names of files, addresses and choices: whatever they are, nothing is reckoned from them.
         default: return ["", "nan"]

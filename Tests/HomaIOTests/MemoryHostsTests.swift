@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import HomaBase
 import HomaBuffers
 import HomaCore
@@ -50,7 +51,7 @@ private final class EchoWorld: @unchecked Sendable {
                 var answer: [UInt8] = []
                 while answer.count < message.count { answer += message.piece(at: answer.count) }
                 if answer == bytes { good += 1 } else { bad += 1 }
-            case .failed(let failure): failures.append(failure)
+            case .failed(let failure, _): failures.append(failure)
             default: bad += 1
             }
         }
@@ -64,7 +65,8 @@ private final class EchoWorld: @unchecked Sendable {
 
     /// Stops all hosts and sees that nothing of them is left.
     func end() {
-        world.run(until: world.now + .seconds(2))
+        // Answers of clients that seem to have gone are kept for a while.
+        world.run(until: world.now + .seconds(8))
         for host in hosts { #expect(host.leftovers == nil) }
         for host in hosts { host.stop(drainNanoseconds: 100_000_000) }
         world.run(until: world.now + .seconds(2)) { hosts.allSatisfy(\.isOver) }
@@ -104,6 +106,91 @@ struct MemoryHostsTests {
         try echo.add { $0.shards = 1 + Int(seed % 2) }
         callAll(echo)
         echo.world.network.faults = MemoryFaults()
+        echo.end()
+    }
+
+    @Test("an outage that a router announces costs no call, and one without end is the reason that calls fail for")
+    func outage() throws {
+        let echo = EchoWorld(seed: 3)
+        for _ in 0..<3 { try echo.add() }
+        // A request of which a server that has just begun hears nothing might be one of its former life.
+        echo.world.run(until: echo.world.now + .seconds(10))
+        for number in 0..<20 { echo.call(number, from: 0, to: 1, bytes: 1 + number * 5_000) }
+        echo.world.network.interrupt(echo.hosts[1].address, until: echo.world.now + .milliseconds(200))
+        echo.run(calls: 20)
+        #expect(echo.good == 20 && echo.bad == 0)
+        #expect(echo.failures == [])
+        echo.world.network.interrupt(echo.hosts[1].address, until: echo.world.now + .seconds(10))
+        echo.call(20, from: 0, to: 1, bytes: 100)
+        echo.call(21, from: 0, to: 2, bytes: 100)
+        echo.run(calls: 22)
+        #expect(echo.good == 21)
+        #expect(echo.failures == [.hostUnreachable])
+        echo.end()
+    }
+
+    @Test("what the own system refuses to send to one host fails for that, soon, and delays nothing to others")
+    func forbidden() throws {
+        let echo = EchoWorld(seed: 4)
+        for _ in 0..<3 { try echo.add() }
+        let (own, first) = (echo.hosts[0].address, echo.hosts[1].address)
+        echo.world.network.refuse(first, from: own, code: EPERM, until: echo.world.now + .seconds(10))
+        for number in 0..<20 { echo.call(number, from: 0, to: 1 + number % 2, bytes: 1 + number * 5_000) }
+        echo.run(calls: 10, within: .milliseconds(20))
+        #expect(echo.good == 10 && echo.failures.isEmpty)
+        echo.run(calls: 20, within: .milliseconds(130))
+        #expect(echo.good == 10 && echo.failures == Array(repeating: .sendRefused, count: 10))
+        // Much later it is another matter, and for a moment costs nothing.
+        echo.world.run(until: echo.world.now + .seconds(1))
+        echo.world.network.refuse(first, from: own, code: EPERM, until: echo.world.now + .milliseconds(20))
+        echo.call(20, from: 0, to: 1, bytes: 50_000)
+        echo.run(calls: 21)
+        #expect(echo.good == 11)
+        echo.end()
+    }
+
+    @Test("trains that the system refuses are spared for a minute, and tried again then")
+    func refusedTrains() throws {
+        let echo = EchoWorld(seed: 6)
+        try echo.add { $0.refusesTrains = true }
+        try echo.add()
+        func trains() -> (sent: UInt64, refused: UInt64) {
+            let driver = echo.hosts[0].statistics[0].driver
+            return (driver.sentTrains, driver.gsoFallbacks)
+        }
+        for number in 0..<5 { echo.call(number, from: 0, to: 1, bytes: 50_000) }
+        echo.run(calls: 5)
+        let first = trains()
+        #expect(first.sent == 0 && first.refused > 0)
+        echo.world.network.permitTrains(of: echo.hosts[0].address)
+        echo.world.run(until: echo.world.now + .seconds(50))
+        echo.call(5, from: 0, to: 1, bytes: 50_000)
+        echo.run(calls: 6)
+        #expect(trains() == first)
+        echo.world.run(until: echo.world.now + .seconds(12))
+        for number in 6..<8 {
+            echo.call(number, from: 0, to: 1, bytes: 50_000)
+            echo.run(calls: number + 1)
+        }
+        #expect(trains().sent > 0 && trains().refused == first.refused)
+        #expect(echo.good == 8)
+        echo.end()
+    }
+
+    @Test("a path that becomes a black hole for what a server wants to see again is found out", arguments: [1, 20])
+    func narrowAfterTheFirst(packets: Int) throws {
+        let echo = EchoWorld(seed: 5)
+        for _ in 0..<2 { try echo.add() }
+        // The request comes through whole, and the server, which has just begun, asks for its first packet again.
+        echo.call(0, from: 0, to: 1, bytes: packets * 1400)
+        let start = echo.world.now
+        echo.world.at(start + .microseconds(3)) {
+            echo.world.network.routerMTU = 1400
+            echo.world.network.routerTells = false
+        }
+        echo.run(calls: 1)
+        #expect(echo.good == 1)
+        #expect(echo.world.now.nanoseconds(since: start) < 2_000_000_000)
         echo.end()
     }
 
@@ -163,7 +250,7 @@ struct MemoryHostsTests {
         let begun = echo.world.now
         echo.call(3, from: 0, to: 1, bytes: 100)
         echo.run(calls: 4)
-        #expect(echo.failures == [.portUnreachable])
+        #expect(echo.failures == [.portClosed])
         #expect(echo.world.now.nanoseconds(since: begun) < 1_000_000)
         echo.end()
     }

@@ -199,7 +199,7 @@ struct PlainSocket: ~Copyable {
         slot.capacity = 2048
         return (0..<count).compactMap { _ in
             for _ in 0..<1000 {
-                if homa_receive(descriptor, &slot, 1) == 1 { return slot.traffic_class }
+                if homa_receive(descriptor, &slot, 1, 0) == 1 { return slot.traffic_class }
                 usleep(500)
             }
             return nil

@@ -2,6 +2,7 @@
 
 import HomaBase
 @testable import HomaIO
+import HomaPosix
 import Testing
 
 @Suite("UDP driver")
@@ -81,6 +82,86 @@ struct UDPDriverTests {
         #expect(sender.statistics.sentPackets == 40 && sender.statistics.sentBytes == 39 * 1400 + 333)
         #expect(receiver.statistics.receivedPackets == 40)
         if mode.gso == .automatic && mode.gro == .automatic { #expect(receiver.statistics.receivedDatagrams == 1) }
+    }
+
+    @Test("a system without calls for many messages at once carries all the same", arguments: [false, true])
+    func singly(ipv6: Bool) throws {
+        var options = UDPSocketOptions.loopback(ipv6: ipv6)
+        options.batching = .off
+        options.gso = .off
+        options.gro = .off
+        var sender = try UDPDriver(options)
+        var receiver = try UDPDriver(options)
+        let packets = (0..<40).map { pattern($0, count: 10 + 30 * $0) }
+        for bytes in packets { sender.queue(bytes, to: receiver.localAddress, priority: 3) }
+        #expect(sender.flush() == FlushResult(sentPackets: 40))
+        #expect(receiver.collect(40).map(\.bytes) == packets)
+        // In one batch, after the first of all.
+        #expect(receiver.statistics.receiveBatches < 10)
+        // One that cannot leave in the middle of them is the only one that does not.
+        let nobody = PeerAddress(ipv4: 0, port: 0)
+        for number in 0..<6 { sender.queue([UInt8(number)], to: number == 3 ? nobody : receiver.localAddress) }
+        #expect(sender.flush() == FlushResult(sentPackets: 5, droppedPackets: 1, remainder: .none))
+        #expect(receiver.collect(5).map(\.bytes) == [[0], [1], [2], [4], [5]])
+    }
+
+    @Test("packets are marked as their priority is to be, the usual one too", arguments: [false, true])
+    func marks(ipv6: Bool) throws {
+        for classes in [[UInt8](repeating: 0, count: 8), [4, 8, 12, 16, 20, 24, 28, 32]] {
+            var options = UDPSocketOptions.loopback(ipv6: ipv6)
+            options.trafficClasses = classes
+            options.reportsTrafficClass = true
+            var sender = try UDPDriver(options)
+            var receiver = try UDPDriver(options)
+            for priority in 0..<8 as Range<UInt8> {
+                sender.queue([priority], to: receiver.localAddress, priority: priority)
+            }
+            _ = sender.flush()
+            #expect(receiver.collect(8).map(\.trafficClass) == classes)
+            // Alone they leave by another call.
+            for priority in 0..<8 as Range<UInt8> {
+                sender.queue([priority], to: receiver.localAddress, priority: priority)
+                _ = sender.flush()
+            }
+            #expect(receiver.collect(8).map(\.trafficClass) == classes)
+        }
+    }
+
+    @Test("sockets share a port only with those of their own node")
+    func sharing() throws {
+        var options = UDPSocketOptions.loopback()
+        options.sharers = 2
+        let first = try UDPDriver(options)
+        options.binding = .address(first.localAddress)
+        for sharers in [1, 2, 3] {
+            var others = options
+            others.sharers = sharers
+            #expect(throws: SystemError.self) { _ = try UDPDriver(others) }
+        }
+        options.joinsSharers = true
+        let second = try UDPDriver(options)
+        #expect(second.localAddress == first.localAddress)
+        options.joinsSharers = false
+        #expect(throws: SystemError.self) { _ = try UDPDriver(options) }
+    }
+
+    @Test("what the system grants less of than was asked for is told, and nothing else")
+    func shortfalls() throws {
+        var options = UDPSocketOptions.loopback()
+        options.receiveBufferBytes = 100_000
+        options.sendBufferBytes = 100_000
+        let small = try UDPDriver(options)
+        #expect(small.shortfalls == [])
+        #expect(small.granted.receiveBufferBytes >= 100_000)
+        // More than there can be.
+        options.receiveBufferBytes = Int(Int32.max)
+        let large = try UDPDriver(options)
+        #expect(large.shortfalls.count == 1 && large.shortfalls.first?.contains("net.core.rmem_max") == true)
+        options = .loopback()
+        options.trafficClasses = [1, 2, 3]
+        #expect(throws: SystemError.self) { _ = try UDPDriver(options) }
+        options.trafficClasses = Array(repeating: 1, count: 8)
+        #expect(throws: SystemError.self) { _ = try UDPDriver(options) }
     }
 
     @Test("peers and priorities mixed in one flush keep their order")

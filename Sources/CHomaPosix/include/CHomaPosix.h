@@ -22,6 +22,13 @@ struct homa_address {
     uint16_t port;
 };
 
+// One of this host's own addresses, at which a packet came in or from which one leaves; all zero: any.
+struct homa_source {
+    uint64_t high;
+    uint64_t low;
+    uint32_t interface;  // 0: whichever the route says
+};
+
 #include "CHomaPacket.h"
 
 // Writes the sockaddr of `address` for a socket of `family`; the sockaddr's length, or
@@ -34,21 +41,31 @@ int homa_load_address(const void *sockaddr, size_t length, struct homa_address *
 // Most messages of one homa_send or homa_receive call; a longer array is cut here.
 #define HOMA_BATCH_LIMIT 64
 
-// The traffic class of a packet that names none: priority 7, which control packets and the shortest
-// messages have.
-#define HOMA_USUAL_TRAFFIC_CLASS 0xE0
+// What messages are sent by.
+struct homa_sender {
+    int fd;
+    int family;
+    uint8_t is_connected;          // it is told neither where to nor where from
+    uint8_t is_singly;             // sendmmsg is not to be had
+    uint8_t usual_traffic_class;   // what the socket itself is set to
+};
+
+// Whether the system lets this process use sendmmsg and recvmmsg: 0, or -ENOSYS, -EPERM and the like.
+int homa_may_send_many(int fd);
+int homa_may_receive_many(int fd);
 
 // One message for homa_send: a datagram, or with segment_size a train that the kernel cuts up.
 struct homa_outgoing {
     struct homa_address to;
     const struct iovec *pieces;
+    const struct homa_source *source;  // NULL: what the system chooses
     uint32_t piece_count;
     uint16_t segment_size;  // 0: one datagram
     uint8_t traffic_class;  // IPv4 TOS or IPv6 traffic class
 };
 
-// Sends without blocking; the number of messages the kernel took. A connected socket is not told where to.
-int homa_send(int fd, int family, const struct homa_outgoing *messages, unsigned count, int is_connected);
+// Sends without blocking; the number of messages the kernel took.
+int homa_send(const struct homa_sender *sender, const struct homa_outgoing *messages, unsigned count);
 
 // One slot for homa_receive. The caller sets base and capacity; the rest is the answer.
 struct homa_incoming {
@@ -58,13 +75,14 @@ struct homa_incoming {
     uint32_t segment_size;      // byte_count unless the kernel joined several datagrams
     uint32_t overflow_count;    // datagrams this socket ever lost for lack of room, modulo 2^32
     struct homa_address from;
+    struct homa_source to;      // of this host, if the socket reports it
     uint8_t has_overflow_count;
     uint8_t traffic_class;
     uint8_t is_truncated;
 };
 
-// Receives without blocking; the number of slots filled.
-int homa_receive(int fd, struct homa_incoming *slots, unsigned count);
+// Receives without blocking; the number of slots filled. `is_singly`: recvmmsg is not to be had.
+int homa_receive(int fd, struct homa_incoming *slots, unsigned count, int is_singly);
 
 // Receives one datagram or train without blocking into `count` pieces; the slot's own memory is used only as
 // far as a piece names it. 1, or an error.
@@ -83,6 +101,7 @@ int homa_steer(int fd, uint32_t offset, uint32_t count);
 // One entry of a socket's error queue. Fields are the kernel's sock_extended_err.
 struct homa_socket_error {
     struct homa_address peer;
+    struct homa_address reporter;  // who sent the ICMP message; all zero: nobody did, or not known
     uint32_t code;
     uint32_t info;
     uint8_t origin;

@@ -19,9 +19,22 @@ public struct HomaLoadClient: Sendable {
     /// Throws when the node cannot be opened or the server's name means nothing. Calls that fail are counted.
     public func run(_ plan: LoadPlan) async throws -> LoadResult {
         try await withHomaNode(Self.configuration(configuration, for: plan)) { node in
-            let address = try await node.resolve(server)
-            return await run(plan, on: node, to: address)
+            await run(plan, on: node, to: try await address(node))
         }
+    }
+
+    /// The first of the server's addresses at which somebody listens.
+    private func address(_ node: HomaNode) async throws -> HomaAddress {
+        let addresses = try await node.addresses(of: server)
+        for address in addresses.dropLast() {
+            do {
+                _ = try await node.call(address, sending: [0])
+                return address
+            } catch {
+                guard error.code == .portUnreachable else { return address }
+            }
+        }
+        return addresses[addresses.count - 1]
     }
 
     /// The configuration of a node that holds as many calls as the plan lets be outstanding.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
 public import HomaBase
 public import HomaPosix
 
@@ -40,6 +41,16 @@ public struct TCPLoadClient: Sendable {
     public init(servers: [PeerAddress], options: Options = Options()) {
         self.servers = servers
         self.options = options
+    }
+
+    /// The first of these addresses that takes a connection; the last one when none does.
+    public static func firstListening(_ addresses: [PeerAddress]) -> PeerAddress {
+        for address in addresses.dropLast() {
+            guard let file = try? Sockets.connect(to: address, options: TCPOptions()) else { continue }
+            close(file)
+            return address
+        }
+        return addresses[addresses.count - 1]
     }
 
     /// Connects, runs the whole plan on the calling thread, and closes the connections.

@@ -42,6 +42,8 @@ struct Tuning: BitwiseCopyable {
     /// Highest level for granted data: one below the lowest unscheduled level.
     let maximumScheduledPriority: Int
     let controlPriority: UInt8
+    /// No packet leaves above, whatever others ask for.
+    let highestPriority: UInt8
     /// For what the oldest message is granted, and for data asked for again after a wait for buffers.
     let highPriority: UInt8
 
@@ -49,6 +51,8 @@ struct Tuning: BitwiseCopyable {
     let resendIntervalLimit: UInt64
     let timeout: UInt64
     let progressTimeout: UInt64
+    let answerRetention: UInt64
+    let retainedAnswerBytes: Int
     /// No answer is longer on its way behind others, at 1 Mb/s as well.
     @inline(__always) var longestWay: UInt64 { 16 * timeout }
     let adaptsTimers: Bool
@@ -125,12 +129,15 @@ struct Tuning: BitwiseCopyable {
         var lowest = levels - 1
         while lowest > 0, values[lowest] < maximumMessage { lowest -= 1 }
         maximumScheduledPriority = max(0, lowest - 1)
+        highestPriority = UInt8(levels - 1)
         controlPriority = configuration.controlPriority ?? UInt8(levels - 1)
         highPriority = levels > 2 ? UInt8(levels - 2) : 0
 
         resendAfter = configuration.resendAfter.wholeNanoseconds
         resendIntervalLimit = configuration.resendIntervalLimit.wholeNanoseconds
         timeout = configuration.timeout.wholeNanoseconds
+        answerRetention = configuration.answerRetention.wholeNanoseconds
+        retainedAnswerBytes = configuration.retainedAnswerBytes
         progressTimeout = max(configuration.progressTimeout, configuration.timeout).wholeNanoseconds
         adaptsTimers = configuration.adaptsTimers
         longestResendTimeout = max(resendAfter, timeout / 4)

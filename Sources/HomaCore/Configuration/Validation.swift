@@ -80,6 +80,8 @@ extension EndpointConfiguration {
         try check("probesPerPeer", probesPerPeer, 0...(1 << 20))
         try check("timeout", timeout, resendAfter ... .seconds(3600))
         try check("progressTimeout", progressTimeout, .microseconds(1) ... .seconds(1_000_000))
+        try check("answerRetention", answerRetention, .zero ... .seconds(3600))
+        try check("retainedAnswerBytes", retainedAnswerBytes, 0...Int(Int32.max))
         try check("acknowledgementDelay", acknowledgementDelay, .microseconds(1) ... .seconds(3600))
         try check("unacknowledgedRetention", unacknowledgedRetention, .zero ... .seconds(3600))
         try check("incompleteRequestTimeout", incompleteRequestTimeout, .microseconds(1) ... .seconds(3600))

@@ -48,13 +48,18 @@ extension Endpoint {
         }
     }
 
-    /// True while the other side of something that was answered or sent here has not said that it has it.
+    /// True while the other side of something that was answered or sent here has not said that it has it, and is not
+    /// taken for dead.
     public var awaitsAcks: Bool {
         mutating get {
             var next = rpcs.live(from: 0)
             while let slot = next {
                 let rpc = rpcs.at(slot)
-                if rpc.pointee.state == .outgoing, !rpc.pointee.isClient || rpc.pointee.kind != .call { return true }
+                if rpc.pointee.state == .outgoing, !rpc.pointee.isRetained,
+                    !rpc.pointee.isClient || rpc.pointee.kind != .call
+                {
+                    return true
+                }
                 next = rpcs.live(from: slot + 1)
             }
             return false

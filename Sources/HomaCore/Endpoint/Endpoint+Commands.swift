@@ -168,7 +168,8 @@ extension Endpoint {
         rpc.pointee.outgoing.announcesItself =
             length > limit && tuning.isFar(roundTrip: peer.pointee.knownRoundTrip, unscheduled: unscheduled)
         rpc.pointee.outgoing.granted = limit
-        rpc.pointee.outgoing.unscheduledPriority = peer.pointee.unscheduledPriority(length: length)
+        rpc.pointee.outgoing.unscheduledPriority = min(
+            peer.pointee.unscheduledPriority(length: length), tuning.highestPriority)
         sendQueue.set(slot, remaining: rpc.pointee.outgoing.rank, birth: rpc.pointee.birth)
     }
 }

@@ -24,7 +24,8 @@ extension Endpoint {
         }
         let (granted, next) = (rpc.pointee.outgoing.granted, rpc.pointee.outgoing.next)
         if offset > granted || next >= granted {
-            rpc.pointee.outgoing.levels.grant(from: granted, at: grant.priority, next: next)
+            rpc.pointee.outgoing.levels.grant(
+                from: granted, at: min(grant.priority, tuning.highestPriority), next: next)
         }
         rpc.pointee.outgoing.granted = offset
         requeue(slot)

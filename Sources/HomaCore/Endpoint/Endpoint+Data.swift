@@ -69,6 +69,7 @@ extension Endpoint {
                 peerPort: header.sourcePort, state: .incoming, at: now)
         else { return refuseForRoom(header, data, from: address, as: .tooManyRPCs) }
         peers.at(peer).pointee.unfinishedRequests += 1
+        rpcs.at(slot).pointee.localAddress = address.local
         if header.extensions.marks.contains(.oneWay) { rpcs.at(slot).pointee.kind = .markedMessage }
         if data.remaining != .unlimited { noteRemaining(slot, data.remaining, at: now) }
         if isUnproven {

@@ -19,6 +19,7 @@ extension Endpoint {
                 let rpc = rpcs.at(slot)
                 switch rpc.pointee.state {
                 case .incoming where !rpc.pointee.isClient, .inService: work.unanswered += 1
+                case .outgoing where rpc.pointee.isRetained: break
                 case .outgoing where !rpc.pointee.isClient || rpc.pointee.kind != .call: work.unacknowledged += 1
                 case .incoming, .outgoing, .declined, .lingering: break
                 }

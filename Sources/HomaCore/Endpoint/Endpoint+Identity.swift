@@ -174,7 +174,7 @@ extension Endpoint {
                     rpc.pointee.cameFirst ? .toFirst : [],
                     tag: HeaderExtension.tag(token: token(of: peer), memory: memory)),
                 body: .resend(ResendFields(offset: 0, length: 1, priority: tuning.controlPriority))),
-            to: peer.pointee.address)
+            to: way(of: slot))
     }
 
     /// Whether a packet of a request that waits for it shows the token.
@@ -306,6 +306,7 @@ extension Endpoint {
         guard now >= rpc.pointee.outgoing.ignoresUnknownUntil else { return .consumed }
         let roundTrip = min(now.nanoseconds(since: rpc.pointee.outgoing.begunAt), tuning.longestResendTimeout)
         rpc.pointee.outgoing.ignoresUnknownUntil = now.advanced(byNanoseconds: roundTrip / 4 * 3)
+        noteAsked(slot, from: 0, at: now)
         retransmit(slot, 0..<1, priority: rpc.pointee.outgoing.unscheduledPriority)
         requeue(slot)
         return .consumed

@@ -22,6 +22,8 @@ extension Endpoint {
         var waitingForBuffers = 0
         var waitingOfHost = [UInt32](repeating: 0, count: Int(peers.hosts.highWater))
         var sending = 0
+        var retainedBytes = 0
+        var retainedCount = 0
         var next = rpcs.live(from: 0)
         while let slot = next {
             check(slot)
@@ -35,6 +37,11 @@ extension Endpoint {
                 waitingOfHost[Int(peers.at(rpc.peer).pointee.host)] += 1
             }
             if sendQueue.contains(slot) { sending += 1 }
+            if rpc.isRetained {
+                precondition(!rpc.isClient && rpc.state == .outgoing, "something that is no response is retained")
+                retainedBytes += Int(rpc.outgoing.length)
+                retainedCount += 1
+            }
             next = rpcs.live(from: slot + 1)
         }
         precondition(granter.totalIncoming == incomingBytes, "bytes on their way: sum and messages differ")
@@ -42,6 +49,9 @@ extension Endpoint {
         precondition(waiting.count == waitingForBuffers, "\(waiting.count) wait for buffers, not \(waitingForBuffers)")
         precondition(sendQueue.count == sending, "the send queue holds an RPC that is gone")
         precondition(timers.count <= rpcs.count, "a timer without an RPC")
+        precondition(
+            retained.list.count == retainedCount && retained.bytes == retainedBytes, "retained answers are miscounted")
+        retained.list.checkInvariants(rpcs.view)
         granter.checkInvariants(peers)
         var host = peers.hosts.live(from: 0)
         while let index = host {

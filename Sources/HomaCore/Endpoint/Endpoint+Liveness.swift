@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import HomaBase
+import HomaBase
 import HomaWire
 
 /// Who is dead, and why: the one place where RPCs end for the silence of the other side.
@@ -57,7 +57,7 @@ extension Endpoint {
 
     mutating func giveUp(_ slot: UInt32, at now: Instant) {
         if rpcs.at(slot).pointee.isClient {
-            failCall(slot, .timedOut, at: now)
+            failCall(slot, reasonForSilence(slot), at: now)
         } else {
             counters.clientsLost += 1
             // A request of which a part is missing has not run, and may if it comes again.
@@ -67,23 +67,6 @@ extension Endpoint {
             } else {
                 finishServerRPC(slot, at: now)
             }
-        }
-    }
-
-    /// The network reported that a packet of ours cannot be delivered. Only a report about an RPC
-    /// we have counts (`offending` is the identifier in the packet it quotes), since anybody can
-    /// forge one; then every call to that peer ends.
-    public mutating func unreachable(
-        _ address: PeerAddress, failure: RPCFailure, offending: RPCID, at now: Instant
-    ) {
-        guard let peer = findPeer(address), find(offending, at: peer) != nil else { return }
-        while let oldest = peers.at(peer).pointee.calls.first { failCall(oldest, failure, at: now) }
-        // Calls that have not begun are in no list of the peer's.
-        var next = rpcs.live(from: 0)
-        while let slot = next {
-            let rpc = rpcs.at(slot)
-            if rpc.pointee.isClient, rpc.pointee.peer == peer { failCall(slot, failure, at: now) }
-            next = rpcs.live(from: slot + 1)
         }
     }
 

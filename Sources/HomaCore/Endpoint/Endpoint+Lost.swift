@@ -27,7 +27,7 @@ extension Endpoint {
             extensions: ownExtension(marks(of: slot), tag: tag(of: slot)), body: .data(body))
         controlPackets.append(
             OutgoingPacket(
-                header: header, peer: peer.pointee.address, priority: rpc.pointee.outgoing.unscheduledPriority))
+                header: header, peer: way(of: slot), priority: rpc.pointee.outgoing.unscheduledPriority))
         counters.probesSent += 1
     }
 

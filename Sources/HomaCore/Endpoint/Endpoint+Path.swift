@@ -3,7 +3,7 @@
 public import HomaBase
 public import HomaWire
 
-/// The path to each peer: how long its packets may be.
+/// The path to each peer: how long its packets may be, and whether they arrive.
 ///
 /// Segments are cut when they are sent, and again when they are sent again: to what the path carries by then. Whoever
 /// refuses a packet with a report lowers the size at once. Some paths swallow long packets and tell nobody, since a
@@ -31,6 +31,7 @@ extension Endpoint {
     /// which was no shorter. Each message heeds one such report for each size, since a report comes for many a packet.
     public mutating func packetRefused(by address: PeerAddress, id: RPCID, offset: UInt32, at now: Instant) {
         guard let peer = findPeer(address), let slot = find(id, at: peer) else { return }
+        peers.at(peer).pointee.askPathAt = now.advanced(byNanoseconds: Self.narrowTime)
         let rpc = rpcs.at(slot)
         guard rpc.pointee.outgoing.length > 0, offset < rpc.pointee.outgoing.next,
             mostPayload(slot) < rpc.pointee.outgoing.refused
@@ -86,8 +87,13 @@ extension Endpoint {
         peer.pointee.narrowUntil = now.advanced(byNanoseconds: Self.narrowTime)
     }
 
-    /// A message to the peer begins: it may be time to try what the path carried before.
+    /// A message to the peer begins: it may be time to try what the path carried before, or to ask the system, which
+    /// forgets what routers said after such a time.
     mutating func widenIfDue(_ peer: UnsafeMutablePointer<Peer>, at now: Instant) {
+        if now >= peer.pointee.askPathAt {
+            peer.pointee.askPathAt = .distantFuture
+            events.append(.peerAdded(peer.pointee.address))
+        }
         guard let end = peer.pointee.narrowUntil, now >= end else { return }
         peer.pointee.narrowUntil = nil
         peer.pointee.segment = peer.pointee.wideSegment
@@ -97,5 +103,71 @@ extension Endpoint {
     mutating func setSegment(_ segment: UInt32, of peer: UnsafeMutablePointer<Peer>) {
         peer.pointee.wideSegment = segment
         peer.pointee.segment = peer.pointee.narrowUntil == nil ? segment : min(segment, Self.surePayload)
+    }
+
+    // MARK: Whether packets arrive
+
+    /// So long a refusal that lasts must have been all that came of a peer before it ends the calls, in nanoseconds:
+    /// a packet that finds a table full is refused as well, and the next one is not. Those of long ago do not count.
+    private static var lastingTime: UInt64 { 50_000_000 }
+
+    /// Somebody says that a packet of ours cannot be delivered. Only a report about an RPC we have counts (`offending`
+    /// is the identifier in the packet it quotes), since anybody can forge one.
+    ///
+    /// What is final ends every call to that peer, and so does what lasts; everything else is kept, for as long as
+    /// nothing comes from the peer, as the reason for which its calls will end.
+    ///
+    /// - Parameter isFirst: the packet is the one with the first byte of the RPC's message.
+    public mutating func unreachable(
+        _ address: PeerAddress, because refusal: Refusal, offending: RPCID, isFirst: Bool = false, at now: Instant
+    ) {
+        guard let index = findPeer(address), let slot = find(offending, at: index) else { return }
+        let peer = peers.at(index)
+        if !peer.pointee.liveness.isRefused || now.nanoseconds(since: peer.pointee.refusedAt) > tuning.timeout {
+            peer.pointee.refusedSince = now
+        }
+        peer.pointee.refusedAt = now
+        peer.pointee.refusal = refusal
+        peer.pointee.liveness.isRefused = true
+        switch refusal.weight {
+        case .final:
+            if isFirst, refusal.failure == .portUnreachable { noteNotRun(slot, at: now) }
+            failCalls(of: index, refusal.failure, at: now)
+        case .lasting:
+            guard now.nanoseconds(since: peer.pointee.refusedSince) >= Self.lastingTime else { return }
+            failCalls(of: index, refusal.failure, at: now)
+        case .hint: break
+        }
+    }
+
+    /// Nobody has the port to which the first packet of the request went. If that was its only one, it has not run.
+    private mutating func noteNotRun(_ slot: UInt32, at now: Instant) {
+        let rpc = rpcs.at(slot)
+        guard rpc.pointee.isClient, rpc.pointee.state == .outgoing, rpc.pointee.lastAsked == .zero else { return }
+        failCall(slot, .portClosed, at: now)
+    }
+
+    private mutating func failCalls(of peer: UInt32, _ failure: RPCFailure, at now: Instant) {
+        while let oldest = peers.at(peer).pointee.calls.first { failCall(oldest, failure, at: now) }
+        // Calls that have not begun are in no list of the peer's.
+        var next = rpcs.live(from: 0)
+        while let slot = next {
+            let rpc = rpcs.at(slot)
+            if rpc.pointee.isClient, rpc.pointee.peer == peer { failCall(slot, failure, at: now) }
+            next = rpcs.live(from: slot + 1)
+        }
+    }
+
+    /// How a call fails whose server is silent.
+    mutating func reasonForSilence(_ slot: UInt32) -> RPCFailure {
+        let peer = peer(of: slot)
+        guard peer.pointee.liveness.isRefused, let refusal = peer.pointee.refusal else { return .timedOut }
+        return refusal.failure
+    }
+
+    /// What was said last about packets to a peer, if nothing has come from it since.
+    public mutating func refusal(by address: PeerAddress) -> Refusal? {
+        guard let peer = findPeer(address), peers.at(peer).pointee.liveness.isRefused else { return nil }
+        return peers.at(peer).pointee.refusal
     }
 }

@@ -12,6 +12,10 @@ extension Endpoint {
         let peer = findPeer(address)
         if let peer {
             if !peers.at(peer).pointee.isValidated { notePayment(header, by: peer) }
+            // Who calls a host that has several addresses waits for answers from the one it called.
+            if address.local != 0, !header.common.senderID.isServerSide {
+                peers.at(peer).pointee.address.local = address.local
+            }
         }
         let disposition: Disposition
         if case .data(let data) = header.body {
@@ -67,6 +71,8 @@ extension Endpoint {
             return .failure(refusal)
         } else {
             note(header, from: rpc.pointee.peer, at: now)
+            if address.local != 0 { rpc.pointee.localAddress = address.local }
+            if rpc.pointee.isRetained { resume(slot, at: now) }
         }
         return .success(slot)
     }

@@ -13,11 +13,20 @@ extension Endpoint {
         return found
     }
 
+    /// Where packets about an RPC go, and from which of the own addresses: a call's server is reached from whichever
+    /// the system chooses, which may change.
+    @inline(__always)
+    mutating func way(of slot: UInt32) -> PeerAddress {
+        var address = peer(of: slot).pointee.address
+        address.local = rpcs.at(slot).pointee.localAddress
+        return address
+    }
+
     /// - Parameter standing: what the peer is at least from now on.
     mutating func findOrAddPeer(_ address: PeerAddress, as standing: Peer.Standing, at now: Instant) -> UInt32? {
         let standing: Peer.Standing = tuning.amplificationLimit == 0 ? .validated : standing
         if let found = findPeer(address) {
-            if peers.at(found).pointee.standing.rawValue < standing.rawValue { peers.raise(found, to: standing) }
+            if peers.at(found).pointee.standing.rawValue < standing.rawValue { raise(found, to: standing) }
             return found
         }
         guard
@@ -43,8 +52,14 @@ extension Endpoint {
             forgetClients(of: evicted)
             counters.peersEvicted += 1
         }
-        events.append(.peerAdded(address))
+        if standing != .stranger { events.append(.peerAdded(address)) }
         return added.index
+    }
+
+    /// More is known about the peer than before. What costs the driver a system call is not done for strangers.
+    mutating func raise(_ peer: UInt32, to standing: Peer.Standing) {
+        if peers.at(peer).pointee.standing == .stranger { events.append(.peerAdded(peers.at(peer).pointee.address)) }
+        peers.raise(peer, to: standing)
     }
 
     mutating func addRPC(
@@ -77,6 +92,7 @@ extension Endpoint {
         let rpc = rpcs.at(slot)
         record(.ended, slot, detail: rpc.pointee.state.rawValue, at: now)
         forgetProbe(slot)
+        if rpc.pointee.isRetained { endRetention(slot) }
         releaseOutgoing(slot)
         if rpc.pointee.state == .incoming || rpc.pointee.isClient { dropIncoming(slot, at: now) }
         if rpc.pointee.isClient {

@@ -122,11 +122,11 @@ extension Endpoint {
         releaseIfValidated(slot, at: now)
         let isAsked = rpc.pointee.outgoing.isFullySent || rpc.pointee.outgoing.isHeldBack
         guard isAsked || peer(of: slot).pointee.speaksExtensions else {
-            if isSilent(slot, at: now) { return giveUp(slot, at: now) }
+            if isSilent(slot, at: now) { return retainOrGiveUp(slot, at: now) }
             return armTimer(slot, at: now.advanced(byNanoseconds: tuning.longestResendTimeout))
         }
         if now.nanoseconds(since: rpc.pointee.lastHeard) >= tuning.timeout, isLost(slot, at: now) {
-            return giveUp(slot, at: now)
+            return retainOrGiveUp(slot, at: now)
         }
         let due = probeDue(slot)
         guard now >= due else { return armTimer(slot, at: due) }

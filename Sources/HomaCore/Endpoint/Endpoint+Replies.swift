@@ -15,7 +15,7 @@ extension Endpoint {
             PacketHeader(
                 sourcePort: rpc.pointee.localPort, destinationPort: rpc.pointee.peerPort, senderID: rpc.pointee.id,
                 extensions: ownExtension(marks, tag: tag(of: slot)), body: body),
-            to: peer(of: slot).pointee.address, bundleBytes: isResend ? 0 : peer(of: slot).pointee.bundleBytes)
+            to: way(of: slot), bundleBytes: isResend ? 0 : peer(of: slot).pointee.bundleBytes)
     }
 
     /// Answers a packet that belongs to no RPC of ours.

@@ -76,7 +76,7 @@ extension Endpoint {
     /// Whoever is at the peer's address hears what is sent there.
     mutating func validate(_ peer: UInt32) {
         guard !peers.at(peer).pointee.isValidated else { return }
-        peers.raise(peer, to: .validated)
+        raise(peer, to: .validated)
         counters.addressesValidated += 1
         if !peers.at(peer).pointee.isOnTrial(tuning) { granter.reviseTrials(ofHost: peers.at(peer).pointee.host) }
     }

@@ -89,7 +89,7 @@ extension Endpoint {
                 oldestUnfinishedDistance: oldestUnfinishedDistance(rpc, peer),
                 remaining: remainingTime(of: rpc, at: now), offset: segment.range.lowerBound,
                 payloadLength: UInt32(segment.range.count)))
-        packet.pointee.peer = peer.pointee.address
+        packet.pointee.peer = way(of: slot)
         packet.pointee.priority = segment.priority
         packet.pointee.payload = rpc.pointee.outgoing.payload
         packet.pointee.payloadOffset = Int(segment.range.lowerBound)
@@ -142,7 +142,7 @@ extension Endpoint {
             range: range,
             incoming: peer(of: slot).pointee.speaksExtensions
                 ? again.upperBound : max(again.upperBound, rpc.pointee.outgoing.granted),
-            priority: rpc.pointee.outgoing.resendPriority, isRetransmission: true)
+            priority: min(rpc.pointee.outgoing.resendPriority, tuning.highestPriority), isRetransmission: true)
     }
 
     mutating func account(_ slot: UInt32, packets: Int, bytes: Int, at now: Instant) {

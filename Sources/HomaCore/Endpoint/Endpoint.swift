@@ -9,7 +9,7 @@ import HomaWire
 ///
 /// Four families of methods:
 /// - *inputs* say what happened: ``receive(_:from:at:)``, ``expireTimers(at:)``,
-///   ``buffersReturned(at:)``, ``unreachable(_:failure:offending:at:)``;
+///   ``buffersReturned(at:)``, ``unreachable(_:because:offending:at:)``;
 /// - *commands* of the application: ``call(_:at:)``, ``respond(to:length:payload:at:)``,
 ///   ``fail(_:length:payload:at:)``, ``decline(_:at:)``, ``abort(_:failure:at:)``;
 /// - *outputs*, to be drained after inputs and commands until they return nil:
@@ -49,6 +49,7 @@ public struct Endpoint: ~Copyable {
     /// One entry for each RPC that something may have to be done for; the key is when.
     var timers: IndexedHeap
     var waiting: WaitingQueue
+    var retained = RetainedAnswers()
     var controlPackets: RingBuffer<OutgoingPacket>
     var events: RingBuffer<EndpointEvent>
     var crossShardAcks: RingBuffer<CrossShardAck>

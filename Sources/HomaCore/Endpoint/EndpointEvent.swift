@@ -29,8 +29,9 @@ public enum EndpointEvent: Sendable, BitwiseCopyable {
     /// Nobody waits any more for the answer to a request that the application has and has not answered. Its handle is
     /// stale, and an answer goes nowhere.
     case requestAbandoned(rpc: RPCHandle, serverPort: UInt16, reason: AbandonmentReason)
-    /// A peer is known from now on; the driver may state its path MTU with
-    /// ``Endpoint/setMaximumPacket(bytes:for:)``.
+    /// A peer is known from now on, and is no stranger: it hears what is sent to its address, or is called by us. The
+    /// driver may state its path MTU with ``Endpoint/setMaximumPacket(bytes:for:)``. Comes again some time after a
+    /// report that the path had become narrower.
     case peerAdded(PeerAddress)
 }
 

@@ -16,6 +16,9 @@ struct Liveness: BitwiseCopyable {
     private var lastProbe = Instant.zero
     private var lastForgiven = Instant.zero
 
+    /// Somebody has said since that packets to it do not arrive.
+    var isRefused = false
+
     static var tellingProbes: UInt8 { 12 }
 
     init(at now: Instant) { lastHeard = now }
@@ -24,6 +27,7 @@ struct Liveness: BitwiseCopyable {
     mutating func heard(at now: Instant) {
         lastHeard = now
         probes = 0
+        isRefused = false
     }
 
     /// A packet has left that it will answer if it lives.

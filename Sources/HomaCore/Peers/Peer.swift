@@ -15,7 +15,8 @@ struct Peer: BitwiseCopyable {
         case validated
     }
 
-    let address: PeerAddress
+    /// With the own address at which packets of its requests came last.
+    var address: PeerAddress
     /// Its host's record.
     var host = UInt32.max
     var standing: Standing
@@ -80,9 +81,16 @@ struct Peer: BitwiseCopyable {
     var segment: UInt32
     /// When it was last heard that it has got so long a packet.
     var fullArrivedAt = Instant.zero
+    /// What was said last of packets to it that do not arrive, since when that is all that was heard of it, if it is
+    /// (``Liveness/isRefused``), and when it was.
+    var refusal: Refusal?
+    var refusedSince = Instant.zero
+    var refusedAt = Instant.zero
     /// Until then it is taken for as much as every path carries, and what it was before.
     var narrowUntil: Instant?
     var wideSegment: UInt32 = 0
+    /// When the system is asked anew what the path carries, since a report said that it is less.
+    var askPathAt = Instant.distantFuture
     /// The longest message it wants at each unscheduled level; level 0 takes everything.
     var cutoffs = InlineArray<8, UInt32>(repeating: 0)
     /// Version of `cutoffs`, 0 = it has not sent any.

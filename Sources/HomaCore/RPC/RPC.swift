@@ -66,6 +66,9 @@ struct RPC: BitwiseCopyable {
     var client = UInt32.max
     var localPort: UInt16
     var peerPort: UInt16
+    /// At a server: the own address at which the request came last (``PeerAddress/local``), and from which it is
+    /// answered. A host may be called at several.
+    var localAddress: UInt16 = 0
     var state: State
     var kind = Kind.call
     /// A request that may be a late duplicate of one that ran before this server's memory began: it is not delivered
@@ -75,6 +78,8 @@ struct RPC: BitwiseCopyable {
     var cameFirst = false
     /// The response says that the server's application failed.
     var isFailure = false
+    /// A response that is kept though its client is taken for dead, among others that are (``Calls``).
+    var isRetained = false
     var cookie: UInt64 = 0
     /// Creation; decides ties between equally short messages, and who is oldest.
     var birth: Instant
@@ -120,7 +125,8 @@ struct RPC: BitwiseCopyable {
 
     // MARK: Lists that an RPC can be in
 
-    /// Calls of a peer, or of one length class of those that wait for admission: an RPC is in one of these at a time.
+    /// Calls of a peer, or of one length class of those that wait for admission, or responses that are retained: an RPC
+    /// is in one of these at a time.
     enum Calls: SlabListKind {
         static func links(of rpc: UnsafeMutablePointer<RPC>) -> UnsafeMutablePointer<SlabLinks> {
             withUnsafeMutablePointer(to: &rpc.pointee.callLinks) { $0 }

@@ -11,7 +11,7 @@ public enum RPCFailure: UInt8, Sendable, CaseIterable {
     case aborted
     /// The network says that nothing listens at the server's node (ICMP port unreachable).
     case portUnreachable
-    /// The network says that the server's host cannot be reached.
+    /// The network, or the own system, says that the server's host cannot be reached.
     case hostUnreachable
     /// The server's application dropped the request without an answer.
     case requestDropped
@@ -23,13 +23,17 @@ public enum RPCFailure: UInt8, Sendable, CaseIterable {
     case noSuchPort
     /// The server is about to end and takes no new requests.
     case serverDraining
+    /// The own system refuses to send to the server.
+    case sendRefused
+    /// ``portUnreachable``, and of the first packet of the request, of which none had been sent again.
+    case portClosed
 
     /// Whether the server may have run the request. If not, it can be sent again, there or elsewhere, and runs once.
     public var mayHaveRun: Bool {
         switch self {
-        case .noSuchPort, .serverDraining: false
+        case .noSuchPort, .serverDraining, .portClosed: false
         case .timedOut, .deadlineExceeded, .aborted, .portUnreachable, .hostUnreachable, .requestDropped,
-            .refusedAsStale, .peerRestarted:
+            .refusedAsStale, .peerRestarted, .sendRefused:
             true
         }
     }

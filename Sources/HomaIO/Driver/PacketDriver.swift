@@ -23,7 +23,7 @@ protocol PacketDriver: ~Copyable {
     /// Takes what has arrived, at most one batch; how many datagrams, which replace those of the call before.
     mutating func receive() -> Int
     /// One of them: a datagram, or a train of packets of one length that were joined on their way.
-    func datagram(_ index: Int) -> ReceivedDatagram
+    mutating func datagram(_ index: Int) -> ReceivedDatagram
 
     /// Packets appended and not yet sent or dropped.
     var queuedPackets: Int { get }
@@ -76,6 +76,9 @@ protocol PacketDriver: ~Copyable {
     /// Gives a Homa port up.
     mutating func close(_ port: UInt16)
 
+    /// What the system granted of what was asked for, and what of it is less, in words.
+    var granted: GrantedOptions { get }
+    var shortfalls: [String] { get }
     /// What has happened so far.
     var statistics: UDPStatistics { get }
     /// True while trains are handed over whole.
@@ -111,10 +114,12 @@ protocol WaitingDriver: PacketDriver, ~Copyable {
 class AnyPacketDriver {
     let localAddress: PeerAddress
     let sharesPorts: Bool
+    let shortfalls: [String]
 
-    fileprivate init(localAddress: PeerAddress, sharesPorts: Bool) {
+    fileprivate init(localAddress: PeerAddress, sharesPorts: Bool, shortfalls: [String]) {
         self.localAddress = localAddress
         self.sharesPorts = sharesPorts
+        self.shortfalls = shortfalls
     }
 
     func pathMTU(to peer: PeerAddress) -> Int? { nil }
@@ -136,9 +141,10 @@ final class OwnedDriver<Driver: PacketDriver & ~Copyable>: AnyPacketDriver {
 
     init(_ driver: consuming Driver) {
         let address = driver.localAddress
+        let shortfalls = driver.shortfalls
         place = .allocate(capacity: 1)
         place.initialize(to: driver)
-        super.init(localAddress: address, sharesPorts: Driver.sharesPorts)
+        super.init(localAddress: address, sharesPorts: Driver.sharesPorts, shortfalls: shortfalls)
     }
 
     deinit {
@@ -152,6 +158,8 @@ final class OwnedDriver<Driver: PacketDriver & ~Copyable>: AnyPacketDriver {
 
     override func report(_ statistics: inout EngineStatistics) {
         statistics.driver = place.pointee.statistics
+        statistics.receiveBufferBytes = place.pointee.granted.receiveBufferBytes
+        statistics.sendBufferBytes = place.pointee.granted.sendBufferBytes
         statistics.isUsingGSO = place.pointee.isUsingGSO
         statistics.isUsingGRO = place.pointee.isUsingGRO
     }

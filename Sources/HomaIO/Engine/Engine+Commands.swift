@@ -65,8 +65,7 @@ extension Engine {
         if case .cancelledEarly = call.phase { return call.finish(.failed(.aborted), at: now) }
         guard !state.pointee.isClosed else { return call.finish(.closed, at: now) }
         call.started = now
-        var destination = call.destination
-        if state.pointee.driver.sharesPorts { destination.port = call.serverPort }
+        let destination = destination(of: call)
         // The first packet should be as long as the path allows already.
         if state.pointee.endpoint.register(destination, at: now) { learnMaximumPacket(for: destination) }
         let payload = state.pointee.sends.insert(SendRecord(call))
@@ -85,6 +84,13 @@ extension Engine {
             _ = state.pointee.calls.remove(cookie)
             call.finish(.rejected(error), at: now)
         }
+    }
+
+    /// Where a call goes: where nodes have no port of their own, to the server's.
+    func destination(of call: PendingCall) -> PeerAddress {
+        var destination = call.destination
+        if state.pointee.driver.sharesPorts { destination.port = call.serverPort }
+        return destination
     }
 
     private func cancel(_ call: PendingCall) {

@@ -14,7 +14,8 @@ extension Engine {
             let outcome: CallOutcome = isFailure ? .failure(message) : .response(message)
             state.pointee.calls.remove(cookie)?.finish(outcome, at: state.pointee.now)
         case .callFailed(_, let cookie, let failure):
-            state.pointee.calls.remove(cookie)?.finish(.failed(failure), at: state.pointee.now)
+            guard let call = state.pointee.calls.remove(cookie) else { break }
+            call.finish(.failed(failure, refusal(of: call)), at: state.pointee.now)
         case .requestArrived(let request):
             let message = received(request.lease, request.length)
             noteDelivery(of: request.rpc)
@@ -36,6 +37,10 @@ extension Engine {
             state.pointee.ports[port]?.abandoned(rpc)
         case .peerAdded(let peer): learnMaximumPacket(for: peer)
         }
+    }
+
+    private func refusal(of call: PendingCall) -> Refusal? {
+        state.pointee.endpoint.refusal(by: destination(of: call))
     }
 
     /// A complete message in the form that the application gets.

@@ -79,18 +79,15 @@ extension Engine {
     func take(_ error: DriverError) {
         guard let (rpc, offset) = error.withPayload({ Self.quotedPacket($0) }) else { return }
         let now = state.pointee.now
-        switch error.kind {
-        case .portUnreachable:
-            state.pointee.endpoint.unreachable(error.peer, failure: .portUnreachable, offending: rpc, at: now)
-        case .hostUnreachable:
-            state.pointee.endpoint.unreachable(error.peer, failure: .hostUnreachable, offending: rpc, at: now)
-        case .messageTooBig(let mtu):
-            guard mtu > 0 else { break }
+        if case .messageTooBig(let mtu) = error.kind {
+            guard mtu > 0 else { return }
             setMaximumPacket(mtu: mtu, for: error.peer)
             if let offset {
                 state.pointee.endpoint.packetRefused(by: error.peer, id: rpc, offset: offset, at: now)
             }
-        case .other: break
+        } else if let refusal = error.refusal {
+            state.pointee.endpoint.unreachable(
+                error.peer, because: refusal, offending: rpc, isFirst: offset == 0, at: now)
         }
     }
 

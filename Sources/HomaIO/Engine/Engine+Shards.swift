@@ -42,6 +42,7 @@ extension Engine {
             place.firstRPC = engines[0].firstRPC
             // Free ports are free once only.
             configuration.socket.binding.setPort(engines[0].localAddress.port)
+            configuration.socket.joinsSharers = true
             configuration.core = configuration.core.map { $0 + 1 }
             // One learns for all: a fair part of the messages comes to it.
             configuration.endpoint.learnsCutoffs = false

@@ -25,6 +25,8 @@ public final class Engine: @unchecked Sendable {
     public let region: ReceiveRegion
     /// Where the socket is bound.
     public let localAddress: PeerAddress
+    /// What the system granted less of than was asked for, or not at all, in words.
+    public let shortfalls: [String]
     let signal: EngineSignal
     let inbox = Mutex(EngineInbox())
     let lifecycle = Mutex(EngineLifecycle())
@@ -89,6 +91,7 @@ public final class Engine: @unchecked Sendable {
         if !driver.sharesPorts { endpoint.hideClientPorts() }
         let clientPort = try Self.allocateClientPort(&endpoint, driver)
         localAddress = driver.localAddress
+        shortfalls = driver.shortfalls
         abandonments = AbandonmentTable(capacity: configuration.endpoint.maximumRPCs)
         self.signal = signal
         self.region = region

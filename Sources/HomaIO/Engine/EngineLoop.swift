@@ -50,6 +50,8 @@ final class EngineLoop<Driver: PacketDriver & ~Copyable, Clock: EngineClock> {
     private func runRound() -> EngineRest {
         state.pointee.counters.rounds &+= 1
         var didWork = receiveBatch()
+        // What is known of packets is taken into account before any timer asks about them.
+        if driver.pointee.mayHaveErrors, takeNetworkErrors() { didWork = true }
         // Most rounds of a spinning engine end here; the shorter they are, the sooner a packet is seen.
         if !didWork {
             if state.pointee.roundsByOldClock > 0 && !signal.hasNews {

@@ -41,6 +41,9 @@ public struct EngineStatistics: Sendable {
     public var unservedRequests: UInt64 = 0
     /// RPCs under way now.
     public var activeRPCs = 0
+    /// Bytes that the system granted its socket's buffers, which may be less than was asked for.
+    public var receiveBufferBytes = 0
+    public var sendBufferBytes = 0
     /// True while the kernel takes packets in trains.
     public var isUsingGSO = false
     /// True when the kernel joins received trains.

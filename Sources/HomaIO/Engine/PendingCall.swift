@@ -81,7 +81,8 @@ public enum CallOutcome: Sendable {
     case failure(ReceivedMessage)
     /// A one-way message has arrived.
     case delivered
-    case failed(RPCFailure)
+    /// With what was said last about packets to the server, if nothing has come from it since.
+    case failed(RPCFailure, Refusal? = nil)
     /// The endpoint could not take it.
     case rejected(EndpointError)
     /// The engine has stopped.

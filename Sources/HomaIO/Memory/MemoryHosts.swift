@@ -128,6 +128,9 @@ package final class MemoryHost {
     /// One for each shard.
     package var engines: [Engine] { shards.map(\.engine) }
 
+    /// What its engines have counted so far, while they live. (``Engine/statistics`` waits for a thread.)
+    package var statistics: [EngineStatistics] { shards.map { $0.snapshot() } }
+
     /// All of its engines have ended.
     package var isOver: Bool { shards.allSatisfy(\.isOver) }
 
@@ -216,6 +219,13 @@ private final class SteppedEngine: EngineStepper, @unchecked Sendable {  // used
             nextStep = min(nextStep, clock.now().advanced(byNanoseconds: settings.wakeTime))
             hosts.onNews()
         }
+    }
+
+    func snapshot() -> EngineStatistics {
+        var result: EngineStatistics?
+        perform { engine in result = engine.snapshot() }
+        guard let result else { preconditionFailure("what is performed is performed at once") }
+        return result
     }
 
     /// Does something as the engine's thread, perhaps while another engine does.

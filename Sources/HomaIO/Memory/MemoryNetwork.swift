@@ -31,6 +31,11 @@ package struct MemoryFaults: Sendable, Equatable {
     package var refusal = 0.0
     /// Messages to the system for which the socket has no room (EAGAIN), then and for up to half a millisecond.
     package var fullness = 0.0
+    /// Messages to the system whose destination it forbids or has no way to (EPERM, ENETUNREACH, EHOSTUNREACH), then
+    /// and for up to five milliseconds.
+    package var denial = 0.0
+    /// Packets to a destination that a router has no way to, as it says, then and for up to twenty milliseconds.
+    package var outage = 0.0
 
     package init() {}
 }
@@ -70,6 +75,8 @@ package final class MemoryNetwork {
     private var random: SeededRandom
     private var ports: [PeerAddress: MemoryPort] = [:]
     private var flights = Timeline<Flight>()
+    /// Until when routers have no way to a destination.
+    private var outages: [PeerAddress: Instant] = [:]
 
     /// Something on its way.
     private enum Flight {
@@ -92,6 +99,17 @@ package final class MemoryNetwork {
         precondition(isFree(port.address), "an address has one port")
         ports[port.address] = port
     }
+
+    /// Has a host's system refuse what goes to a destination, with an error code.
+    package func refuse(_ destination: PeerAddress, from host: PeerAddress, code: Int32, until end: Instant) {
+        ports[host]?.refusals[destination] = (end, code)
+    }
+
+    /// Has a host's system take trains from now on.
+    package func permitTrains(of host: PeerAddress) { ports[host]?.refusesTrains = false }
+
+    /// Has routers lose what goes to a destination, and say so.
+    package func interrupt(_ destination: PeerAddress, until end: Instant) { outages[destination] = end }
 
     private func happens(_ share: Double) -> Bool { share > 0 && random.nextUnit() < share }
 
@@ -124,10 +142,15 @@ package final class MemoryNetwork {
             flights.insert(.room(sockets.reference), at: sockets.fullUntil)
             return EAGAIN
         }
-        if let until = sockets.port.refusedUntil[peer], now < until { return ENOBUFS }
+        if let refusal = sockets.port.refusals[peer], now < refusal.end { return refusal.code }
         if happens(faults.refusal) {
-            sockets.port.refusedUntil[peer] = now.advanced(byNanoseconds: draw(upTo: 2_000_000))
+            sockets.port.refusals[peer] = (now.advanced(byNanoseconds: draw(upTo: 2_000_000)), ENOBUFS)
             return ENOBUFS
+        }
+        if happens(faults.denial) {
+            let code = [EPERM, ENETUNREACH, EHOSTUNREACH][Int(draw(upTo: 2))]
+            sockets.port.refusals[peer] = (now.advanced(byNanoseconds: draw(upTo: 5_000_000)), code)
+            return code
         }
         if message.segment_size > 0, sockets.port.refusesTrains { return EINVAL }
         let pieces = UnsafeBufferPointer(start: message.pieces, count: Int(message.piece_count))
@@ -171,6 +194,11 @@ package final class MemoryNetwork {
     private func passesRouter(
         _ packet: [UInt8], to peer: PeerAddress, from sockets: MemorySockets, at time: Instant
     ) -> Bool {
+        if happens(faults.outage) { outages[peer] = time.advanced(byNanoseconds: draw(upTo: 20_000_000)) }
+        if let end = outages[peer], time < end {
+            tell(sockets.reference, code: EHOSTUNREACH, info: 0, icmp: 1, quoting: packet, peer, at: time)
+            return false
+        }
         guard let limit = routerMTU, packet.count + Self.headerBytes(to: peer) > limit else { return true }
         if routerTells {
             tell(sockets.reference, code: EMSGSIZE, info: limit, icmp: 4, quoting: packet, peer, at: time)

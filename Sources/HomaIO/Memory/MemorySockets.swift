@@ -14,14 +14,14 @@ final class MemoryPort {
     /// Longest IP packet of its link.
     let linkMTU: Int
     /// The system takes no trains.
-    let refusesTrains: Bool
+    var refusesTrains: Bool
     /// Bytes that a socket holds.
     let socketBytes: Int
     fileprivate var sockets: [MemorySockets.Reference] = []
     /// What routers said.
     fileprivate var pathMTUs: [PeerAddress: Int] = [:]
-    /// Until when there is no room for packets to a destination.
-    var refusedUntil: [PeerAddress: Instant] = [:]
+    /// Until when packets to a destination are refused, and with which error.
+    var refusals: [PeerAddress: (end: Instant, code: Int32)] = [:]
     /// What arrives now, before it is known what can be joined.
     private var gathered: [Arrival] = []
 
@@ -89,9 +89,13 @@ final class MemorySockets: DatagramSockets {
     var reference: Reference { Reference(value: self) }
     var localAddress: PeerAddress { port.address }
     var main: MemoryLane { MemoryLane(sockets: self) }
+    var granted: GrantedOptions {
+        GrantedOptions(receiveBufferBytes: port.socketBytes, sendBufferBytes: port.socketBytes, isUsingGRO: true)
+    }
+    var shortfalls: [String] { [] }
 
     /// A host in memory gains nothing by it.
-    func connect(to peer: PeerAddress) -> MemoryLane? { nil }
+    func connect(to peer: PeerAddress, from address: PeerAddress?) -> MemoryLane? { nil }
     func disconnect() {}
     func pathMTU(to peer: PeerAddress) -> Int? { port.mtu(to: peer) }
 

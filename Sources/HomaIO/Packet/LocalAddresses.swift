@@ -27,6 +27,9 @@ struct LocalAddresses: ~Copyable {
 
     deinit { list.deallocate() }
 
+    /// True when the node receives at one address only.
+    var isBound: Bool { bound != nil }
+
     /// True when packets to `address` are for this node. Its port and scope do not matter.
     @inline(__always)
     mutating func contains(_ address: PeerAddress) -> Bool {

@@ -41,7 +41,7 @@ struct PacketReceiver: ~Copyable {
     ///
     /// Datagrams lie in the ring until the next call.
     mutating func take(
-        into output: UnsafeMutablePointer<ReceivedDatagram>, locals: inout LocalAddresses,
+        into output: UnsafeMutablePointer<ReceivedDatagram>, locals: inout LocalAddresses, own: inout OwnAddresses,
         statistics: inout UDPStatistics
     ) -> Int {
         release()
@@ -72,7 +72,7 @@ struct PacketReceiver: ~Copyable {
                 statistics.receiveOverflows += 1
                 continue
             }
-            if let datagram = datagram(description, &locals, &statistics) {
+            if let datagram = datagram(description, &locals, &own, &statistics) {
                 output[count] = datagram
                 count += 1
             }
@@ -100,14 +100,21 @@ struct PacketReceiver: ~Copyable {
     }
 
     private func datagram(
-        _ frame: homa_frame, _ locals: inout LocalAddresses, _ statistics: inout UDPStatistics
+        _ frame: homa_frame, _ locals: inout LocalAddresses, _ own: inout OwnAddresses,
+        _ statistics: inout UDPStatistics
     ) -> ReceivedDatagram? {
         let trust = UInt32(TP_STATUS_CSUMNOTREADY | TP_STATUS_CSUM_VALID)
         let origin = ReceivedFrame.Origin(
             isIPv6: isIPv6, interface: frame.interface, hasTrustedChecksum: frame.status & trust != 0, port: port)
         do throws(FrameFault) {
             let received = try ReceivedFrame(frame.network, count: Int(frame.captured), origin: origin)
-            guard locals.contains(received.destination) else { throw .foreign }
+            let target = received.destination
+            guard locals.contains(target) else { throw .foreign }
+            var source = received.source
+            if !locals.isBound {
+                source.local = own.number(
+                    of: homa_source(high: target.high, low: target.low, interface: frame.interface))
+            }
             let segment = frame.is_segmented != 0 ? Int(frame.segment_size) : received.payloadCount
             guard segment > 0 else { throw .malformed }
             let isSingle = segment >= received.payloadCount
@@ -116,7 +123,7 @@ struct PacketReceiver: ~Copyable {
             statistics.receivedPackets += isSingle ? 1 : UInt64((received.payloadCount + segment - 1) / segment)
             return ReceivedDatagram(
                 baseAddress: received.payload, byteCount: received.payloadCount,
-                segmentSize: min(segment, received.payloadCount), source: received.source,
+                segmentSize: min(segment, received.payloadCount), source: source,
                 trafficClass: received.trafficClass)
         } catch {
             switch error {

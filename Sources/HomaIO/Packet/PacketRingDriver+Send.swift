@@ -98,7 +98,7 @@ extension PacketRingDriver {
         let isTrain = sendQueue.trains[head].packetCount > 1
         headers.write(
             to: frame, payloadBytes: byteCount, segmentBytes: isTrain ? packetBytes : 0,
-            trafficClass: sendQueue.trains[head].priority << 5, copiedBytes: byteCount)
+            trafficClass: sendQueue.outgoing[head].traffic_class, copiedBytes: byteCount)
         var place = frame + headers.count
         let pieces = sendQueue.outgoing[head].pieces!
         for i in 0..<Int(sendQueue.outgoing[head].piece_count) {
@@ -120,7 +120,7 @@ extension PacketRingDriver {
         let code = withUnsafeTemporaryAllocation(byteCount: FrameHeaders.capacity, alignment: 8) { prefix in
             headers.write(
                 to: prefix.baseAddress!, payloadBytes: byteCount, segmentBytes: isTrain ? packetBytes : 0,
-                trafficClass: sendQueue.trains[head].priority << 5, copiedBytes: 0)
+                trafficClass: sendQueue.outgoing[head].traffic_class, copiedBytes: 0)
             return -homa_packet_send(
                 trainSocket.value, interface, headers.protocolNumber, prefix.baseAddress!, headers.count,
                 sendQueue.outgoing[head].pieces, sendQueue.outgoing[head].piece_count)
@@ -176,7 +176,7 @@ extension PacketRingDriver {
         let count = Int(sendQueue.trains[head].packetCount)
         let header = sendQueue.pieces[Int(sendQueue.packets[Int(sendQueue.trains[head].firstPacket)].firstPiece)]
         socket.reports.add(
-            peer: sendQueue.trains[head].peer,
+            EMSGSIZE, peer: sendQueue.trains[head].peer,
             header: UnsafeRawBufferPointer(start: header.iov_base, count: header.iov_len))
         socket.mayHaveErrors = true
         counters.droppedTooBig += UInt64(count)

@@ -48,12 +48,13 @@ struct PacketRingDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
             for: socket.localAddress, isDualStack: socket.isDualStack, options: rings,
             receiveBufferBytes: options.receiveBufferBytes)
         let sendRing = try PacketSendRing(frameBytes: rings.frameBytes, frameCount: rings.sendFrames)
-        let paths = try PathTable(source: socket.localAddress)
+        let paths = try PathTable(source: socket.localAddress, sources: socket.own.entries)
         let address = socket.localAddress
-        let isBound = address.low & ~0xFFFF_0000_0000 != 0 || address.high != 0
 
-        locals = LocalAddresses(bound: isBound ? address : nil)
-        sendQueue = SendQueue(capacity: options.sendQueueCapacity, maximumTrainBytes: options.maximumTrainBytes)
+        locals = LocalAddresses(bound: address.isWildcard ? nil : address)
+        sendQueue = SendQueue(
+            capacity: options.sendQueueCapacity, maximumTrainBytes: options.maximumTrainBytes,
+            trafficClasses: options.trafficClasses, sources: socket.own.entries)
         datagrams = .allocate(capacity: 2 * PacketReceiver.maximumDatagrams)
         isUsingGSO = options.gso == .automatic
         self.trainSocket = trainSocket
@@ -64,6 +65,9 @@ struct PacketRingDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
     }
 
     deinit { datagrams.deallocate() }
+
+    var granted: GrantedOptions { socket.granted }
+    var shortfalls: [String] { socket.shortfalls }
 
     /// Where the UDP socket is bound.
     var localAddress: PeerAddress { socket.localAddress }
@@ -105,10 +109,11 @@ struct PacketRingDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
     /// Receives what is there, at most some dozens; the number of datagrams for ``datagram(_:)``, which replace those
     /// of the call before. No system call, but for packets longer than a frame.
     mutating func receive() -> Int {
-        var count = receivers.pointer(0).pointee.take(into: datagrams, locals: &locals, statistics: &counters)
+        var count = receivers.pointer(0).pointee.take(
+            into: datagrams, locals: &locals, own: &socket.own, statistics: &counters)
         if receivers.count > 1 {
             count += receivers.pointer(1).pointee.take(
-                into: datagrams + count, locals: &locals, statistics: &counters)
+                into: datagrams + count, locals: &locals, own: &socket.own, statistics: &counters)
         }
         return count
     }
@@ -116,7 +121,7 @@ struct PacketRingDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
     /// One datagram of the last ``receive()``.
     ///
     /// - Parameter index: 0 … the answer of ``receive()`` − 1.
-    func datagram(_ index: Int) -> ReceivedDatagram {
+    mutating func datagram(_ index: Int) -> ReceivedDatagram {
         precondition(index >= 0 && index < 2 * PacketReceiver.maximumDatagrams)
         return datagrams[index]
     }

@@ -35,11 +35,15 @@ struct PathTable: ~Copyable {
     private var count = 0
     private let routes: OwnedDescriptor
     private let source: PeerAddress
+    private let sources: UnsafeMutablePointer<homa_source>
     private let seed: UInt64
     private var last: UnsafeMutablePointer<PacketPath?>?
 
-    /// - Parameter source: where the node is bound, with its port; all zero for every address.
-    init(source: PeerAddress) throws(SystemError) {
+    /// - Parameters:
+    ///   - source: where the node is bound, with its port; all zero for every address.
+    ///   - sources: what the numbers in peers' addresses stand for (``OwnAddresses``).
+    init(source: PeerAddress, sources: UnsafeMutablePointer<homa_source>) throws(SystemError) {
+        self.sources = sources
         routes = OwnedDescriptor(try SystemError.check(homa_routes_open(), "socket", "routing table"))
         entries = .allocate(capacity: Self.capacity)
         entries.initialize(repeating: nil, count: Self.capacity)
@@ -52,7 +56,7 @@ struct PathTable: ~Copyable {
     /// The path to `peer` as it is now, asked of the kernel when it is not known or old. Valid until the next call.
     @inline(__always)
     mutating func path(to peer: PeerAddress, at now: Instant) -> UnsafeMutablePointer<PacketPath?> {
-        if let last, last.pointee!.peer == peer, last.pointee!.expiry > now { return last }
+        if let last, last.pointee!.peer.isSameWay(as: peer), last.pointee!.expiry > now { return last }
         return find(peer, at: now)
     }
 
@@ -69,7 +73,7 @@ struct PathTable: ~Copyable {
         hash = (hash ^ hash >> 32) &* 0x9E37_79B9_7F4A_7C15
         hash = (hash ^ peer.high) &* 0xD6E8_FEB8_6659_FD93
         var index = Int(truncatingIfNeeded: hash >> 40) & (Self.capacity - 1)
-        while let entry = entries[index], entry.peer != peer { index = (index + 1) & (Self.capacity - 1) }
+        while let entry = entries[index], !entry.peer.isSameWay(as: peer) { index = (index + 1) & (Self.capacity - 1) }
         if entries[index] == nil {
             entries[index] = PacketPath(peer: peer)
             count += 1
@@ -85,6 +89,10 @@ struct PathTable: ~Copyable {
         var target = peer.shimAddress
         var from = homa_address()
         if source.isIPv4 == peer.isIPv4 { from = source.shimAddress }
+        if peer.local != 0 {
+            from.high = sources[Int(peer.local)].high
+            from.low = sources[Int(peer.local)].low
+        }
         var route = homa_route()
         let hasRoute = homa_find_route(routes.value, &target, &from, &route) == 0
         var path = PacketPath(peer: peer)
@@ -107,11 +115,6 @@ struct PathTable: ~Copyable {
         path.expiry = now.advanced(byNanoseconds: patience)
         entry.pointee = path
     }
-}
-
-extension PeerAddress {
-    /// True for addresses of groups, and for IPv4's broadcast.
-    var isMulticast: Bool { isIPv4 ? ipv4 >> 28 >= 14 : high >> 56 == 0xFF }
 }
 
 /// A descriptor that is closed with its owner.

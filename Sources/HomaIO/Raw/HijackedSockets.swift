@@ -39,8 +39,7 @@ struct HijackedSockets: ~Copyable {
         let socket = UDPSocket(owning: descriptor, family: family)
         try SystemError.check(
             homa_filter_hijacked(descriptor, family == AF_INET ? 1 : 0), "setsockopt", "SO_ATTACH_FILTER")
-        socket.prepare(reportsTrafficClass: options.reportsTrafficClass)
-        _ = socket.setBuffer(SO_RCVBUF, forced: SO_RCVBUFFORCE, byteCount: options.receiveBufferBytes)
+        _ = socket.prepare(options, reportsTarget: address == nil, isUDP: false)
         if let address { try socket.bind(to: address) }
         return socket.release()
     }

@@ -21,13 +21,15 @@ extension RawIPDriver {
     }
 
     /// One packet of the last ``receive()``.
-    func datagram(_ index: Int) -> ReceivedDatagram {
+    mutating func datagram(_ index: Int) -> ReceivedDatagram {
         precondition(index >= 0 && index < receiveRing.slotCount)
         let slot = receiveRing.slots[index]
+        var source = PeerAddress(slot.from)
+        source.local = own.number(of: slot.to)
         let skipped = Int(slot.overflow_count)
         return ReceivedDatagram(
             baseAddress: UnsafeRawPointer(slot.base) + skipped, byteCount: Int(slot.byte_count) - skipped,
-            segmentSize: Int(slot.byte_count) - skipped, source: PeerAddress(slot.from),
+            segmentSize: Int(slot.byte_count) - skipped, source: source,
             trafficClass: slot.traffic_class)
     }
 
@@ -45,7 +47,8 @@ extension RawIPDriver {
         guard descriptor >= 0 else { return 0 }
         var attempts = 0
         while true {
-            let result = homa_receive(descriptor, receiveRing.slots, UInt32(receiveRing.slotCount))
+            let result = homa_receive(
+                descriptor, receiveRing.slots, UInt32(receiveRing.slotCount), sockets.calls.canReceive ? 0 : 1)
             if result > 0 { return keepOurs(Int(result), of: socket) }
             switch -result {
             case 0, EAGAIN: return 0

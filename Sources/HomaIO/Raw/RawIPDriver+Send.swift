@@ -50,6 +50,7 @@ extension RawIPDriver {
 
     private mutating func sendPackets(_ refused: inout RefusedPeers, _ result: inout FlushResult, at now: Instant) {
         var isRetry = false
+        suspect = 0
         while sendQueue.firstTrain < sendQueue.trainEnd, result.remainder == .none {
             let head = sendQueue.firstTrain
             if refused.holds(sendQueue.trains[head].peer) {
@@ -66,10 +67,15 @@ extension RawIPDriver {
             let sent = send(head, count: end - head, isIPv4: isIPv4)
             statistics.sendCalls += 1
             if sent > 0 {
+                if suspect != 0 {
+                    own.forget(suspect)
+                    suspect = 0
+                    statistics.sourcesLost += 1
+                }
                 account(Int(sent), &result)
                 isRetry = false
             } else if !mustWait(-sent, &result), !defers(-sent, &refused, &result, at: now),
-                !mayRetry(-sent, &isRetry)
+                !mayRetry(-sent, &isRetry), !losesSource(-sent)
             {
                 drop(code: -sent, &result)
             }
@@ -77,9 +83,9 @@ extension RawIPDriver {
     }
 
     private func send(_ first: Int, count: Int, isIPv4: Bool) -> Int32 {
-        let descriptor = isIPv4 ? sockets.ipv4 : sockets.ipv6
-        guard descriptor >= 0 else { return -EAFNOSUPPORT }
-        return homa_send(descriptor, isIPv4 ? AF_INET : AF_INET6, sendQueue.outgoing + first, UInt32(count), 0)
+        let sender = sender(isIPv4: isIPv4)
+        guard sender.fd >= 0 else { return -EAFNOSUPPORT }
+        return withUnsafePointer(to: sender) { homa_send($0, sendQueue.outgoing + first, UInt32(count)) }
     }
 
     private mutating func account(_ count: Int, _ result: inout FlushResult) {
@@ -104,6 +110,7 @@ extension RawIPDriver {
         _ code: Int32, _ refused: inout RefusedPeers, _ result: inout FlushResult, at now: Instant
     ) -> Bool {
         guard code == ENOBUFS || code == ENOMEM else { return false }
+        suspect = 0
         statistics.deviceQueueFull += 1
         if !refused.refuse(&sendQueue, at: now) { drop(code: code, &result) }
         if refused.isFull { result.remainder = .retryLater }
@@ -120,15 +127,26 @@ extension RawIPDriver {
         return true
     }
 
+    /// True when the first packet is to be tried without the address that it was to leave from. If that helps, it has
+    /// gone.
+    private mutating func losesSource(_ code: Int32) -> Bool {
+        let head = sendQueue.firstTrain
+        let local = sendQueue.trains[head].peer.local
+        guard local != 0, code == ENETUNREACH || code == EINVAL else { return false }
+        suspect = local
+        sendQueue.trains[head].peer.local = 0
+        sendQueue.outgoing[head].source = nil
+        return true
+    }
+
     private mutating func drop(code: Int32, _ result: inout FlushResult) {
         let head = sendQueue.firstTrain
-        if code == EMSGSIZE {
-            let header = sendQueue.pieces[Int(sendQueue.packets[Int(sendQueue.trains[head].firstPacket)].firstPiece)]
-            reports.add(
-                peer: sendQueue.trains[head].peer,
-                header: UnsafeRawBufferPointer(start: header.iov_base, count: header.iov_len))
-            mayHaveErrors = true
-        }
+        suspect = 0
+        let header = sendQueue.pieces[Int(sendQueue.packets[Int(sendQueue.trains[head].firstPacket)].firstPiece)]
+        reports.add(
+            code, peer: sendQueue.trains[head].peer,
+            header: UnsafeRawBufferPointer(start: header.iov_base, count: header.iov_len))
+        mayHaveErrors = true
         switch code {
         case EMSGSIZE: statistics.droppedTooBig += 1
         case EPERM, EACCES: statistics.droppedForbidden += 1

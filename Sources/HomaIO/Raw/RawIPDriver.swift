@@ -21,7 +21,11 @@ struct RawIPDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
 
     let sockets: RawSockets
     let hijacked: HijackedSockets
+    private let options: UDPSocketOptions
     private var poller: Poller
+    /// The addresses of this host that packets came to, and the one without which the first packet is tried.
+    var own: OwnAddresses
+    var suspect: UInt16 = 0
     var sendQueue: SendQueue
     var receiveRing: ReceiveRing
     var reports = LocalReports()
@@ -50,7 +54,12 @@ struct RawIPDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
         let hijacked = try HijackedSockets(beside: sockets, options)
         for descriptor in [hijacked.ipv4, hijacked.ipv6] where descriptor >= 0 { try poller.watchAlso(descriptor) }
         localAddress = sockets.address
-        sendQueue = SendQueue(capacity: options.sendQueueCapacity, maximumTrainBytes: options.maximumTrainBytes)
+        let own = OwnAddresses()
+        sendQueue = SendQueue(
+            capacity: options.sendQueueCapacity, maximumTrainBytes: options.maximumTrainBytes,
+            trafficClasses: options.trafficClasses, sources: own.entries)
+        self.own = own
+        self.options = options
         receiveRing = ring
         answers = AnswerLimit()
         self.poller = poller
@@ -64,6 +73,16 @@ struct RawIPDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
 
     /// What ends a wait from any thread.
     var waker: Waker { poller.waker }
+
+    var granted: GrantedOptions { sockets.granted }
+    var shortfalls: [String] { sockets.granted.shortfalls(options) + sockets.calls.shortfalls }
+
+    /// What packets of a family are sent by.
+    func sender(isIPv4: Bool) -> homa_sender {
+        homa_sender(
+            fd: isIPv4 ? sockets.ipv4 : sockets.ipv6, family: isIPv4 ? AF_INET : AF_INET6, is_connected: 0,
+            is_singly: sockets.calls.canSend ? 0 : 1, usual_traffic_class: options.usualTrafficClass)
+    }
 
     func pathMTU(to peer: PeerAddress) -> Int? { lookUpPathMTU(to: peer) }
 
@@ -88,7 +107,7 @@ struct RawIPDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
                 continue
             }
             let kind = DriverError.Kind(record)
-            if Int32(record.origin) == errorOriginLocal, case .messageTooBig = kind { continue }
+            if Int32(record.origin) == errorOriginLocal { continue }
             statistics.errorReports += 1
             return DriverError(kind: kind, peer: Self.target(of: record), record: record)
         }
@@ -96,9 +115,8 @@ struct RawIPDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
             mayHaveErrors = false
             return nil
         }
-        let peer = Self.target(of: record)
         statistics.errorReports += 1
-        return DriverError(kind: .messageTooBig(mtu: lookUpPathMTU(to: peer) ?? 0), peer: peer, record: record)
+        return DriverError(local: record, to: Self.target(of: record)) { lookUpPathMTU(to: $0) }
     }
 
     private func nextRecord() -> homa_socket_error? {

@@ -13,19 +13,27 @@ struct BusiestPeer {
 
     private(set) var candidate = homa_address()
     private(set) var votes = 0
+    /// The own address to which its datagrams came last, as the main socket reported it.
+    private(set) var target = homa_source()
 
     /// Takes one datagram from `peer` into account.
     @inline(__always)
-    mutating func vote(for peer: homa_address) {
+    mutating func vote(for peer: homa_address, at address: homa_source = homa_source()) {
         if peer.isSame(as: candidate) {
             votes = min(votes + 1, Self.votesToReplace)
         } else if votes > 0 {
             votes -= 1
+            return
         } else {
             candidate = peer
             votes = 1
+            target = homa_source()
         }
+        if address.low != 0 { target = address }
     }
+
+    /// Its socket did not work: it must earn another one.
+    mutating func startOver() { votes = 0 }
 }
 
 extension homa_address {

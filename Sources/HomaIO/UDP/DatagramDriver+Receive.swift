@@ -33,6 +33,7 @@ extension DatagramDriver {
         // over the first, which costs 0.2 µs on the way of every lone request and response.
         let count = receive(fromConnected, slotCount: wasIdle ? 1 : receiveRing.slotCount)
         if fromConnected { connected!.isIdle = count == 0 } else { main.isIdle = count == 0 }
+        arrivedAt = fromConnected ? connectedLocal : 0
         return count == 0 ? 0 : account(count, fromConnected: fromConnected)
     }
 
@@ -70,12 +71,14 @@ extension DatagramDriver {
     /// One datagram of the last ``receive()``.
     ///
     /// - Parameter index: 0 … the answer of ``receive()`` − 1.
-    func datagram(_ index: Int) -> ReceivedDatagram {
+    mutating func datagram(_ index: Int) -> ReceivedDatagram {
         precondition(index >= 0 && index < receiveRing.slotCount)
         let slot = receiveRing.slots + index
+        var source = PeerAddress(slot.pointee.from)
+        source.local = arrivedAt != 0 ? arrivedAt : own.number(of: slot.pointee.to)
         return ReceivedDatagram(
             baseAddress: UnsafeRawPointer(slot.pointee.base), byteCount: Int(slot.pointee.byte_count),
-            segmentSize: Int(slot.pointee.segment_size), source: PeerAddress(slot.pointee.from),
+            segmentSize: Int(slot.pointee.segment_size), source: source,
             trafficClass: slot.pointee.traffic_class)
     }
 
@@ -83,7 +86,7 @@ extension DatagramDriver {
         let slots = receiveRing.slots
         var truncated = 0
         for i in 0..<count {
-            busiestPeer.vote(for: slots[i].from)
+            busiestPeer.vote(for: slots[i].from, at: slots[i].to)
             if slots[i].has_overflow_count != 0 {
                 noteOverflows(slots[i].overflow_count, fromConnected: fromConnected)
             }

@@ -15,8 +15,14 @@ struct DatagramDriver<Sockets: DatagramSockets>: ~Copyable, @unchecked Sendable 
     let sockets: Sockets
     /// The socket that serves every peer.
     var main: Sockets.Lane
-    /// The socket of the busiest peer.
+    /// The socket of the busiest peer, and the own address that it is bound to, if to one.
     var connected: Sockets.Lane?
+    var connectedLocal: UInt16 = 0
+    /// Where the datagrams of the last batch came in, if their socket knows one address only.
+    var arrivedAt: UInt16 = 0
+    /// The addresses of this host that packets came to, and the one without which the first packet of a flush is tried.
+    var own: OwnAddresses
+    var suspect: UInt16 = 0
     var busiestPeer = BusiestPeer()
     /// False when it is not wanted, or has been found not to work.
     private var mayConnect: Bool
@@ -32,8 +38,9 @@ struct DatagramDriver<Sockets: DatagramSockets>: ~Copyable, @unchecked Sendable 
 
     /// Where the socket is bound; the port is the real one even if 0 was asked for.
     let localAddress: PeerAddress
-    /// True while trains are handed to the kernel whole; turns false for good when it refuses them.
+    /// True while trains are handed to the kernel whole; turns false for a while when it refuses them.
     var isUsingGSO: Bool
+    let mayUseGSO: Bool
     /// True when the kernel joins received trains.
     let isUsingGRO: Bool
     /// True when ``nextError()`` may have something to say; a ``Poller/Events/error`` says so too.
@@ -46,13 +53,18 @@ struct DatagramDriver<Sockets: DatagramSockets>: ~Copyable, @unchecked Sendable 
         let ring = try ReceiveRing(slotCount: options.receiveSlots, slotBytes: options.receiveSlotBytes)
         // A connected socket would get all of its peer's packets, whatever their shard.
         mayConnect = options.connectsToBusiestPeer && options.sharers == 1
-        sendQueue = SendQueue(capacity: options.sendQueueCapacity, maximumTrainBytes: options.maximumTrainBytes)
+        let own = OwnAddresses()
+        sendQueue = SendQueue(
+            capacity: options.sendQueueCapacity, maximumTrainBytes: options.maximumTrainBytes,
+            trafficClasses: options.trafficClasses, sources: own.entries)
+        self.own = own
         receiveRing = ring
         plan = .allocate(capacity: 1)
         plan.initialize(to: ScatterPlan())
         localAddress = sockets.localAddress
         main = sockets.main
         self.isUsingGSO = isUsingGSO
+        mayUseGSO = isUsingGSO
         self.isUsingGRO = isUsingGRO
         self.sockets = sockets
     }
@@ -64,6 +76,9 @@ struct DatagramDriver<Sockets: DatagramSockets>: ~Copyable, @unchecked Sendable 
 
     /// The UDP port bound.
     var localPort: UInt16 { localAddress.port }
+
+    var granted: GrantedOptions { sockets.granted }
+    var shortfalls: [String] { sockets.shortfalls }
 
     func pathMTU(to peer: PeerAddress) -> Int? { sockets.pathMTU(to: peer) }
 
@@ -83,7 +98,7 @@ struct DatagramDriver<Sockets: DatagramSockets>: ~Copyable, @unchecked Sendable 
             }
             let kind = DriverError.Kind(record)
             // The flush that met it has made a better report: this one may lack the port.
-            if Int32(record.origin) == errorOriginLocal, case .messageTooBig = kind { continue }
+            if Int32(record.origin) == errorOriginLocal { continue }
             statistics.errorReports += 1
             return DriverError(kind: kind, peer: PeerAddress(record.peer), record: record)
         }
@@ -91,9 +106,8 @@ struct DatagramDriver<Sockets: DatagramSockets>: ~Copyable, @unchecked Sendable 
             mayHaveErrors = false
             return nil
         }
-        let peer = PeerAddress(record.peer)
         statistics.errorReports += 1
-        return DriverError(kind: .messageTooBig(mtu: sockets.pathMTU(to: peer) ?? 0), peer: peer, record: record)
+        return DriverError(local: record, to: PeerAddress(record.peer)) { sockets.pathMTU(to: $0) }
     }
 }
 
@@ -169,7 +183,10 @@ extension DatagramDriver {
     /// False when the system refused, and then the driver does not try again.
     @discardableResult
     mutating func connectToBusiestPeer() -> Bool {
-        connected = sockets.connect(to: PeerAddress(busiestPeer.candidate))
+        let local = own.number(of: busiestPeer.target)
+        let address = own.address(local, port: localAddress.port)
+        connected = sockets.connect(to: PeerAddress(busiestPeer.candidate), from: address)
+        connectedLocal = address == nil ? 0 : local
         guard connected != nil else {
             mayConnect = false
             return false
@@ -178,10 +195,21 @@ extension DatagramDriver {
         return true
     }
 
-    /// Goes back to the main socket alone, because the connected one does not work any more.
+    /// True when packets to a peer leave by its own socket: from the address that it is bound to, if they must leave
+    /// from one.
+    @inline(__always)
+    func leavesConnected(_ peer: PeerAddress) -> Bool {
+        guard let connected else { return false }
+        return connected.peer == peer && (peer.local == 0 || peer.local == connectedLocal)
+    }
+
+    /// Goes back to the main socket alone, because what the connected one took for granted, its address or its route,
+    /// may hold no longer. Whoever is busiest then gets another one.
     mutating func disconnect() {
         connected = nil
+        connectedLocal = 0
         sockets.disconnect()
-        mayConnect = false
+        busiestPeer.startOver()
+        statistics.connectionsLost += 1
     }
 }

@@ -37,8 +37,13 @@ protocol DatagramSockets: AnyObject {
     var localAddress: PeerAddress { get }
     /// The socket that serves every peer.
     var main: Lane { get }
-    /// Gives a peer a socket of its own, at the same address, in place of another one's; nil when that is refused.
-    func connect(to peer: PeerAddress) -> Lane?
+    /// What the system granted it of what was asked for, and what of it is less, in words.
+    var granted: GrantedOptions { get }
+    var shortfalls: [String] { get }
+    /// Gives a peer a socket of its own, at the same port, in place of another one's; nil when that is refused.
+    ///
+    /// - Parameter address: the own address at which the peer's packets come in; nil: not known.
+    func connect(to peer: PeerAddress, from address: PeerAddress?) -> Lane?
     /// Closes that socket; what it held is lost like packets on the network.
     func disconnect()
     /// Bytes of the longest IP packet that would go to `peer` in one piece; nil when there is no way.

@@ -5,9 +5,10 @@ internal import Glibc
 internal import HomaBase
 internal import HomaPosix
 
-/// Packets this host itself found too long. The kernel's own report does not always name the port.
+/// Packets that this host itself refused to send. The kernel's own report comes for few of them, and does not always
+/// name the port.
 ///
-/// The oldest few wait to be asked for; more are only counted, since they say the same.
+/// The oldest few wait to be asked for; more are only counted, since others are refused as long as the reason lasts.
 struct LocalReports {
     static let capacity = 8
     private var records: InlineArray<8, homa_socket_error> = .init(repeating: homa_socket_error())
@@ -15,11 +16,12 @@ struct LocalReports {
 
     var isEmpty: Bool { count == 0 }
 
-    mutating func add(peer: PeerAddress, header: UnsafeRawBufferPointer) {
+    mutating func add(_ code: Int32, peer: PeerAddress, header: UnsafeRawBufferPointer) {
         guard count < Self.capacity else { return }
         var record = homa_socket_error()
         record.peer = peer.shimAddress
-        record.code = UInt32(EMSGSIZE)
+        record.code = UInt32(code)
+        record.origin = UInt8(errorOriginLocal)
         record.payload_count = UInt8(min(header.count, DriverError.maximumPayloadBytes))
         withUnsafeMutableBytes(of: &record.payload) {
             $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: header[0..<Int(record.payload_count)]))

@@ -51,7 +51,7 @@ extension SendQueue {
         let bundle = trains[first].bundleBytes
         return bundle > 0 && bundle == trains[second].bundleBytes && trains[first].priority == trains[second].priority
             && (trains[first].packetBytes < bundle || trains[second].packetBytes < bundle)
-            && trains[first].peer == trains[second].peer
+            && trains[first].peer.isSameWay(as: trains[second].peer)
     }
 
     /// Puts packets that may go together into bundles, and bundles into trains; how many packets that is.
@@ -101,7 +101,7 @@ extension SendQueue {
         var end = start + 1
         guard isFitForBundle(start) else { return end }
         while end < trainEnd, isFitForBundle(end), trains[end].bundleBytes == trains[start].bundleBytes,
-            trains[end].priority == trains[start].priority, trains[end].peer == trains[start].peer
+            trains[end].priority == trains[start].priority, trains[end].peer.isSameWay(as: trains[start].peer)
         {
             end += 1
         }

@@ -38,8 +38,8 @@ struct SendQueue: ~Copyable {
         var isClosed: Bool
         /// The kernel refused the train; its packets go one by one.
         var isSingly = false
-        /// One of its packets was too long even alone, so segmentation is not to blame.
-        var hadTooBig = false
+        /// One of its packets was refused even alone, so segmentation is not to blame.
+        var hadRefusal = false
         /// Length of datagrams in which its packets may go together with others; 0: they go alone, or have been put
         /// together already.
         var bundleBytes: UInt32 = 0
@@ -51,6 +51,10 @@ struct SendQueue: ~Copyable {
 
     let capacity: Int
     let maximumTrainBytes: UInt32
+    /// By priority.
+    private var trafficClasses: InlineArray<8, UInt8> = .init { UInt8($0) << 5 }
+    /// What the numbers in peers' addresses stand for (``OwnAddresses``).
+    let sources: UnsafeMutablePointer<homa_source>?
     let headers: UnsafeMutableRawPointer
     /// Two for each packet; after them, three for each in a bundle.
     let pieces: UnsafeMutablePointer<iovec>
@@ -78,8 +82,13 @@ struct SendQueue: ~Copyable {
     /// Packets appended ever.
     private(set) var appendedPackets: UInt64 = 0
 
-    init(capacity: Int, maximumTrainBytes: Int) {
+    init(
+        capacity: Int, maximumTrainBytes: Int, trafficClasses: [UInt8]? = nil,
+        sources: UnsafeMutablePointer<homa_source>? = nil
+    ) {
+        if let trafficClasses { for priority in 0..<8 { self.trafficClasses[priority] = trafficClasses[priority] } }
         self.capacity = capacity
+        self.sources = sources
         self.maximumTrainBytes = UInt32(maximumTrainBytes)
         headers = .allocate(byteCount: capacity * Self.stride, alignment: 64)
         pieces = .allocate(capacity: 5 * capacity)
@@ -188,7 +197,8 @@ struct SendQueue: ~Copyable {
         guard trainEnd > firstTrain else { return false }
         let train = trains + (trainEnd - 1)
         guard !train.pointee.isClosed, train.pointee.packetBytes >= byteCount,
-            train.pointee.priority == priority, train.pointee.peer == peer, train.pointee.bundleBytes == bundleBytes,
+            train.pointee.priority == priority, train.pointee.peer.isSameWay(as: peer),
+            train.pointee.bundleBytes == bundleBytes,
             train.pointee.packetCount < Self.maximumTrainPackets,
             train.pointee.byteCount + byteCount <= maximumTrainBytes
         else { return false }
@@ -209,10 +219,17 @@ struct SendQueue: ~Copyable {
             packetBytes: byteCount, priority: priority, isClosed: !mayJoin, bundleBytes: bundleBytes,
             sequence: appendedPackets)
         outgoing[trainEnd] = homa_outgoing(
-            to: peer.shimAddress, pieces: pieces + (pieceEnd - Int(pieceCount)), piece_count: pieceCount,
-            segment_size: 0, traffic_class: priority << 5)
+            to: peer.shimAddress, pieces: pieces + (pieceEnd - Int(pieceCount)), source: source(of: peer),
+            piece_count: pieceCount, segment_size: 0, traffic_class: trafficClasses[Int(priority)])
         if trainEnd > firstTrain, maySharePackets(trainEnd - 1, trainEnd) { wantsBundles = true }
         trainEnd += 1
+    }
+
+    /// Where packets to a peer leave from; nil: where the system says.
+    @inline(__always)
+    func source(of peer: PeerAddress) -> UnsafePointer<homa_source>? {
+        guard peer.local != 0, let sources else { return nil }
+        return UnsafePointer(sources + Int(peer.local))
     }
 
     /// How many packets were appended before the oldest that is still queued; all, when none is.

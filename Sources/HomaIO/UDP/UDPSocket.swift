@@ -89,21 +89,47 @@ struct UDPSocket: ~Copyable {
         return address
     }
 
-    /// The options every node's socket needs: no fragmentation, and ICMP errors told apart by peer.
-    /// On an IPv6 socket the IPv4 options hold for mapped peers.
-    func prepare(reportsTrafficClass: Bool) {
-        set(SOL_SOCKET, SO_RXQ_OVFL, 1)
-        set(Int32(IPPROTO_IP), IP_MTU_DISCOVER, IP_PMTUDISC_DO)
-        set(Int32(IPPROTO_IP), IP_RECVERR, 1)
-        // On an IPv6 socket too: packets to mapped addresses leave as IPv4.
-        set(Int32(IPPROTO_IP), IP_TOS, HOMA_USUAL_TRAFFIC_CLASS)
-        if reportsTrafficClass { set(Int32(IPPROTO_IP), IP_RECVTOS, 1) }
-        guard family == AF_INET6 else { return }
-        let level = Int32(IPPROTO_IPV6)
-        set(level, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO)
-        set(level, IPV6_RECVERR, 1)
-        set(level, IPV6_TCLASS, HOMA_USUAL_TRAFFIC_CLASS)
-        if reportsTrafficClass { set(level, IPV6_RECVTCLASS, 1) }
+    /// Sets the options that every node's socket needs: no fragmentation, ICMP errors told apart by peer, buffers,
+    /// marks. On an IPv6 socket the IPv4 options hold for mapped peers.
+    ///
+    /// - Parameters:
+    ///   - reportsTarget: whether each datagram comes with the own address that it was sent to.
+    ///   - isUDP: whether it is a UDP socket, and not one of an IP protocol.
+    func prepare(_ options: UDPSocketOptions, reportsTarget: Bool, isUDP: Bool = true) -> GrantedOptions {
+        var granted = GrantedOptions()
+        func demand(_ level: Int32, _ option: Int32, _ value: Int32, _ name: String) {
+            if !set(level, option, value) { granted.refused.append(name) }
+        }
+        demand(SOL_SOCKET, SO_RXQ_OVFL, 1, "SO_RXQ_OVFL")
+        let usual = Int32(options.usualTrafficClass)
+        if family == AF_INET || isUDP {
+            let level = Int32(IPPROTO_IP)
+            demand(level, IP_MTU_DISCOVER, IP_PMTUDISC_DO, "IP_MTU_DISCOVER")
+            demand(level, IP_RECVERR, 1, "IP_RECVERR")
+            // On an IPv6 socket too: packets to mapped addresses leave as IPv4.
+            demand(level, IP_TOS, usual, "IP_TOS")
+            if options.reportsTrafficClass { demand(level, IP_RECVTOS, 1, "IP_RECVTOS") }
+        }
+        if family == AF_INET {
+            if reportsTarget { demand(Int32(IPPROTO_IP), IP_PKTINFO, 1, "IP_PKTINFO") }
+        } else {
+            let level = Int32(IPPROTO_IPV6)
+            demand(level, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO, "IPV6_MTU_DISCOVER")
+            demand(level, IPV6_RECVERR, 1, "IPV6_RECVERR")
+            demand(level, IPV6_TCLASS, usual, "IPV6_TCLASS")
+            if reportsTarget { demand(level, IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO") }
+            if options.reportsTrafficClass { demand(level, IPV6_RECVTCLASS, 1, "IPV6_RECVTCLASS") }
+        }
+        granted.receiveBufferBytes = setBuffer(
+            SO_RCVBUF, forced: SO_RCVBUFFORCE, byteCount: options.receiveBufferBytes)
+        granted.sendBufferBytes = setBuffer(SO_SNDBUF, forced: SO_SNDBUFFORCE, byteCount: options.sendBufferBytes)
+        guard isUDP else { return granted }
+        if options.gso == .automatic, !canSegment() { granted.refused.append("UDP_SEGMENT") }
+        if options.gro == .automatic {
+            granted.isUsingGRO = enableJoining()
+            if !granted.isUsingGRO { granted.refused.append("UDP_GRO") }
+        }
+        return granted
     }
 
     /// True when the kernel knows UDP_SEGMENT.

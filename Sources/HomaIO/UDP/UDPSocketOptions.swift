@@ -42,6 +42,8 @@ public struct UDPSocketOptions: Sendable {
     public var gso: Offload = .automatic
     /// Joining of received trains by the kernel (UDP_GRO).
     public var gro: Offload = .automatic
+    /// Many messages with one call to send or to receive (sendmmsg, recvmmsg).
+    public var batching: Offload = .automatic
     /// Longest train in bytes, 1 … 65 000; default 65 000. Shorter ones let urgent packets overtake
     /// sooner and cost throughput (16 KB: about a quarter of it).
     public var maximumTrainBytes = 65_000
@@ -65,6 +67,17 @@ public struct UDPSocketOptions: Sendable {
     /// Sockets that share the port, one for each shard of a node; default 1. Datagrams go to the one whose number is
     /// the shard of their RPC, in the order in which the sockets were bound.
     public var sharers = 1
+    /// Opens one more of the sockets that share a port, rather than the first, which nobody else may have.
+    public var joinsSharers = false
+
+    /// The traffic class (IPv4 TOS, IPv6 traffic class) of packets of each priority, 0 … 7; by default the priority is
+    /// its top three bits, the class selectors CS0 … CS7. Its lower two bits, which are the network's (ECN), are 0.
+    public var trafficClasses: [UInt8] = (0..<8).map { $0 << 5 }
+    /// The priority that control packets and the shortest messages have, of which a packet costs least; default 7.
+    public var usualPriority: UInt8 = 7
 
     public init() {}
+
+    /// What the socket itself is set to.
+    var usualTrafficClass: UInt8 { trafficClasses[Int(usualPriority)] }
 }

@@ -8,25 +8,27 @@ internal import HomaWire
 
 /// One of a node's UDP sockets, which ``UDPSockets`` owns.
 struct UDPLane: DatagramLane {
-    let descriptor: Int32
-    /// AF_INET or AF_INET6.
-    let family: Int32
+    private var sender: homa_sender
+    private let receivesSingly: Bool
     let peer: PeerAddress?
     var lastOverflowCount: UInt32 = 0
     var isIdle = true
 
-    init(_ socket: borrowing UDPSocket, peer: PeerAddress? = nil) {
-        descriptor = socket.descriptor
-        family = socket.family
+    private var descriptor: Int32 { sender.fd }
+
+    init(_ socket: borrowing UDPSocket, _ calls: BatchCalls, usualClass: UInt8, peer: PeerAddress? = nil) {
+        sender = homa_sender(socket, calls, usualClass: usualClass)
+        sender.is_connected = peer == nil ? 0 : 1
+        receivesSingly = !calls.canReceive
         self.peer = peer
     }
 
     func send(_ messages: UnsafePointer<homa_outgoing>, _ count: Int) -> Int32 {
-        homa_send(descriptor, family, messages, UInt32(count), peer == nil ? 0 : 1)
+        withUnsafePointer(to: sender) { homa_send($0, messages, UInt32(count)) }
     }
 
     func receive(_ slots: UnsafeMutablePointer<homa_incoming>, _ count: Int) -> Int32 {
-        homa_receive(descriptor, slots, UInt32(count))
+        homa_receive(descriptor, slots, UInt32(count), receivesSingly ? 1 : 0)
     }
 
     func receive(
@@ -53,35 +55,32 @@ final class UDPSockets: DatagramSockets {
     var poller: Poller
     private let options: UDPSocketOptions
     let localAddress: PeerAddress
-    /// Bytes of the kernel's receive buffer granted, in the unit of ``UDPSocketOptions/receiveBufferBytes``.
-    let receiveBufferBytes: Int
-    /// Bytes of the kernel's send buffer granted.
-    let sendBufferBytes: Int
-    /// True when the kernel joins received trains.
-    let isUsingGRO: Bool
+    /// What the system granted the main socket.
+    let granted: GrantedOptions
+    private let calls: BatchCalls
 
     /// Opens and binds the socket, at a free port if it is given none.
     init(_ options: UDPSocketOptions) throws(SystemError) {
-        let socket = try Self.openBound(options.binding, isShared: options.sharers > 1)
+        let socket = try Self.openBound(options)
         localAddress = try socket.localAddress()
         poller = try Poller(socketDescriptor: socket.descriptor)
-        let granted = Self.prepare(socket, options)
+        calls = BatchCalls(socket, options)
+        granted = socket.prepare(options, reportsTarget: localAddress.isWildcard)
         try Self.steer(socket, options)
-        receiveBufferBytes = granted.receiveBufferBytes
-        sendBufferBytes = granted.sendBufferBytes
-        isUsingGRO = granted.isUsingGRO
         self.options = options
         self.socket = socket
     }
 
-    var main: UDPLane { UDPLane(socket) }
+    var main: UDPLane { UDPLane(socket, calls, usualClass: options.usualTrafficClass) }
 
-    func connect(to peer: PeerAddress) -> UDPLane? {
+    var shortfalls: [String] { granted.shortfalls(options) + calls.shortfalls }
+
+    func connect(to peer: PeerAddress, from address: PeerAddress?) -> UDPLane? {
         twin = nil
-        guard let twin = openTwin(for: peer), twin.connect(to: peer) else { return nil }
+        guard let twin = openTwin(for: peer, from: address), twin.connect(to: peer) else { return nil }
         // A socket that cannot wake the engine is worth less than none.
         guard (try? poller.watch(twin.descriptor)) != nil else { return nil }
-        let lane = UDPLane(twin, peer: peer)
+        let lane = UDPLane(twin, calls, usualClass: options.usualTrafficClass, peer: peer)
         self.twin = consume twin
         return lane
     }
@@ -95,15 +94,15 @@ final class UDPSockets: DatagramSockets {
         return (try? poller.wait(until: limit)) ?? []
     }
 
-    /// A socket at the main one's address. Two may share it only while both say so; afterwards the port is
-    /// closed to other processes again.
+    /// A socket at the address given, else the main one's. Two may share the port only while both say so; afterwards it
+    /// is closed to other processes again.
     ///
     /// An IPv4 peer gets an IPv4 socket even beside an IPv6 one, where the kernel would look up the route anew
     /// for every packet to a mapped address.
-    private func openTwin(for peer: PeerAddress) -> UDPSocket? {
+    private func openTwin(for peer: PeerAddress, from own: PeerAddress?) -> UDPSocket? {
         let family = peer.isIPv4 ? AF_INET : AF_INET6
         let address =
-            peer.isIPv4 && !localAddress.isIPv4 ? PeerAddress(ipv4: 0, port: localAddress.port) : localAddress
+            own ?? (peer.isIPv4 && !localAddress.isIPv4 ? PeerAddress(ipv4: 0, port: localAddress.port) : localAddress)
         guard let twin = try? UDPSocket(family: family), socket.set(SOL_SOCKET, SO_REUSEPORT, 1) else { return nil }
         defer { socket.set(SOL_SOCKET, SO_REUSEPORT, 0) }
         if family == AF_INET6 {
@@ -112,59 +111,42 @@ final class UDPSockets: DatagramSockets {
         }
         guard twin.set(SOL_SOCKET, SO_REUSEPORT, 1), (try? twin.bind(to: address)) != nil else { return nil }
         twin.set(SOL_SOCKET, SO_REUSEPORT, 0)
-        Self.prepare(twin, options)
+        _ = twin.prepare(options, reportsTarget: own == nil && localAddress.isWildcard)
         return twin
-    }
-
-    /// What the system granted a socket.
-    private struct Granted {
-        var receiveBufferBytes: Int
-        var sendBufferBytes: Int
-        var isUsingGRO: Bool
-    }
-
-    /// Sets all options that every socket of the node has.
-    @discardableResult
-    private static func prepare(_ socket: borrowing UDPSocket, _ options: UDPSocketOptions) -> Granted {
-        socket.prepare(reportsTrafficClass: options.reportsTrafficClass)
-        return Granted(
-            receiveBufferBytes: socket.setBuffer(
-                SO_RCVBUF, forced: SO_RCVBUFFORCE, byteCount: options.receiveBufferBytes),
-            sendBufferBytes: socket.setBuffer(SO_SNDBUF, forced: SO_SNDBUFFORCE, byteCount: options.sendBufferBytes),
-            isUsingGRO: options.gro == .automatic && socket.enableJoining())
     }
 
     /// Has the kernel give each shard its packets.
     private static func steer(_ socket: borrowing UDPSocket, _ options: UDPSocketOptions) throws(SystemError) {
-        guard options.sharers > 1 else { return }
+        // The first socket is nobody's companion before the second is there.
+        guard options.sharers > 1, options.joinsSharers else { return }
         let result = homa_steer(socket.descriptor, UInt32(ShardSteering.offset), UInt32(options.sharers))
         guard result >= 0 else { throw SystemError(call: "setsockopt", code: -result, context: "steering of shards") }
     }
 
-    private static func openBound(
-        _ binding: UDPSocketOptions.Binding, isShared: Bool
-    ) throws(SystemError) -> UDPSocket {
-        switch binding {
+    /// Opens a socket where it is wanted. The first of those that share a port takes it for itself before it lets the
+    /// others in, so that no other process shares it unasked.
+    private static func openBound(_ options: UDPSocketOptions) throws(SystemError) -> UDPSocket {
+        let socket: UDPSocket
+        switch options.binding {
         case .address(let address):
-            let socket = try UDPSocket(family: address.isIPv4 ? AF_INET : AF_INET6)
+            socket = try UDPSocket(family: address.isIPv4 ? AF_INET : AF_INET6)
             if !address.isIPv4 { socket.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
-            if isShared { socket.set(SOL_SOCKET, SO_REUSEPORT, 1) }
+            if options.joinsSharers { socket.set(SOL_SOCKET, SO_REUSEPORT, 1) }
             try socket.bind(to: address)
-            return socket
         case .wildcard(let port, let family):
-            if family == .automatic, isIPv6Available {
-                let socket = try UDPSocket(family: AF_INET6)
-                if isShared { socket.set(SOL_SOCKET, SO_REUSEPORT, 1) }
-                if socket.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) {
-                    try socket.bind(to: PeerAddress(high: 0, low: 0, port: port))
-                    return socket
-                }
+            let wide = family == .automatic && isIPv6Available ? try UDPSocket(family: AF_INET6) : nil
+            if let wide, wide.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) {
+                socket = wide
+            } else {
+                socket = try UDPSocket(family: AF_INET)
             }
-            let socket = try UDPSocket(family: AF_INET)
-            if isShared { socket.set(SOL_SOCKET, SO_REUSEPORT, 1) }
-            try socket.bind(to: PeerAddress(ipv4: 0, port: port))
-            return socket
+            if options.joinsSharers { socket.set(SOL_SOCKET, SO_REUSEPORT, 1) }
+            try socket.bind(
+                to: socket.family == AF_INET6
+                    ? PeerAddress(high: 0, low: 0, port: port) : PeerAddress(ipv4: 0, port: port))
         }
+        if options.sharers > 1 { socket.set(SOL_SOCKET, SO_REUSEPORT, 1) }
+        return socket
     }
 }
 
@@ -191,13 +173,14 @@ extension DatagramDriver where Sockets == UDPSockets {
         let sockets = try UDPSockets(options)
         try self.init(
             sockets, options, isUsingGSO: options.gso == .automatic && sockets.socket.canSegment(),
-            isUsingGRO: sockets.isUsingGRO)
+            isUsingGRO: sockets.granted.isUsingGRO)
     }
 
     /// The main socket, for a ``Poller``. It is closed with the driver.
     var fileDescriptor: Int32 { sockets.socket.descriptor }
-    var receiveBufferBytes: Int { sockets.receiveBufferBytes }
-    var sendBufferBytes: Int { sockets.sendBufferBytes }
+    /// Bytes of the kernel's buffers granted, in the unit of ``UDPSocketOptions/receiveBufferBytes``.
+    var receiveBufferBytes: Int { sockets.granted.receiveBufferBytes }
+    var sendBufferBytes: Int { sockets.granted.sendBufferBytes }
 
     mutating func flush() -> FlushResult { flush(at: MonotonicClock.process.now()) }
 
@@ -223,6 +206,13 @@ extension UDPSocketOptions {
         try Self.check(sendQueueCapacity, in: 1...65_536, "sendQueueCapacity")
         try Self.check(receiveSlots, in: 1...Int(HOMA_BATCH_LIMIT), "receiveSlots")
         try Self.check(sharers, in: 1...256, "sharers")
+        try Self.check(trafficClasses.count, in: 8...8, "the number of trafficClasses")
+        for trafficClass in trafficClasses where trafficClass & 3 != 0 {
+            throw SystemError(
+                call: "UDPSocketOptions", code: EINVAL,
+                context: "a traffic class is \(trafficClass), but its lower two bits must be 0")
+        }
+        try Self.check(Int(usualPriority), in: 0...7, "usualPriority")
         try Self.check(receiveSlotBytes, in: 1...(1 << 20), "receiveSlotBytes")
     }
 

@@ -33,6 +33,10 @@ public struct UDPStatistics: Equatable, Sendable {
 
     /// Times that a busiest peer got a socket of its own.
     public var connections: UInt64 = 0
+    /// Times that such a socket was given up, since packets did not leave by it.
+    public var connectionsLost: UInt64 = 0
+    /// Own addresses found to have gone: what left from there leaves from another.
+    public var sourcesLost: UInt64 = 0
 
     /// Packets received; a joined train counts each of its packets.
     public var receivedPackets: UInt64 = 0
@@ -76,9 +80,9 @@ public struct UDPStatistics: Equatable, Sendable {
         [
             \.sentPackets, \.sentBytes, \.bundledPackets, \.sendCalls, \.sentTrains, \.gsoFallbacks, \.sendBufferFull,
             \.deviceQueueFull, \.pendingErrors, \.droppedTooBig, \.droppedForbidden, \.droppedUnreachable,
-            \.droppedNoRoom, \.droppedOther, \.connections, \.receivedPackets, \.receivedBytes, \.receivedDatagrams,
-            \.receiveBatches,
-            \.truncated, \.receiveOverflows, \.receiveFailures, \.malformedFrames, \.badChecksums, \.foreignFrames,
+            \.droppedNoRoom, \.droppedOther, \.connections, \.connectionsLost, \.sourcesLost, \.receivedPackets,
+            \.receivedBytes, \.receivedDatagrams, \.receiveBatches, \.truncated, \.receiveOverflows, \.receiveFailures,
+            \.malformedFrames, \.badChecksums, \.foreignFrames,
             \.refusedPackets, \.sentThroughSocket, \.errorReports, \.malformedErrorReports,
         ]
     }

@@ -225,12 +225,12 @@ struct HostileTests {
         try host.call(length: 10, cookie: 1)
         try host.call(length: 10, to: LoneHost.client, cookie: 2)
         host.endpoint.unreachable(
-            LoneHost.server, failure: .hostUnreachable, offending: RPCID(rawValue: 4000), at: host.now)
+            LoneHost.server, because: Refusal(.hostUnreachable, .final), offending: RPCID(rawValue: 4000), at: host.now)
         host.endpoint.unreachable(
-            Self.stranger, failure: .hostUnreachable, offending: RPCID(rawValue: 1000), at: host.now)
+            Self.stranger, because: Refusal(.hostUnreachable, .final), offending: RPCID(rawValue: 1000), at: host.now)
         #expect(host.failures() == [])
         host.endpoint.unreachable(
-            LoneHost.server, failure: .portUnreachable, offending: RPCID(rawValue: 1000), at: host.now)
+            LoneHost.server, because: Refusal(.portUnreachable, .final), offending: RPCID(rawValue: 1000), at: host.now)
         #expect(host.failures() == [.portUnreachable])
         #expect(host.endpoint.rpcCount == 1)
     }

@@ -203,7 +203,8 @@ struct MessageTests {
                 .rpcUnknown, id: 1001, from: LoneHost.server, extensions: HeaderExtension(marks: .noSuchPort))
         case 2:
             host.endpoint.unreachable(
-                LoneHost.server, failure: .portUnreachable, offending: RPCID(rawValue: 1000), at: host.now)
+                LoneHost.server, because: Refusal(.portUnreachable, .final), offending: RPCID(rawValue: 1000),
+                at: host.now)
         default: host.endpoint.releaseEverything(at: host.now)
         }
         #expect(host.endpoint.rpcCount == 0)

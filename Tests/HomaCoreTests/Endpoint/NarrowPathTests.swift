@@ -117,6 +117,32 @@ struct NarrowPathTests {
         #expect(packets.last.map { $0.payloadOffset + $0.payloadLength } == 100_888)
     }
 
+    @Test("ten minutes after a report the path is asked about again, and can be wide again")
+    func askedAgain() throws {
+        let host = try LoneHost()
+        func asked() -> Int { host.events().count { if case .peerAdded = $0 { true } else { false } } }
+        func firstPacket() throws -> Int {
+            try host.call(length: 5000)
+            return try #require(host.sent().first { $0.payloadLength > 0 }).payloadLength
+        }
+        let wide = try firstPacket()
+        #expect(asked() == 1)
+        host.endpoint.setMaximumPacket(bytes: 1000, for: LoneHost.server)
+        host.endpoint.packetRefused(by: LoneHost.server, id: RPCID(rawValue: 1000), offset: 0, at: host.now)
+        #expect(try firstPacket() < 1000)
+        host.now = host.now + .seconds(599)
+        _ = try firstPacket()
+        #expect(asked() == 0)
+        host.now = host.now + .seconds(2)
+        _ = try firstPacket()
+        #expect(asked() == 1)
+        host.endpoint.setMaximumPacket(bytes: 1472, for: LoneHost.server)
+        #expect(try firstPacket() == wide)
+        host.now = host.now + .seconds(2000)
+        _ = try firstPacket()
+        #expect(asked() == 0)
+    }
+
     @Test("what our own host refused as too long goes again at once, in pieces")
     func refused() throws {
         let host = try LoneHost()

@@ -190,6 +190,8 @@ extension EndpointConfiguration {
         configuration.finishedMemory = 1024
         // It has been there for long.
         configuration.memoryProbation = .zero
+        // What is kept for clients that fell silent is a matter of `RetentionTests`.
+        configuration.answerRetention = .zero
         return configuration
     }
 }

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HomaBase
+
+/// Answers that are kept though their clients are taken for dead.
+struct RetainedAnswers {
+    /// In the order in which their clients fell silent.
+    var list = SlabList<RPC.Calls>()
+    var bytes = 0
+}
