@@ -14,7 +14,7 @@ public struct ReceivedDatagram {
     public let byteCount: Int
     /// Length of each packet in the train; the last may be shorter. Equal to `byteCount` for a single datagram.
     public let segmentSize: Int
-    /// Who sent it.
+    /// Who sent it, and to which of this host's addresses (``PeerAddress/local``).
     public let source: PeerAddress
     /// IPv4 TOS or IPv6 traffic class, priority in the top three bits; 0 unless
     /// ``UDPSocketOptions/reportsTrafficClass`` is set.
