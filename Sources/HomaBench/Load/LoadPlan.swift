@@ -100,15 +100,28 @@ public struct LoadPlan: Sendable, Equatable {
         }
     }
 
+    /// Apart, so that the usual case stays small enough to become part of its callers.
+    @inline(never)
+    private static func framed(
+        _ key: UInt64, length: Int, answer: Int, _ framing: MessageFraming
+    ) -> PatternMessage {
+        let length = max(length, framing.headerLength)
+        return PatternMessage(key: key, length: length, responseLength: min(length, answer), framing: framing)
+    }
+
     /// What request number `request.sequence` consists of.
     public func message(for request: ScheduledRequest) -> PatternMessage {
-        let length = framing == .pattern ? request.bytes : max(request.bytes, framing.headerLength)
         let answer =
             switch response {
-            case .echo: length
-            case .fixed(let bytes): framing == .pattern ? bytes : min(length, bytes)
+            case .echo: request.bytes
+            case .fixed(let bytes): bytes
             }
         let key = MessagePattern.key(seed: seed, sequence: request.sequence)
-        return PatternMessage(key: key, length: length, responseLength: answer, framing: framing)
+        guard framing == .pattern else {
+            // An echo is as long as the request is in the end.
+            let answer = response == .echo ? Int.max : answer
+            return Self.framed(key, length: request.bytes, answer: answer, framing)
+        }
+        return PatternMessage(key: key, length: request.bytes, responseLength: answer)
     }
 }

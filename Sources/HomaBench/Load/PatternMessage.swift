@@ -18,7 +18,7 @@ public enum MessageFraming: String, CaseIterable, Sendable {
     case cpNode = "cp-node"
 
     /// Bytes of the header, which every message of `cpNode` has.
-    public var headerLength: Int { self == .pattern ? 16 : 12 }
+    public var headerLength: Int { self == .pattern ? PatternMessage.headerLength : 12 }
 
     /// Length of `cpNode`'s short responses.
     public static var shortResponse: Int { 100 }
@@ -42,7 +42,7 @@ public enum MessageFraming: String, CaseIterable, Sendable {
 /// for a response of its own length is therefore answered by its own bytes: an echo.
 public struct PatternMessage: Sendable, Equatable {
     /// Length of the header in bytes.
-    public static let headerLength = MessageFraming.pattern.headerLength
+    public static let headerLength = 16
 
     /// Mixed from the load's seed and the message's sequence number.
     public var key: UInt64
