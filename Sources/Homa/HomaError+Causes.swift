@@ -34,7 +34,7 @@ extension HomaError {
                 (
                     .refusedAsStale,
                     "the server has no answer to the request any more and cannot rule out that it ran before "
-                        + "(its endpoint.answerRetention and endpoint.finishedMemory)"
+                        + "(its endpoint.responseRetention and endpoint.finishedMemory)"
                 )
             case .peerRestarted:
                 (.peerRestarted, "the server restarted; it may or may not have run the request before")

@@ -22,7 +22,7 @@ final class HomaProcess {
         // Files, because a pipe that nobody empties would stop the process.
         for name in ["out", "err"] { try Data().write(to: folder.appending(path: name)) }
         let out = output ?? folder.appending(path: "out").path
-        process.standardOutput = try #require(FileHandle(forWritingAtPath: out))
+        process.standardOutput = FileHandle(forWritingAtPath: out)
         process.standardError = FileHandle(forWritingAtPath: folder.appending(path: "err").path)
         try process.run()
     }

@@ -145,10 +145,10 @@ public struct EndpointConfiguration: Equatable, Sendable {
     public var progressTimeout: Duration = .seconds(30)
     /// How long a server keeps a response after its client was last heard, so that one that was suspended gets it when
     /// it goes on; no less than `timeout`. Zero: no longer than that. An eighth of `maximumRPCs` at most are kept so.
-    public var answerRetention: Duration = .seconds(5)
+    public var responseRetention: Duration = .seconds(5)
     /// Most bytes of responses that are kept for longer than `timeout`; those kept longest make room. At most so much
     /// memory of the application's is not released for them.
-    public var retainedAnswerBytes = 32 << 20
+    public var retainedResponseBytes = 32 << 20
     /// How long a server waits for the acknowledgement of a response before asking for it.
     public var acknowledgementDelay: Duration = .milliseconds(2)
 

@@ -34,7 +34,7 @@ extension EndpointConfiguration {
         result.resendIntervalLimit = max(longest * 4, result.resendIntervalLimit)
         result.timeout = max(longest * 25, result.timeout)
         result.progressTimeout = max(result.timeout * 4, result.progressTimeout)
-        result.answerRetention = max(result.timeout * 4, result.answerRetention)
+        result.responseRetention = max(result.timeout * 4, result.responseRetention)
         return result
     }
 }

@@ -22,7 +22,7 @@ extension EndpointConfiguration {
         configuration.probesPerPeer = 0
         configuration.resendIntervalLimit = .milliseconds(5)
         configuration.timeout = .milliseconds(100)
-        configuration.answerRetention = .zero
+        configuration.responseRetention = .zero
         configuration.maximumPeers = 10_000
         configuration.maximumCallsPerPeer = 1 << 20
         configuration.callsUnderWayPerPeer = 65_535
@@ -56,7 +56,7 @@ extension EndpointConfiguration {
         scheduledLevels: Int, sizes: [(bytes: Int, cumulative: Double)] = []
     ) -> Self {
         var configuration = Self()
-        configuration.answerRetention = .zero
+        configuration.responseRetention = .zero
         configuration.segmentBytes = 1_442
         configuration.dataOverheadBytes = 96
         configuration.controlWireBytes = 84

@@ -51,8 +51,8 @@ struct Tuning: BitwiseCopyable {
     let resendIntervalLimit: UInt64
     let timeout: UInt64
     let progressTimeout: UInt64
-    let answerRetention: UInt64
-    let retainedAnswerBytes: Int
+    let responseRetention: UInt64
+    let retainedResponseBytes: Int
     /// No answer is longer on its way behind others, at 1 Mb/s as well.
     @inline(__always) var longestWay: UInt64 { 16 * timeout }
     let adaptsTimers: Bool
@@ -136,8 +136,8 @@ struct Tuning: BitwiseCopyable {
         resendAfter = configuration.resendAfter.wholeNanoseconds
         resendIntervalLimit = configuration.resendIntervalLimit.wholeNanoseconds
         timeout = configuration.timeout.wholeNanoseconds
-        answerRetention = configuration.answerRetention.wholeNanoseconds
-        retainedAnswerBytes = configuration.retainedAnswerBytes
+        responseRetention = configuration.responseRetention.wholeNanoseconds
+        retainedResponseBytes = configuration.retainedResponseBytes
         progressTimeout = max(configuration.progressTimeout, configuration.timeout).wholeNanoseconds
         adaptsTimers = configuration.adaptsTimers
         longestResendTimeout = max(resendAfter, timeout / 4)

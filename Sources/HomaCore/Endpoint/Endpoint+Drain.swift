@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import HomaBase
+import HomaBase
 import HomaWire
 
 /// The orderly end of a server: nothing new is begun, and what was begun is brought to its end.

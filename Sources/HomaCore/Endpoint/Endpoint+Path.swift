@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import HomaBase
-public import HomaWire
+import HomaWire
 
 /// The path to each peer: how long its packets may be, and whether they arrive.
 ///

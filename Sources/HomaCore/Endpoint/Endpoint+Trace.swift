@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import HomaBase
-public import HomaWire
+import HomaWire
 
 /// What is kept of what happens, for tests and for whoever looks for a fault.
 extension Endpoint {

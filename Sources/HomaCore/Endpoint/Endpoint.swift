@@ -49,7 +49,7 @@ public struct Endpoint: ~Copyable {
     /// One entry for each RPC that something may have to be done for; the key is when.
     var timers: IndexedHeap
     var waiting: WaitingQueue
-    var retained = RetainedAnswers()
+    var retained = RetainedResponses()
     var controlPackets: RingBuffer<OutgoingPacket>
     var events: RingBuffer<EndpointEvent>
     var crossShardAcks: RingBuffer<CrossShardAck>

@@ -33,8 +33,8 @@ public struct EndpointStatistics: Sendable {
     public var requestsExpired: UInt64 = 0
     /// Server RPCs that ended because their client fell silent.
     public var clientsLost: UInt64 = 0
-    /// Answers kept though their clients were taken for dead (`answerRetention`).
-    public var answersRetained: UInt64 = 0
+    /// Answers kept though their clients were taken for dead (`responseRetention`).
+    public var responsesRetained: UInt64 = 0
     /// Incomplete requests that ended before their time, because memory or records were short or their
     /// peer is distrusted.
     public var requestsEvicted: UInt64 = 0
@@ -85,7 +85,7 @@ public struct EndpointStatistics: Sendable {
             \.callsCompleted,
             \.callsFailed, \.requestsDelivered, \.responsesStarted, \.messagesStarted, \.messagesSent,
             \.messagesDelivered, \.requestsDeclined, \.failuresSent, \.failuresReceived, \.requestsCancelled,
-            \.requestsExpired, \.clientsLost, \.answersRetained, \.requestsEvicted, \.bufferStalls,
+            \.requestsExpired, \.clientsLost, \.responsesRetained, \.requestsEvicted, \.bufferStalls,
             \.requestsMoved, \.addressesValidated, \.responsesHeldBack, \.packetsWithheld, \.peersEvicted,
             \.cutoffChanges, \.probesDeferred, \.callsQueued, \.oldestGrants,
             \.probesSent,

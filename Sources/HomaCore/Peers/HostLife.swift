@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import HomaBase
+import HomaBase
 
 /// What tells one life of a host from its others, and from every other host: drawn anew whenever it starts, and the
 /// same for all its shards.

@@ -93,8 +93,8 @@ struct EndpointField: Sendable {
         .init("probes_per_peer", "probesPerPeer", .integer(\.probesPerPeer)),
         .init("timeout_us", "timeout", .time(\.timeout, .microseconds)),
         .init("progress_timeout_us", "progressTimeout", .time(\.progressTimeout, .microseconds)),
-        .init("answer_retention_us", "answerRetention", .time(\.answerRetention, .microseconds)),
-        .init("retained_answer_bytes", "retainedAnswerBytes", .integer(\.retainedAnswerBytes)),
+        .init("response_retention_us", "responseRetention", .time(\.responseRetention, .microseconds)),
+        .init("retained_response_bytes", "retainedResponseBytes", .integer(\.retainedResponseBytes)),
         .init("acknowledgement_delay_us", "acknowledgementDelay", .time(\.acknowledgementDelay, .microseconds)),
         .init(
             "incomplete_request_timeout_us", "incompleteRequestTimeout",

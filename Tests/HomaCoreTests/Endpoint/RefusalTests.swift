@@ -128,7 +128,7 @@ struct RefusalTests {
         for event in host.events() { if case .requestArrived(let request) = event { requests.append(request) } }
         try #require(requests.count == 2)
         _ = host.sent()
-        for request in requests { try host.endpoint.respond(to: request.rpc, length: 5000, payload: 1, at: host.now) }
+        for request in requests { try host.respond(request.rpc, length: 5000) }
         let packets = host.sent().filter { $0.payloadLength > 0 }
         #expect(Set(packets.filter { $0.header.common.senderID.rawValue == 2001 }.map(\.peer.local)) == [3])
         #expect(Set(packets.filter { $0.header.common.senderID.rawValue == 2003 }.map(\.peer.local)) == [4])

@@ -9,8 +9,8 @@ import Testing
 struct RetentionTests {
     private static func host(bytes: Int = 1_000_000) throws -> LoneHost {
         var configuration = EndpointConfiguration.small
-        configuration.answerRetention = .seconds(5)
-        configuration.retainedAnswerBytes = bytes
+        configuration.responseRetention = .seconds(5)
+        configuration.retainedResponseBytes = bytes
         return try LoneHost(configuration)
     }
 
@@ -34,7 +34,7 @@ struct RetentionTests {
         try answer(host, id: 2, length: length)
         pass(host, milliseconds: 2_000)
         #expect(host.endpoint.rpcCount == 1)
-        #expect(host.endpoint.statistics.answersRetained == 1)
+        #expect(host.endpoint.statistics.responsesRetained == 1)
         #expect(host.sent().last?.header.common.type == .needAck, "and it was asked")
         pass(host, milliseconds: 200)
         #expect(host.sent().isEmpty, "while it is taken for dead nobody asks it")
@@ -69,7 +69,7 @@ struct RetentionTests {
         }
         pass(host, milliseconds: 1_500)
         #expect(host.endpoint.rpcCount == 2)
-        #expect(host.endpoint.statistics.answersRetained == 3)
+        #expect(host.endpoint.statistics.responsesRetained == 3)
         host.receive(.resend(ResendFields(offset: 0, length: 1000, priority: 7)), id: 6)
         #expect(host.sent().contains { $0.payloadLength > 0 })
         #expect(host.data(0..<10, of: 10, id: 2) == .dropped(.finishedBefore))

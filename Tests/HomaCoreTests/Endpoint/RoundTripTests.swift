@@ -105,8 +105,8 @@ struct RoundTripTests {
             let id = try #require(host.sent().first).header.common.senderID.rawValue
             host.pass(microseconds: microseconds)
             host.data(0..<10, of: 10, id: id ^ 1, from: LoneHost.server)
-            try host.endpoint.call(Self.call(length: 100_000, cookie: 2), at: host.now)
-            try host.endpoint.call(Self.call(length: 900_000, cookie: 3), at: host.now)
+            _ = try host.endpoint.call(Self.call(length: 100_000, cookie: 2), at: host.now)
+            _ = try host.endpoint.call(Self.call(length: 900_000, cookie: 3), at: host.now)
             // The shorter one has no more than its first 20 packets to send before the other's turn.
             let first = host.sent().prefix(20)
             #expect(Set(first.map(\.payload)).sorted() == announced)

@@ -23,7 +23,7 @@ struct TrainTests {
             host.data(0..<10, of: 10, id: id ^ 1, from: LoneHost.server)
         }
         for (index, length) in lengths.enumerated() {
-            try host.endpoint.call(
+            _ = try host.endpoint.call(
                 CallRequest(
                     destination: LoneHost.server, serverPort: 99, clientPort: 0x8000, length: length,
                     payload: UInt64(index), cookie: UInt64(index), deadline: .distantFuture), at: host.now)
@@ -92,7 +92,7 @@ struct TrainTests {
     @Test("most packets of a long message are taken as trains, and counted as if they came alone")
     func count() throws {
         let host = try LoneHost()
-        try host.endpoint.call(
+        _ = try host.endpoint.call(
             CallRequest(
                 destination: LoneHost.server, serverPort: 99, clientPort: 0x8000, length: 100_000, payload: 1,
                 cookie: 1, deadline: .distantFuture), at: host.now)

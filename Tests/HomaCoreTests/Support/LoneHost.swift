@@ -191,7 +191,7 @@ extension EndpointConfiguration {
         // It has been there for long.
         configuration.memoryProbation = .zero
         // What is kept for clients that fell silent is a matter of `RetentionTests`.
-        configuration.answerRetention = .zero
+        configuration.responseRetention = .zero
         return configuration
     }
 }

@@ -3,7 +3,7 @@
 import HomaBase
 
 /// Answers that are kept though their clients are taken for dead.
-struct RetainedAnswers {
+struct RetainedResponses {
     /// In the order in which their clients fell silent.
     var list = SlabList<RPC.Calls>()
     var bytes = 0
