@@ -57,6 +57,7 @@ netns: ## checks in network namespaces; needs root
 	$(SWIFT) build -c release --product homa
 	Scripts/netns-checks.sh
 	Scripts/edge-checks.sh
+	Scripts/slow-links.sh
 
 lab: ## checks of the emulated network; needs root
 	$(SWIFT) build -c release --product homa
