@@ -169,6 +169,35 @@ struct AdmissionTests {
         #expect((13...18).contains(place), "\(place)")
     }
 
+    @Test("what the oldest call has earned is gone when no call waits any more")
+    func creditEnds() throws {
+        var settings = EndpointConfiguration.small
+        settings.bytesUnderWayPerPeer = 100_000
+        settings.adaptsWindows = false
+        settings.fifoSendFraction = 0.45
+        let host = try LoneHost(settings)
+        func begun() -> [UInt64] {
+            let data = host.sent().filter { $0.header.common.type == .data && $0.payloadOffset == 0 }
+            return data.map(\.header.common.senderID.rawValue)
+        }
+        func finish(_ id: UInt64) {
+            host.receive(.grant(GrantFields(offset: 100_000, priority: 0)), id: id ^ 1, from: LoneHost.server)
+            host.data(0..<10, of: 10, id: id ^ 1, from: LoneHost.server)
+        }
+        for round in 0..<4 as Range<UInt64> {
+            let first = 1000 + 6 * round
+            for _ in 0..<3 { try host.call(length: 100_000) }
+            #expect(begun() == [first])
+            // The second earns the third 82 % of its length, which is not enough.
+            for id in [first, first + 2] {
+                finish(id)
+                #expect(begun() == [id + 2])
+            }
+            finish(first + 4)
+        }
+        #expect(host.endpoint.rpcCount == 0)
+    }
+
     @Test(
         "what is under way is the limit at most for each class, whatever begins and ends",
         arguments: 0..<8 as Range<UInt64>)

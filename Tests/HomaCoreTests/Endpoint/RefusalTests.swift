@@ -20,8 +20,8 @@ struct RefusalTests {
         }
     }
 
-    private func report(_ host: LoneHost, _ refusal: Refusal) {
-        host.endpoint.unreachable(LoneHost.server, because: refusal, offending: RPCID(rawValue: 1000), at: host.now)
+    private func report(_ host: LoneHost, _ refusal: Refusal, about id: UInt64 = 1000) {
+        host.endpoint.unreachable(LoneHost.server, because: refusal, offending: RPCID(rawValue: id), at: host.now)
     }
 
     @Test("a host that cannot be reached for a moment costs no call")
@@ -73,6 +73,24 @@ struct RefusalTests {
         run(host, milliseconds: 20) { report(host, forbidden) }
         #expect(host.failures() == [.sendRefused])
         #expect(RPCFailure.sendRefused.mayHaveRun)
+    }
+
+    @Test("a refusal of long ago does not make one that has just begun a lasting one, though nothing came meanwhile")
+    func longAgo() throws {
+        let forbidden = Refusal(.sendRefused, .lasting, code: 1, isProhibition: true)
+        let host = try LoneHost()
+        try host.call(length: 10)
+        _ = host.sent()
+        report(host, forbidden)
+        run(host, milliseconds: 1500)
+        #expect(host.failures() == [.sendRefused], "it was the reason for the silence")
+        try host.call(length: 10)
+        let id = try #require(host.sent().first).header.common.senderID.rawValue
+        report(host, forbidden, about: id)
+        run(host, milliseconds: 49) { report(host, forbidden, about: id) }
+        #expect(host.failures() == [])
+        run(host, milliseconds: 1) { report(host, forbidden, about: id) }
+        #expect(host.failures() == [.sendRefused])
     }
 
     @Test("a request whose first packet, sent once, found nobody has certainly not run; others may have")

@@ -104,6 +104,21 @@ struct ResendTests {
         #expect(fields.priority == 6)
     }
 
+    @Test("a message waits for all that was on its way from its peer when its last bytes came, and for no more")
+    func behindOthers() throws {
+        let host = try LoneHost()
+        host.data(0..<1000, of: 60_000, id: 2)
+        host.data(0..<1000, of: 3000, id: 4)
+        _ = host.sent()
+        for start in stride(from: 1000, to: 60_000, by: 1000) {
+            host.pass(microseconds: 200)
+            host.data(start..<start + 1000, of: 60_000, id: 2)
+        }
+        #expect(host.said().isEmpty)
+        host.pass(microseconds: 60_000)
+        #expect(host.said().first == "RESEND 1000..<2416", "the way is idle")
+    }
+
     @Test("a hundred gaps are asked for sixteen at a time")
     func manyGaps() throws {
         let host = try LoneHost()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HomaBase
+import HomaWire
 import Testing
 
 @testable import HomaCore
@@ -94,5 +95,43 @@ struct IncomingPathTests {
             path.arrive(1400, isLast: false, tuning, at: Instant(nanoseconds: now))
         }
         #expect(path.most == .max)
+    }
+
+    @Test("pauses, and the end of what a peer had leave to send, are forgotten when bytes come without any again")
+    func pauseOver() {
+        for isLast in [true, false] {
+            var path = IncomingPath(Self.tuning)
+            var now: UInt64 = 0
+            for _ in 0..<10 {
+                now = Self.bring(
+                    &path, packets: 8, at: .gigabitsPerSecond(10), from: now + 20_000_000, isLast: isLast)
+            }
+            #expect(path.most == UInt32(Self.tuning.maximumIncoming))
+            _ = Self.bring(&path, packets: 200, at: .megabitsPerSecond(80), from: now)
+            #expect(abs(Double(path.most) / 50_000 - 1) < 0.05, "\(path.most)")
+        }
+    }
+
+    @Test("short messages that come while more of their peer is on its way show how fast the link is")
+    func shortMessages() throws {
+        for hasMore in [true, false] {
+            let host = try LoneHost()
+            var long = 0
+            for number in 0..<160 {
+                host.pass(microseconds: 280)
+                if hasMore, number % 4 == 0 {
+                    host.data(long..<long + 1400, of: 60_000, id: 2)
+                    long += 1400
+                } else {
+                    let id = 1000 + 2 * UInt64(number)
+                    host.data(0..<1400, of: 1400, id: id)
+                    try host.respond(try #require(try host.requests().first).rpc, length: 10)
+                    host.receive(.ack(AckFields()), id: id)
+                }
+            }
+            let peer = host.endpoint.findPeer(LoneHost.client)
+            let most = host.endpoint.peers.at(try #require(peer)).pointee.incomingPath.most
+            #expect((most < UInt32(Self.tuning.maximumIncoming) / 2) == hasMore, "\(most)")
+        }
     }
 }

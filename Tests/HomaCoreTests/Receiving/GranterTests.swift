@@ -257,6 +257,22 @@ struct GranterTests {
         #expect(Self.grants(host)[2]?.offset == 13_000, "back in its place, with what headroom there is")
     }
 
+    @Test("a sender that brought much, and then a byte now and then, loses its place")
+    func drips() throws {
+        var configuration = Self.configuration()
+        configuration.overcommitment = 1
+        let host = try LoneHost(configuration)
+        Self.begin(host, 2, length: 50_000, peer: 1)
+        host.data(1000..<6000, of: 50_000, id: 2, from: Self.peer(1))
+        Self.begin(host, 4, length: 90_000, peer: 2)
+        #expect(Self.grants(host).keys.sorted() == [2])
+        for offset in 6000..<6060 {
+            host.pass(microseconds: 1000)
+            host.data(offset..<offset + 1, of: 50_000, id: 2, from: Self.peer(1))
+        }
+        #expect(Self.grants(host)[4]?.offset == 11_000)
+    }
+
     // MARK: The oldest
 
     @Test("the oldest message gets its grants out of turn, at a high priority, as data arrives")

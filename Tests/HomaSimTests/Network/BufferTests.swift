@@ -16,7 +16,7 @@ import Testing
 
         init(
             _ shape: TopologyConfiguration.Shape, _ settings: SwitchConfiguration,
-            paths: TopologyConfiguration.PathChoice = .perPacketSpraying
+            paths: TopologyConfiguration.PathChoice = .perPacketSpraying, seed: UInt64 = 1
         ) {
             var topology = TopologyConfiguration(
                 shape: shape, hostRate: .gigabitsPerSecond(10), uplinkRate: .gigabitsPerSecond(40),
@@ -24,7 +24,8 @@ import Testing
             topology.pathChoice = paths
             network = Network(
                 Scenario(
-                    topology: topology, transport: .srptOracle, traffic: TrafficConfiguration(sizes: .fixed(1))),
+                    topology: topology, transport: .srptOracle, traffic: TrafficConfiguration(sizes: .fixed(1)),
+                    seed: seed),
                 packets: packets)
         }
 
@@ -124,6 +125,16 @@ import Testing
         #expect(bench.fill(to: 0, priority: 3, at: 1_230_400) == 2)
     }
 
+    @Test func `a packet that begins in its queue's reserve takes only the rest of the shared part`() {
+        // 1036 of the second packet's 1518 bytes are beyond the reserve.
+        let settings = SwitchConfiguration(
+            buffer: .shared, bufferBytes: 2 * 8 * 2000 + 1100, reservedBytesPerQueue: 2000)
+        var bench = Bench(hosts: 2, settings)
+        #expect(bench.fill(to: 1) == 2)
+        #expect(bench.network.pools[0].used == 2 * packet - 2000)
+        #expect(bench.fill(to: 0) == 1)
+    }
+
     @Test func `packets occupy whole cells`() {
         var bench = Bench(hosts: 2, SwitchConfiguration(buffer: .shared, bufferBytes: 10_999, cellBytes: 1000))
         #expect(bench.fill(to: 1) == 5)
@@ -210,5 +221,24 @@ import Testing
         }
         // 100 expected, standard deviation 8.7.
         #expect(flows.allSatisfy { (60...140).contains($0) }, "\(flows)")
+    }
+
+    @Test func `with ECMP the same flows have other spines under another seed`() {
+        func spines(seed: UInt64) -> [Int] {
+            var bench = Bench(
+                .leafSpine(leaves: 2, hostsPerLeaf: 2, spines: 4), SwitchConfiguration(), paths: .perFlowECMP,
+                seed: seed)
+            let uplinks = bench.network.switches[0].uplinks
+            return (0..<64 as Range<UInt32>).map { flow in
+                let before = uplinks.map { bench.network.ports[$0].queuedBytes }
+                _ = bench.fill(to: 2, flow: flow, limit: 1)
+                let after = uplinks.map { bench.network.ports[$0].queuedBytes }
+                return before.indices.first { after[$0] > before[$0] } ?? -1
+            }
+        }
+        #expect(spines(seed: 1) == spines(seed: 1))
+        // 16 of 64 expected, standard deviation 3.5.
+        let same = zip(spines(seed: 1), spines(seed: 2)).count { $0 == $1 }
+        #expect(same < 32, "\(same)")
     }
 }
