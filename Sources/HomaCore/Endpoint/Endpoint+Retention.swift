@@ -3,16 +3,16 @@
 import HomaBase
 import HomaWire
 
-/// Answers of clients that have fallen silent.
+/// Responses to clients that have fallen silent.
 ///
-/// A process that is suspended, or a machine that is paused, comes back for its answers later than it is taken for
-/// dead, and nobody else can give them: a request that has run does not run again. So an answer of which a client has
+/// A process that is suspended, or a machine that is paused, comes back for its responses later than it is taken for
+/// dead, and nobody else can give them: a request that has run does not run again. So a response of which a client has
 /// not said that it has it is kept for a while after that. The client is not asked about it any more, and what is kept
 /// so has a share of the RPC records and `retainedResponseBytes`: the one that has been kept longest makes room.
 extension Endpoint {
     private static var retentionShare: Int { 8 }
 
-    /// The client of an answer is taken for dead.
+    /// The client of a response is taken for dead.
     mutating func retainOrGiveUp(_ slot: UInt32, at now: Instant) {
         let rpc = rpcs.at(slot)
         let heard = max(rpc.pointee.lastHeard, peer(of: slot).pointee.liveness.lastHeard)
@@ -45,7 +45,7 @@ extension Endpoint {
         retained.bytes -= Int(rpc.pointee.outgoing.length)
     }
 
-    /// Something has come from the client of a retained answer, about that.
+    /// Something has come from the client of a retained response, about that.
     mutating func resume(_ slot: UInt32, at now: Instant) {
         endRetention(slot)
         rpcs.at(slot).pointee.lastHeard = now

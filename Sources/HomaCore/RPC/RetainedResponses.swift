@@ -2,7 +2,7 @@
 
 import HomaBase
 
-/// Answers that are kept though their clients are taken for dead.
+/// Responses that are kept though their clients are taken for dead.
 struct RetainedResponses {
     /// In the order in which their clients fell silent.
     var list = SlabList<RPC.Calls>()
