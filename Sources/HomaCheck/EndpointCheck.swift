@@ -291,7 +291,7 @@ private final class Subject {
             case .requestAbandoned(let rpc, _, _):
                 if !inService.contains(rpc) { problem = "a request that nobody has is abandoned" }
                 inService.remove(rpc)
-            case .peerAdded: break
+            case .pathWanted: break
             }
         }
     }

@@ -167,7 +167,7 @@ extension SwarmRun {
             if shard.inService.remove(rpc) == nil {
                 breach(.abandonedOnce, "host \(host.index) hears of a request that it has not")
             }
-        case .peerAdded(let peer):
+        case .pathWanted(let peer):
             if let target = current[peer] {
                 shard.endpoint.setMaximumPacket(
                     bytes: min(host.plan.linkBytes, hosts[target].plan.linkBytes), for: peer)

@@ -65,7 +65,7 @@ extension SwarmRun {
             while let event = shard.endpoint.nextEvent() {
                 switch event {
                 case .requestArrived, .messageArrived, .requestAbandoned: break
-                case .payloadReleased, .callFailed, .responseArrived, .messageSent, .peerAdded:
+                case .payloadReleased, .callFailed, .responseArrived, .messageSent, .pathWanted:
                     handle(event, host, shard, number)
                 }
             }

@@ -92,7 +92,7 @@ extension Endpoint {
     mutating func widenIfDue(_ peer: UnsafeMutablePointer<Peer>, at now: Instant) {
         if now >= peer.pointee.askPathAt {
             peer.pointee.askPathAt = .distantFuture
-            events.append(.peerAdded(peer.pointee.address))
+            events.append(.pathWanted(peer.pointee.address))
         }
         guard let end = peer.pointee.narrowUntil, now >= end else { return }
         peer.pointee.narrowUntil = nil

@@ -52,13 +52,13 @@ extension Endpoint {
             forgetClients(of: evicted)
             counters.peersEvicted += 1
         }
-        if standing != .stranger { events.append(.peerAdded(address)) }
+        if standing != .stranger { events.append(.pathWanted(address)) }
         return added.index
     }
 
     /// More is known about the peer than before. What costs the driver a system call is not done for strangers.
     mutating func raise(_ peer: UInt32, to standing: Peer.Standing) {
-        if peers.at(peer).pointee.standing == .stranger { events.append(.peerAdded(peers.at(peer).pointee.address)) }
+        if peers.at(peer).pointee.standing == .stranger { events.append(.pathWanted(peers.at(peer).pointee.address)) }
         peers.raise(peer, to: standing)
     }
 

@@ -29,10 +29,10 @@ public enum EndpointEvent: Sendable, BitwiseCopyable {
     /// Nobody waits any more for the answer to a request that the application has and has not answered. Its handle is
     /// stale, and an answer goes nowhere.
     case requestAbandoned(rpc: RPCHandle, serverPort: UInt16, reason: AbandonmentReason)
-    /// A peer is known from now on, and is no stranger: it hears what is sent to its address, or is called by us. The
-    /// driver may state its path MTU with ``Endpoint/setMaximumPacket(bytes:for:)``. Comes again some time after a
-    /// report that the path had become narrower.
-    case peerAdded(PeerAddress)
+    /// It is time to ask what the path to a peer carries, which the driver may state with
+    /// ``Endpoint/setMaximumPacket(bytes:for:)``: the peer is known from now on, and no stranger, as it hears what is
+    /// sent to its address, or is called by us. Comes again some time after a report that the path had become narrower.
+    case pathWanted(PeerAddress)
 }
 
 /// A complete request, ready for the application.

@@ -35,7 +35,7 @@ extension Engine {
             state.pointee.counters.abandonedRequests &+= 1
             noteAbandonment(of: rpc)
             state.pointee.ports[port]?.abandoned(rpc)
-        case .peerAdded(let peer): learnMaximumPacket(for: peer)
+        case .pathWanted(let peer): learnMaximumPacket(for: peer)
         }
     }
 

@@ -120,7 +120,7 @@ struct NarrowPathTests {
     @Test("ten minutes after a report the path is asked about again, and can be wide again")
     func askedAgain() throws {
         let host = try LoneHost()
-        func asked() -> Int { host.events().count { if case .peerAdded = $0 { true } else { false } } }
+        func asked() -> Int { host.events().count { if case .pathWanted = $0 { true } else { false } } }
         func firstPacket() throws -> Int {
             try host.call(length: 5000)
             return try #require(host.sent().first { $0.payloadLength > 0 }).payloadLength

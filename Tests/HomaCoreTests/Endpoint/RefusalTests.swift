@@ -117,7 +117,7 @@ struct RefusalTests {
     func strangers() throws {
         let host = try LoneHost(trusting: false)
         func added() -> [PeerAddress] {
-            host.events().compactMap { if case .peerAdded(let peer) = $0 { peer } else { nil } }
+            host.events().compactMap { if case .pathWanted(let peer) = $0 { peer } else { nil } }
         }
         host.data(0..<10, of: 10, id: 2000)
         #expect(added() == [])

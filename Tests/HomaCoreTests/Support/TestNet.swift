@@ -304,7 +304,7 @@ final class TestNet {
             host.payloadReleased(token)
         case .requestAbandoned:
             host.abandoned += 1
-        case .peerAdded:
+        case .pathWanted:
             break
         }
     }

@@ -210,7 +210,7 @@ struct HomaTransport: ~Copyable {
                 messages.failed(cookie)
                 retry(Int(host), at: now)
             case .messageSent: retry(Int(host), at: now)
-            case .payloadReleased, .requestAbandoned, .peerAdded: break
+            case .payloadReleased, .requestAbandoned, .pathWanted: break
             }
         }
     }
