@@ -8,8 +8,9 @@ import HomaWire
 
 /// What the protocol core costs for a packet: two endpoints in one process, without sockets and payload.
 ///
-/// The client sends requests of 500 KB, four at a time, in full packets of a 1500-byte path; every packet arrives,
-/// in order. A packet out includes writing its header, a packet in parsing it. The endpoints' time is made up.
+/// The client sends requests, so many at a time, in packets of a 1500-byte path; every packet arrives, in order; each
+/// response has 100 bytes. A packet out includes writing its header, a packet in parsing it. The endpoints' time is
+/// made up.
 public struct CoreBenchmark: ~Copyable {
     /// Nanoseconds for each DATA packet.
     public struct Cost: Sendable {
@@ -24,8 +25,6 @@ public struct CoreBenchmark: ~Copyable {
     /// Packets between two looks at the clock: a train of a 1500-byte path.
     private static let train = 44
     private static let slot = 1536
-    private static let messageBytes = 500_000
-    private static let outstanding = 4
     private static let packetBytes = 1472
     private static let clientAddress = PeerAddress(ipv4: 0x0A00_0001, port: 4000)
     private static let serverAddress = PeerAddress(ipv4: 0x0A00_0002, port: 4000)
@@ -39,9 +38,15 @@ public struct CoreBenchmark: ~Copyable {
     private let bytes: UnsafeMutableRawPointer
     private var lengths: [Int]
     private var now: Instant
+    private let messageBytes: Int
 
     /// Two hosts that know each other, with default settings.
-    public init() throws {
+    ///
+    /// - Parameters:
+    ///   - messageBytes: bytes of each request, from 1. With requests of one packet, a packet is an RPC.
+    ///   - outstanding: requests under way, from 1.
+    public init(messageBytes: Int = 500_000, outstanding: Int = 4) throws {
+        precondition(messageBytes > 0 && outstanding > 0, "nothing to measure")
         let now = Instant(nanoseconds: 1_000_000)
         let clientPool = try BufferPool(PoolConfiguration())
         let serverPool = try BufferPool(PoolConfiguration())
@@ -59,8 +64,9 @@ public struct CoreBenchmark: ~Copyable {
         _ = server.register(Self.clientAddress, at: now)
         client.setMaximumPacket(bytes: Self.packetBytes, for: Self.serverAddress)
         server.setMaximumPacket(bytes: Self.packetBytes, for: Self.clientAddress)
-        for _ in 0..<Self.outstanding { try Self.startCall(&client, from: clientPort, at: now) }
+        for _ in 0..<outstanding { try Self.startCall(&client, messageBytes, from: clientPort, at: now) }
         self.now = now
+        self.messageBytes = messageBytes
         self.client = client
         self.server = server
         self.clientPool = clientPool
@@ -101,7 +107,9 @@ public struct CoreBenchmark: ~Copyable {
         return Cost(send: Double(send) / scale, receive: Double(receive) / scale, other: Double(other) / scale)
     }
 
-    private static func startCall(_ client: inout Endpoint, from port: UInt16, at now: Instant) throws {
+    private static func startCall(
+        _ client: inout Endpoint, _ messageBytes: Int, from port: UInt16, at now: Instant
+    ) throws {
         _ = try client.call(
             CallRequest(
                 destination: serverAddress, serverPort: 99, clientPort: port, length: messageBytes, payload: 1,
@@ -140,7 +148,7 @@ public struct CoreBenchmark: ~Copyable {
         while let event = client.nextEvent() {
             guard case .responseArrived(_, _, let lease, _, _) = event else { continue }
             try clientPool.release(lease)
-            try Self.startCall(&client, from: clientPort, at: now)
+            try Self.startCall(&client, messageBytes, from: clientPort, at: now)
         }
         if let deadline = client.nextDeadline, deadline <= now { client.expireTimers(at: now) }
         if let deadline = server.nextDeadline, deadline <= now { server.expireTimers(at: now) }

@@ -464,9 +464,16 @@ extension Endpoint {
         counters.bytesReceived += UInt64(bytes)
         peer.pointee.arrived = arrived
         let isLast = rpc.pointee.incoming.outstanding == 0 && peer.pointee.incoming <= rpc.pointee.incoming.expected
-        peer.pointee.incomingPath.arrive(bytes, isLast: isLast, tuning, at: now)
+        if peer.pointee.incomingPath.arrive(bytes, isLast: isLast, at: now) {
+            measureIncomingPath(of: peer, at: now)
+        }
         rpc.pointee.incoming.peerArrived = arrived
         rpc.pointee.incoming.ahead = ahead
+    }
+
+    @inline(never)
+    private mutating func measureIncomingPath(of peer: UnsafeMutablePointer<Peer>, at now: Instant) {
+        peer.pointee.incomingPath.measure(tuning, at: now)
     }
 
     /// From now on the RPC's peer has as much to deliver as is on its way before it is late with what is missing.

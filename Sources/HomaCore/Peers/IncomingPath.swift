@@ -31,18 +31,22 @@ struct IncomingPath: BitwiseCopyable {
     private init(most: UInt32) { self.most = most }
     static var unlimited: Self { Self(most: .max) }
 
-    /// Bytes have come. The last: no more are known to be on their way.
+    /// Bytes have come. The last: no more are known to be on their way. True when it is time to ``measure``.
+    ///
+    /// This runs for every packet, so it takes no `Tuning`, which would be copied.
     @inline(__always)
-    mutating func arrive(_ bytes: UInt32, isLast: Bool, _ tuning: Tuning, at now: Instant) {
+    mutating func arrive(_ bytes: UInt32, isLast: Bool, at now: Instant) -> Bool {
         let since = now.nanoseconds(since: last)
         last = now
-        guard tuning.adaptsWindows else { return }
         pause = isLast ? .max : max(pause, since)
         arrived &+= bytes
-        if now.nanoseconds(since: began) >= Self.shortQueue, arrived >= tuning.leastIncoming { close(tuning, at: now) }
+        return now.nanoseconds(since: began) >= Self.shortQueue
     }
 
-    private mutating func close(_ tuning: Tuning, at now: Instant) {
+    /// Takes what has come since the last time as a sample of the pace, if it is enough and came without a pause, and
+    /// begins anew.
+    mutating func measure(_ tuning: Tuning, at now: Instant) {
+        guard tuning.adaptsWindows, arrived >= tuning.leastIncoming else { return }
         let time = now.nanoseconds(since: began)
         if pause < time / 4 {
             pace.note(time * 1000 / UInt64(arrived), at: now)
