@@ -464,7 +464,7 @@ extension Endpoint {
         counters.bytesReceived += UInt64(bytes)
         peer.pointee.arrived = arrived
         let isLast = rpc.pointee.incoming.outstanding == 0 && peer.pointee.incoming <= rpc.pointee.incoming.expected
-        if peer.pointee.incomingPath.arrive(bytes, isLast: isLast, at: now) {
+        if peer.pointee.incomingPath.arrive(bytes, isLast: isLast, at: now), tuning.adaptsWindows {
             measureIncomingPath(of: peer, at: now)
         }
         rpc.pointee.incoming.peerArrived = arrived

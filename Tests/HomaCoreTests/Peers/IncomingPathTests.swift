@@ -19,7 +19,7 @@ struct IncomingPathTests {
         var now = start
         for _ in 0..<packets {
             now += rate.nanoseconds(forBytes: Int(packet))
-            path.arrive(packet, isLast: isLast, tuning, at: Instant(nanoseconds: now))
+            path.take(packet, isLast: isLast, tuning, at: Instant(nanoseconds: now))
         }
         return now
     }
@@ -92,7 +92,7 @@ struct IncomingPathTests {
         var now: UInt64 = 0
         for _ in 0..<2000 {
             now += 280_000
-            path.arrive(1400, isLast: false, tuning, at: Instant(nanoseconds: now))
+            path.take(1400, isLast: false, tuning, at: Instant(nanoseconds: now))
         }
         #expect(path.most == .max)
     }
@@ -133,5 +133,12 @@ struct IncomingPathTests {
             let most = host.endpoint.peers.at(try #require(peer)).pointee.incomingPath.most
             #expect((most < UInt32(Self.tuning.maximumIncoming) / 2) == hasMore, "\(most)")
         }
+    }
+}
+
+extension IncomingPath {
+    /// What the endpoint does when bytes have come.
+    fileprivate mutating func take(_ bytes: UInt32, isLast: Bool, _ tuning: Tuning, at now: Instant) {
+        if arrive(bytes, isLast: isLast, at: now) { measure(tuning, at: now) }
     }
 }
