@@ -113,13 +113,22 @@ static void read_metrics(struct rtattr *attribute, struct homa_route *result) {
     }
 }
 
-static int find_path(int fd, const struct homa_address *target, const struct homa_address *source,
-                     struct homa_route *result) {
+static void read_expiry(struct rtattr *attribute, int *expires) {
+    struct rta_cacheinfo info;
+    if (RTA_PAYLOAD(attribute) < sizeof info) return;
+    memcpy(&info, RTA_DATA(attribute), sizeof info);
+    *expires = info.rta_expires != 0;
+}
+
+// `flags`: RTM_F_FIB_MATCH for what the routing table says, whatever has been reported of the path since.
+static int ask_path(int fd, const struct homa_address *target, const struct homa_address *source, unsigned flags,
+                    struct homa_route *result, int *expires) {
     uint8_t bytes[16];
     struct question question_ = question(RTM_GETROUTE, sizeof(struct rtmsg));
     unsigned short length = bytes_of(target, bytes);
     question_.body.route.rtm_family = length == 4 ? AF_INET : AF_INET6;
     question_.body.route.rtm_dst_len = (unsigned char)(8 * length);
+    question_.body.route.rtm_flags = flags;
     add(&question_, RTA_DST, bytes, length);
     int has_source = source->high != 0 || (source->low != 0 && source->low != 0xFFFF00000000);
     if (has_source) {
@@ -147,11 +156,24 @@ static int find_path(int fd, const struct homa_address *target, const struct hom
         // For IPv6 the one that would be chosen, whichever was asked about.
         case RTA_PREFSRC: if (!has_source) read_bytes(RTA_DATA(a), count, &result->source); break;
         case RTA_METRICS: read_metrics(a, result); break;
+        case RTA_CACHEINFO: read_expiry(a, expires); break;
         // A tunnel or a label: the kernel must build such packets.
         case RTA_ENCAP: case RTA_ENCAP_TYPE: case RTA_NEWDST: result->is_ethernet = 0; break;
         default: break;
         }
     }
+    return 0;
+}
+
+// Anybody who knows our addresses can make the kernel believe, for ten minutes, that the path is narrow: the kernel
+// checks a report by the socket only. Reports come to us as well, and we check them by the RPC.
+static int find_path(int fd, const struct homa_address *target, const struct homa_address *source,
+                     struct homa_route *result) {
+    int expires = 0;
+    int code = ask_path(fd, target, source, 0, result, &expires);
+    if (code < 0 || !expires) return code;
+    struct homa_route match = {0};
+    result->mtu = ask_path(fd, target, source, RTM_F_FIB_MATCH, &match, &expires) == 0 ? match.mtu : 0;
     return 0;
 }
 
@@ -205,6 +227,15 @@ int homa_find_route(int fd, const struct homa_address *target, const struct homa
     int code = find_path(fd, target, source, result);
     if (code == 0 && result->is_ethernet) code = find_device(fd, result);
     if (code == 0 && result->is_ethernet) find_neighbor(fd, result);
+    return code;
+}
+
+int homa_find_mtu(int fd, const struct homa_address *target, uint32_t *mtu) {
+    struct homa_route route = {0};
+    struct homa_address any = {.low = is_ipv4(target) ? 0xFFFF00000000 : 0};
+    int code = find_path(fd, target, &any, &route);
+    if (code == 0) code = find_device(fd, &route);
+    *mtu = route.mtu;
     return code;
 }
 

@@ -24,6 +24,10 @@ int homa_map_shared(int fd, size_t length, void **result) {
     return map(fd, length, MAP_SHARED | MAP_NORESERVE, result);
 }
 
+int homa_discard(void *base, size_t length, int is_shared) {
+    return madvise(base, length, is_shared ? MADV_REMOVE : MADV_DONTNEED) < 0 ? -errno : 0;
+}
+
 int homa_memory_file(const char *name, size_t length) {
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0) return -errno;

@@ -11,7 +11,7 @@ extension BufferPool {
         result.pagesInUse = freePages.pages - free
         result.availableBytes = free << bpageShift
         result.highWaterMark = freePages.highWaterMark
-        result.pagesTouched = freePages.everTaken
+        result.pagesTouched = freePages.touchedPages
         result.leasesLive = leases.liveCount
         result.waitingMessages = totalWaiting.load(ordering: .relaxed)
         result.doubleReturns = doubleReturns.load(ordering: .relaxed)

@@ -17,7 +17,7 @@ struct FreePages: ~Copyable, @unchecked Sendable {
     private let wordCount: Int
     /// One bit a page, set while the page is free.
     private let free: UnsafeMutablePointer<Atomic<UInt64>>
-    /// One bit a page, set once the page has been taken for the first time.
+    /// One bit a page, set once the page has been taken, until it is given back to the system.
     private let touched: UnsafeMutablePointer<Atomic<UInt64>>
     /// Free pages that nobody has reserved.
     private let freeCount: Atomic<Int>
@@ -25,6 +25,8 @@ struct FreePages: ~Copyable, @unchecked Sendable {
     private let lowestHint = Atomic<Int>(0)
     private let touchedCount = Atomic<Int>(0)
     private let mostInUse = Atomic<Int>(0)
+    /// Most pages taken at once since somebody asked for that.
+    private let mostOfLate = Atomic<Int>(0)
 
     init(pages: Int) {
         self.pages = pages
@@ -46,25 +48,30 @@ struct FreePages: ~Copyable, @unchecked Sendable {
 
     /// Free pages at this moment.
     var count: Int { freeCount.load(ordering: .relaxed) }
-    /// Pages ever taken.
-    var everTaken: Int { touchedCount.load(ordering: .relaxed) }
+    /// Pages that have been taken, and not been given back to the system since.
+    var touchedPages: Int { touchedCount.load(ordering: .relaxed) }
     /// Most pages taken at once.
     var highWaterMark: Int { mostInUse.load(ordering: .relaxed) }
 
     /// Takes `wanted` pages, lowest first, and writes their numbers to `list`; or takes none when
     /// fewer than `wanted + reserve` are free.
     func take(_ wanted: Int, leaving reserve: Int, into list: UnsafeMutablePointer<UInt32>) -> Bool {
-        var seen = freeCount.load(ordering: .relaxed)
-        while true {
-            guard seen >= wanted + reserve else { return false }
-            let (exchanged, original) = freeCount.weakCompareExchange(
-                expected: seen, desired: seen - wanted, ordering: .acquiring)
-            if exchanged { break }
-            seen = original
-        }
-        noteInUse(pages - (seen - wanted))
+        guard let left = self.reserve(wanted, leaving: reserve) else { return false }
+        noteInUse(pages - left)
         claim(wanted, into: list)
         return true
+    }
+
+    /// Reserves `wanted` pages from the count; how many that leaves, or nil where it would be fewer than `least`.
+    private func reserve(_ wanted: Int, leaving least: Int) -> Int? {
+        var seen = freeCount.load(ordering: .relaxed)
+        while seen >= wanted + least {
+            let (exchanged, original) = freeCount.weakCompareExchange(
+                expected: seen, desired: seen - wanted, ordering: .acquiring)
+            if exchanged { return seen - wanted }
+            seen = original
+        }
+        return nil
     }
 
     /// Makes the pages in `list` free again.
@@ -116,13 +123,7 @@ struct FreePages: ~Copyable, @unchecked Sendable {
 
     /// Writes the numbers of the pages whose bits are set in `bits`; returns how many they are.
     private func record(_ bits: UInt64, ofWord word: Int, into list: UnsafeMutablePointer<UInt32>) -> Int {
-        var rest = bits
-        var count = 0
-        while rest != 0 {
-            list[count] = UInt32(truncatingIfNeeded: word * 64 + rest.trailingZeroBitCount)
-            count += 1
-            rest &= rest - 1
-        }
+        let count = Self.write(bits, ofWord: word, to: list)
         if touched[word].load(ordering: .relaxed) & bits != bits {
             let before = touched[word].bitwiseOr(bits, ordering: .relaxed).oldValue
             touchedCount.wrappingAdd((bits & ~before).nonzeroBitCount, ordering: .relaxed)
@@ -130,14 +131,63 @@ struct FreePages: ~Copyable, @unchecked Sendable {
         return count
     }
 
-    private func noteInUse(_ inUse: Int) {
-        var most = mostInUse.load(ordering: .relaxed)
-        while inUse > most {
-            let (exchanged, original) = mostInUse.weakCompareExchange(
-                expected: most, desired: inUse, ordering: .relaxed)
-            if exchanged { break }
-            most = original
+    private static func write(_ bits: UInt64, ofWord word: Int, to list: UnsafeMutablePointer<UInt32>) -> Int {
+        var rest = bits
+        var count = 0
+        while rest != 0 {
+            list[count] = UInt32(truncatingIfNeeded: word * 64 + rest.trailingZeroBitCount)
+            count += 1
+            rest &= rest - 1
         }
+        return count
+    }
+
+    private func noteInUse(_ inUse: Int) {
+        Self.raise(mostOfLate, to: inUse)
+        Self.raise(mostInUse, to: inUse)
+    }
+
+    private static func raise(_ mark: borrowing Atomic<Int>, to value: Int) {
+        var seen = mark.load(ordering: .relaxed)
+        while value > seen {
+            let (exchanged, original) = mark.weakCompareExchange(expected: seen, desired: value, ordering: .relaxed)
+            if exchanged { break }
+            seen = original
+        }
+    }
+
+    // MARK: Giving memory back to the system
+
+    /// Most pages taken at once since the last time somebody asked.
+    func takeMostOfLate() -> Int {
+        let inUse = pages - freeCount.load(ordering: .relaxed)
+        return max(inUse, mostOfLate.exchange(inUse, ordering: .relaxed))
+    }
+
+    /// Takes free pages whose bytes take memory, from the highest down to page `floor`, and writes their numbers to
+    /// `list`, in ascending order within each 64; returns how many. None where fewer than `reserve` would stay free.
+    ///
+    /// The caller gives their bytes back to the system, and then the pages to ``put(_:count:)``.
+    func takeIdle(
+        from floor: Int, atMost limit: Int, leaving reserve: Int, into list: UnsafeMutablePointer<UInt32>
+    ) -> Int {
+        var count = 0
+        var word = wordCount - 1
+        while word >= max(0, floor) >> 6, count < limit {
+            defer { word -= 1 }
+            var bits = free[word].load(ordering: .relaxed) & touched[word].load(ordering: .relaxed)
+            if word == floor >> 6 { bits &= .max << UInt64(floor & 63) }
+            while bits.nonzeroBitCount > limit - count { bits &= bits - 1 }
+            let wanted = bits.nonzeroBitCount
+            guard wanted > 0, self.reserve(wanted, leaving: reserve) != nil else { continue }
+            let taken = free[word].bitwiseAnd(~bits, ordering: .acquiringAndReleasing).oldValue & bits
+            // Others have found some of them in the meantime, and left other free pages for the reservation.
+            freeCount.wrappingAdd(wanted - taken.nonzeroBitCount, ordering: .sequentiallyConsistent)
+            touched[word].bitwiseAnd(~taken, ordering: .relaxed)
+            touchedCount.wrappingSubtract(taken.nonzeroBitCount, ordering: .relaxed)
+            count += Self.write(taken, ofWord: word, to: list + count)
+        }
+        return count
     }
 
     /// The `count` lowest set bits of `value`, or all when it has fewer.

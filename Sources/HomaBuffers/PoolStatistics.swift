@@ -9,7 +9,7 @@ public struct PoolStatistics: Sendable, Equatable {
     public var pagesInUse = 0
     /// Most bpages that were in use at once.
     public var highWaterMark = 0
-    /// Bpages ever used; the rest of the region was never touched.
+    /// Bpages that have been used and not been given back to the system since; the others take no memory.
     public var pagesTouched = 0
     /// Bytes of all free bpages. Room left in owned bpages is not counted.
     public var availableBytes = 0

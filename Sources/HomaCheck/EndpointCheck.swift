@@ -138,7 +138,8 @@ private final class Subject {
             endpoint.setMaximumPacket(bytes: [0, 128, 600, 1_472, 100_000].randomElement(using: &random)!, for: peer())
         case 11:
             endpoint.packetRefused(
-                by: peer(), id: anyID(), offset: UInt32.random(in: 0...100_000, using: &random), at: now)
+                by: peer(), id: anyID(), offset: UInt32.random(in: 0...100_000, using: &random),
+                longest: [0, 128, 600, 1_472, 100_000].randomElement(using: &random)!, at: now)
         case 12:
             guard random.nextUnit() < 0.1 else { return }
             endpoint.unreachable(

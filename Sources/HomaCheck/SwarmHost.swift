@@ -276,8 +276,10 @@ final class SwarmHost {
         // A node of several shards says that it takes none, and a kernel knows none.
         guard !plan.isKernel else { return nil }
         var position = PacketBundle.markByteCount
+        defer { for shard in shards { shard.endpoint.isInsideBundle = false } }
         while let packet = try? PacketBundle.next(in: bundle, at: &position) {
             if let problem = takePacket(packet, from: peer, at: now).problem { return problem }
+            for shard in shards { shard.endpoint.isInsideBundle = true }
         }
         return nil
     }

@@ -384,18 +384,14 @@ final class SwarmRun {
         guard !host.isDown, host.life == notice.life else { return }
         let local = host.local(now)
         for (number, shard) in host.shards.enumerated() {
-            let isConcerned = RPCID(rawValue: notice.id).shard(of: host.shards.count) == number
+            guard RPCID(rawValue: notice.id).shard(of: host.shards.count) == number else { continue }
             if notice.limit == 0 {
-                guard isConcerned else { continue }
                 shard.endpoint.unreachable(
                     notice.peer, because: Refusal(.portUnreachable, .final), offending: RPCID(rawValue: notice.id),
                     at: local)
-            } else {
-                shard.endpoint.setMaximumPacket(bytes: notice.limit, for: notice.peer)
-                if isConcerned, let offset = notice.offset {
-                    shard.endpoint.packetRefused(
-                        by: notice.peer, id: RPCID(rawValue: notice.id), offset: offset, at: local)
-                }
+            } else if let offset = notice.offset {
+                shard.endpoint.packetRefused(
+                    by: notice.peer, id: RPCID(rawValue: notice.id), offset: offset, longest: notice.limit, at: local)
             }
         }
         wake(host, at: now)

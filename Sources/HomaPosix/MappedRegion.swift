@@ -90,6 +90,17 @@ public struct MappedRegion: ~Copyable, @unchecked Sendable {
         }
     }
 
+    /// Gives memory back to the system. The bytes read as zeros from then on, here and in other processes, until
+    /// somebody writes to them. Where the system refuses, nothing changes.
+    ///
+    /// - Parameters:
+    ///   - offset: a multiple of the page size.
+    ///   - byteCount: likewise.
+    public func discard(offset: Int, byteCount: Int) {
+        precondition(offset >= 0 && byteCount >= 0 && offset + byteCount <= self.byteCount, "not bytes of the region")
+        _ = homa_discard(baseAddress + offset, byteCount, fileDescriptor == nil ? 0 : 1)
+    }
+
     private static func checkSize(_ byteCount: Int) throws(SystemError) {
         guard byteCount < 1 else { return }
         throw SystemError(call: "mmap", code: EINVAL, context: "\(byteCount) bytes")

@@ -24,6 +24,12 @@ private final class Basket: @unchecked Sendable {
 /// Memory behind the pool, which the thread sanitizer watches: a byte handed out twice is a race.
 private struct Region: @unchecked Sendable {
     let bytes: UnsafeMutablePointer<UInt8>
+
+    /// Leaves zeros, as the system does with memory that it got back.
+    func scribble(_ offset: Int, _ count: Int) {
+        (bytes + offset).update(repeating: 0xFF, count: count)
+        (bytes + offset).update(repeating: 0, count: count)
+    }
 }
 
 @Suite("A pool shared by threads")
@@ -42,7 +48,7 @@ struct PoolThreadTests {
 
     /// Method: owners mark what they get and put it in a basket; others take leases out in random order,
     /// check and erase the marks, and return them twice. A tiny region makes the shards take pages from
-    /// each other.
+    /// each other. All the time somebody gives memory back to the system, and scribbles on it.
     @Test("nothing is handed out twice and nothing is lost", arguments: [1, 2, 3] as [UInt64])
     func stress(seed: UInt64) throws {
         let pages = 12
@@ -69,8 +75,12 @@ struct PoolThreadTests {
                 Self.giveBack(pool, lease, mark, region, wrong)
             }
         }
+        let trimmer = start(1) { _ in
+            while finished.value < 3 { _ = pool.giveBack(above: 1) { region.scribble($0, $1) } }
+        }
         owners.wait()
         returners.wait()
+        trimmer.wait()
         #expect(wrong.value == 0)
         pool.expectEmpty()
         for shard in [1, 2] { pool.park(shard: shard) }

@@ -15,6 +15,8 @@ private final class EchoWorld: @unchecked Sendable {
     private(set) var good = 0
     private(set) var bad = 0
     private(set) var failures: [RPCFailure] = []
+    /// Requests whose buffers are not given back, if that is wanted.
+    var kept: [ReceivedMessage]?
     /// Whether each call has gone.
     private var weakCalls: [() -> Bool] = []
 
@@ -30,9 +32,10 @@ private final class EchoWorld: @unchecked Sendable {
         try host.openPort(1) { engine in
             PortSink(
                 owner: self,
-                deliver: { [unowned engine] request, message in
+                deliver: { [unowned self, unowned engine] request, message in
                     var bytes: [UInt8] = []
                     while bytes.count < message.count { bytes += message.piece(at: bytes.count) }
+                    kept?.append(message)
                     engine.respond(to: request.rpc, with: OutgoingBuffer(copying: bytes.span.bytes))
                 }, closed: {})
         }
@@ -80,10 +83,10 @@ private final class EchoWorld: @unchecked Sendable {
 }
 
 /// One call each of many lengths, from host 0 to host 1.
-private func callAll(_ echo: EchoWorld, count: Int = 40) {
+private func callAll(_ echo: EchoWorld, count: Int = 40, before: Int = 0) {
     for number in 0..<count { echo.call(number, from: 0, to: 1, bytes: 1 + (number * number * 131) % 120_000) }
-    echo.run(calls: count)
-    #expect(echo.good == count && echo.bad == 0 && echo.failures.isEmpty)
+    echo.run(calls: before + count)
+    #expect(echo.good == before + count && echo.bad == 0 && echo.failures.isEmpty)
 }
 
 @Suite("Engines over memory")
@@ -106,6 +109,30 @@ struct MemoryHostsTests {
         try echo.add { $0.shards = 1 + Int(seed % 2) }
         callAll(echo)
         echo.world.network.faults = MemoryFaults()
+        echo.end()
+    }
+
+    @Test("the memory of a burst goes back to the system once it is over", arguments: [1, 2])
+    func burst(shards: Int) throws {
+        let echo = EchoWorld(seed: 5)
+        for _ in 0..<2 {
+            try echo.add {
+                $0.shards = shards
+                $0.configuration.pool.regionLength = 64 << 20
+            }
+        }
+        callAll(echo)
+        let region = echo.hosts[1].engines[0].region
+        let usual = region.residentByteCount
+        echo.kept = []
+        for number in 0..<60 { echo.call(number, from: 0, to: 1, bytes: 400_000) }
+        echo.run(calls: 100)
+        #expect(echo.good == 100)
+        let burst = region.residentByteCount
+        echo.kept = nil
+        echo.world.run(until: echo.world.now + .seconds(15))
+        #expect(burst > 20 << 20 && region.residentByteCount <= max(usual, 1 << 20) + 1 << 17, "\(usual), \(burst)")
+        callAll(echo, count: 20, before: 100)
         echo.end()
     }
 

@@ -122,7 +122,7 @@ struct homa_route {
     struct homa_address next_hop;
     struct homa_address source;
     uint32_t interface;
-    uint32_t mtu;                       // of the path as far as known, else of the interface
+    uint32_t mtu;                       // of the route if it says one, else of the interface
     uint8_t is_ethernet;                // plain unicast over a device with Ethernet headers
     uint8_t has_neighbor;               // the addresses below are known
     uint8_t is_confirmed;               // and have lately been seen to work
@@ -136,6 +136,9 @@ int homa_routes_open(void);
 // Asks the kernel for the way from `source` (all zero: any) to `target`; 0, or -ENETUNREACH and the like.
 int homa_find_route(int fd, const struct homa_address *target, const struct homa_address *source,
                     struct homa_route *result);
+
+// The longest IP packet that the route to `target` and its interface take, whatever reports have come of the path.
+int homa_find_mtu(int fd, const struct homa_address *target, uint32_t *mtu);
 
 // All unicast addresses of this host; their number, at most `capacity`.
 int homa_local_addresses(struct homa_address *result, unsigned capacity);

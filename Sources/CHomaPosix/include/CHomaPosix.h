@@ -163,6 +163,9 @@ int homa_map_private(size_t length, void **result);
 // Maps `length` bytes of `fd`, shared.
 int homa_map_shared(int fd, size_t length, void **result);
 
+// Gives the memory of whole pages back to the system; they read as zeros from then on.
+int homa_discard(void *base, size_t length, int is_shared);
+
 // A memory file of `length` bytes that nobody can resize any more.
 int homa_memory_file(const char *name, size_t length);
 

@@ -27,15 +27,19 @@ extension Endpoint {
     }
 
     /// A packet of ours that began at `offset` of its message is too long for its way, says our own host or a router on
-    /// it, after ``setMaximumPacket(bytes:for:)``. It goes again at once, in pieces, and so does what followed it,
-    /// which was no shorter. Each message heeds one such report for each size, since a report comes for many a packet.
-    public mutating func packetRefused(by address: PeerAddress, id: RPCID, offset: UInt32, at now: Instant) {
+    /// it, which carries `bytes` at most. It goes again at once, in pieces, and so does what followed it, which was no
+    /// shorter. Each message heeds one such report for each size, since a report comes for many a packet.
+    ///
+    /// Believed of an RPC that has sent such bytes only: its identifier is known to those who see our packets.
+    public mutating func packetRefused(
+        by address: PeerAddress, id: RPCID, offset: UInt32, longest bytes: Int, at now: Instant
+    ) {
         guard let peer = findPeer(address), let slot = find(id, at: peer) else { return }
-        peers.at(peer).pointee.askPathAt = now.advanced(byNanoseconds: Self.narrowTime)
         let rpc = rpcs.at(slot)
-        guard rpc.pointee.outgoing.length > 0, offset < rpc.pointee.outgoing.next,
-            mostPayload(slot) < rpc.pointee.outgoing.refused
-        else { return }
+        guard rpc.pointee.outgoing.length > 0, offset < rpc.pointee.outgoing.next else { return }
+        setMaximumPacket(bytes: bytes, for: address)
+        peers.at(peer).pointee.askPathAt = now.advanced(byNanoseconds: Self.narrowTime)
+        guard mostPayload(slot) < rpc.pointee.outgoing.refused else { return }
         rpc.pointee.outgoing.refused = mostPayload(slot)
         retransmit(
             slot, offset..<rpc.pointee.outgoing.next, priority: rpc.pointee.outgoing.priority(at: offset))

@@ -25,7 +25,13 @@ extension Endpoint {
         _ body: PacketBody, to header: CommonHeader, address: PeerAddress, marks: HeaderExtension.Marks,
         memory: UInt64? = nil
     ) {
-        if let peer = findPeer(address), !affords(peers.at(peer), bytes: body.type.headerByteCount) { return }
+        if let peer = findPeer(address) {
+            guard affords(peers.at(peer), bytes: body.type.headerByteCount) else { return }
+        } else if isInsideBundle, tuning.amplificationLimit > 0 {
+            // An address without a record has no account: it gets one answer for a datagram.
+            counters.packetsWithheld += 1
+            return
+        }
         var tag = life.identity
         if !header.senderID.isServerSide {
             tag = HeaderExtension.tag(token: token(for: address), memory: memory)

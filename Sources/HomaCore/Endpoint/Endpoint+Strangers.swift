@@ -18,10 +18,10 @@ import HomaWire
 /// not kept: RPC_UNKNOWN has it sent again, with proof.
 extension Endpoint {
     /// IP and UDP headers of a packet: what an attacker has to send as well, and his victim gets.
-    private static var carriageBytes: Int { 28 }
+    private func carriageBytes(of address: PeerAddress) -> Int { address.isIPv4 ? headerBytes : headerBytes + 20 }
     /// CUTOFFS, and RESEND after it.
-    private static var challengeBytes: UInt32 {
-        UInt32(2 * carriageBytes + PacketType.cutoffs.headerByteCount + PacketType.resend.headerByteCount)
+    private static var challengeBytes: Int {
+        PacketType.cutoffs.headerByteCount + PacketType.resend.headerByteCount
     }
     /// Versions that an address may be wrong about before its word no longer counts: a few may have been announced to
     /// it in a former life of ours.
@@ -47,8 +47,10 @@ extension Endpoint {
     }
 
     private mutating func notePayment(bytes: Int, by peer: UInt32) {
-        let bytes = bytes + Self.carriageBytes
         let record = peers.at(peer)
+        // The packets of a bundle come under the same headers as the first.
+        let carriage = isInsideBundle ? PacketBundle.lengthByteCount : carriageBytes(of: record.pointee.address)
+        let bytes = bytes + carriage
         record.pointee.allowance = UInt32(
             clamping: UInt64(record.pointee.allowance) + UInt64(bytes) * UInt64(tuning.amplificationLimit))
     }
@@ -137,7 +139,12 @@ extension Endpoint {
     /// Whether a packet may go to the peer now; if so it is paid for.
     @inline(__always)
     mutating func affords(_ peer: UnsafeMutablePointer<Peer>, bytes: Int) -> Bool {
-        peer.pointee.isValidated || spend(UInt32(bytes + Self.carriageBytes), of: peer)
+        peer.pointee.isValidated || spend(UInt32(bytes + carriageBytes(of: peer.pointee.address)), of: peer)
+    }
+
+    /// What a DATA packet costs besides its payload.
+    private func dataOverhead(to address: PeerAddress) -> UInt32 {
+        UInt32(DataFields.byteCount + carriageBytes(of: address))
     }
 
     private mutating func spend(_ bytes: UInt32, of peer: UnsafeMutablePointer<Peer>) -> Bool {
@@ -156,7 +163,7 @@ extension Endpoint {
         guard !peer.pointee.isValidated, tuning.amplificationLimit > 0 else { return true }
         let segment = min(rpcs.at(slot).pointee.outgoing.segment, mostPayload(slot))
         let bytes = UInt32(packets(of: slot, covering: range).count)
-        let overhead = (bytes + segment - 1) / segment * UInt32(DataFields.byteCount + Self.carriageBytes)
+        let overhead = (bytes + segment - 1) / segment * dataOverhead(to: peer.pointee.address)
         if spend(bytes + overhead, of: peer) { return true }
         challenge(slot, at: now)
         return false
@@ -167,7 +174,7 @@ extension Endpoint {
         let rpc = rpcs.at(slot)
         let peer = peer(of: slot)
         guard !peer.pointee.isValidated, tuning.amplificationLimit > 0 else { return }
-        let overhead = UInt32(DataFields.byteCount + Self.carriageBytes)
+        let overhead = dataOverhead(to: peer.pointee.address)
         let packet = rpc.pointee.outgoing.segment + overhead
         let unscheduled = rpc.pointee.outgoing.unscheduled
         let packets = (unscheduled + rpc.pointee.outgoing.segment - 1) / rpc.pointee.outgoing.segment
@@ -176,7 +183,8 @@ extension Endpoint {
             peer.pointee.allowance -= whole
             return
         }
-        let spare = peer.pointee.allowance - min(peer.pointee.allowance, Self.challengeBytes)
+        let reserve = UInt32(Self.challengeBytes + 2 * carriageBytes(of: peer.pointee.address))
+        let spare = peer.pointee.allowance - min(peer.pointee.allowance, reserve)
         let paid = min(spare / packet, packets - 1)
         peer.pointee.allowance -= paid * packet
         rpc.pointee.outgoing.granted = paid * rpc.pointee.outgoing.segment

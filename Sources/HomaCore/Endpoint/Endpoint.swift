@@ -61,6 +61,10 @@ public struct Endpoint: ~Copyable {
     var nextID: RPCID
     var nextClientPort: UInt16
     var hidesClientPorts = false
+    /// The packets taken now came in one datagram with one before: its headers are paid for.
+    public var isInsideBundle = false
+    /// Bytes of the headers in front of a Homa packet over IPv4; over IPv6 they are 20 more.
+    public var headerBytes = 28
     var counters = EndpointStatistics()
     var trace = TraceRing()
     /// The peer and RPC of the last packet: trains of packets find them without a search.

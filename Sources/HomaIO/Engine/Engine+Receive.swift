@@ -28,10 +28,14 @@ extension Engine {
         state.pointee.counters.bundlesReceived &+= 1
         var position = PacketBundle.markByteCount
         do {
-            while let packet = try PacketBundle.next(in: bundle, at: &position) { takePacket(packet, from: peer) }
+            while let packet = try PacketBundle.next(in: bundle, at: &position) {
+                takePacket(packet, from: peer)
+                state.pointee.endpoint.isInsideBundle = true
+            }
         } catch {
             state.pointee.counters.malformedPackets[error.code] &+= 1
         }
+        state.pointee.endpoint.isInsideBundle = false
     }
 
     /// Feeds one packet to the protocol and puts its payload where that says: the only copy in user space. True when
@@ -80,11 +84,10 @@ extension Engine {
         guard let (rpc, offset) = error.withPayload({ Self.quotedPacket($0) }) else { return }
         let now = state.pointee.now
         if case .messageTooBig(let mtu) = error.kind {
-            guard mtu > 0 else { return }
-            setMaximumPacket(mtu: mtu, for: error.peer)
-            if let offset {
-                state.pointee.endpoint.packetRefused(by: error.peer, id: rpc, offset: offset, at: now)
-            }
+            guard mtu > 0, let offset else { return }
+            let headers = state.pointee.driver.headerBytes(to: error.peer)
+            state.pointee.endpoint.packetRefused(
+                by: error.peer, id: rpc, offset: offset, longest: mtu - headers, at: now)
         } else if let refusal = error.refusal {
             state.pointee.endpoint.unreachable(
                 error.peer, because: refusal, offending: rpc, isFirst: offset == 0, at: now)
@@ -94,15 +97,10 @@ extension Engine {
     /// Tells the protocol how long packets to `peer` may be.
     func learnMaximumPacket(for peer: PeerAddress) {
         if let mtu = configuration.fixedMTU ?? state.pointee.driver.pathMTU(to: peer) {
-            setMaximumPacket(mtu: mtu, for: peer)
+            // An IP packet of `mtu` bytes holds the IP header, the UDP header if any, and the Homa packet.
+            let headers = state.pointee.driver.headerBytes(to: peer)
+            state.pointee.endpoint.setMaximumPacket(bytes: mtu - headers, for: peer)
         }
-    }
-
-    /// An IP packet of `mtu` bytes holds the IP header (20 or 40 bytes), the UDP header (8) if any, and the
-    /// Homa packet.
-    private func setMaximumPacket(mtu: Int, for peer: PeerAddress) {
-        let headers = state.pointee.driver.headerBytes(to: peer)
-        state.pointee.endpoint.setMaximumPacket(bytes: mtu - headers, for: peer)
     }
 
     /// The identifier in a quoted packet of ours, the first one of a bundle, and where a DATA packet begins in its

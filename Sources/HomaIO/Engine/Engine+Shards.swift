@@ -73,7 +73,9 @@ extension Engine {
     /// Gives a packet to the engine whose RPC it belongs to.
     func passOn(_ packet: UnsafeRawBufferPointer, _ header: CommonHeader, from peer: PeerAddress) {
         guard let group = shard.group else { return }
-        if group.pass(packet, from: peer, to: header.senderID.shard(of: shard.count)) {
+        // Nobody who was told how many shards there are sends bundles, and a bundle's packets are not worth a way.
+        let mayPass = !state.pointee.endpoint.isInsideBundle
+        if mayPass, group.pass(packet, from: peer, to: header.senderID.shard(of: shard.count)) {
             state.pointee.counters.packetsPassedOn &+= 1
         } else {
             state.pointee.counters.misdirectedPackets &+= 1

@@ -89,6 +89,7 @@ public final class Engine: @unchecked Sendable {
             configuration: configuration.endpoint, pool: region.pool, shard: shard.index, of: shard.count, seed: seed,
             firstRPC: firstRPC, life: shard.life, at: now)
         if !driver.sharesPorts { endpoint.hideClientPorts() }
+        endpoint.headerBytes = driver.headerBytes(to: PeerAddress(ipv4: 0, port: 0))
         let clientPort = try Self.allocateClientPort(&endpoint, driver)
         localAddress = driver.localAddress
         shortfalls = driver.shortfalls

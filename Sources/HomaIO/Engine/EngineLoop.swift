@@ -170,12 +170,16 @@ extension EngineLoop where Driver: ~Copyable {
             return .none
         }
         driver.pointee.improve()
+        if state.pointee.now >= state.pointee.idleMemory.due {
+            engine.region.giveBack(&state.pointee.idleMemory, at: state.pointee.now)
+        }
         state.pointee.roundsByOldClock = affordableRoundsByOldClock
         // Engines that are more than the cores would else spin in each other's way.
         if engine.shard.count > 1 { sched_yield() }
         let spin = engine.configuration.spinNanoseconds
         guard spin != .max, state.pointee.now.nanoseconds(since: state.pointee.lastWork) >= spin else { return .none }
-        let deadline = min(state.pointee.deadline, state.pointee.timers.earliest)
+        if engine.shard.index == 0 { state.pointee.idleMemory.arm(engine.region.pool, at: state.pointee.now) }
+        let deadline = min(state.pointee.deadline, state.pointee.timers.earliest, state.pointee.idleMemory.due)
         guard deadline > state.pointee.now, !engine.mustStop else { return .none }
         return fallAsleep(until: deadline)
     }

@@ -64,6 +64,8 @@ struct EngineState: ~Copyable {
     var lastShort = Instant.zero
     /// When the error queue was looked at last without being asked to.
     var lastErrorCheck: Instant
+    /// When the region's memory goes back; of the first shard alone.
+    var idleMemory = IdleMemory()
     /// Why packets are left in the driver's queue.
     var backlog = FlushResult.Remainder.none
     /// How many those are after the last flush, and how many had been appended by then.

@@ -27,7 +27,7 @@ public struct EngineStatistics: Sendable {
     /// Packets and acknowledgements that arrived at this shard and went on to another.
     public var packetsPassedOn: UInt64 = 0
     public var acksPassedOn: UInt64 = 0
-    /// Packets for another shard that were dropped, since too many waited for it.
+    /// Packets for another shard that were dropped, since too many waited for it or they came in a bundle.
     public var misdirectedPackets: UInt64 = 0
     /// Rounds of the engine's loop.
     public var rounds: UInt64 = 0

@@ -92,6 +92,9 @@ struct UDPSocket: ~Copyable {
     /// Sets the options that every node's socket needs: no fragmentation, ICMP errors told apart by peer, buffers,
     /// marks. On an IPv6 socket the IPv4 options hold for mapped peers.
     ///
+    /// The kernel does not hold packets to what ICMP says of the path (`IP_PMTUDISC_PROBE`): it believes a report if
+    /// any socket has the quoted port, so anybody could make every path narrow. The engine believes it for an RPC.
+    ///
     /// - Parameters:
     ///   - reportsTarget: whether each datagram comes with the own address that it was sent to.
     ///   - isUDP: whether it is a UDP socket, and not one of an IP protocol.
@@ -104,7 +107,7 @@ struct UDPSocket: ~Copyable {
         let usual = Int32(options.usualTrafficClass)
         if family == AF_INET || isUDP {
             let level = Int32(IPPROTO_IP)
-            demand(level, IP_MTU_DISCOVER, IP_PMTUDISC_DO, "IP_MTU_DISCOVER")
+            demand(level, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE, "IP_MTU_DISCOVER")
             demand(level, IP_RECVERR, 1, "IP_RECVERR")
             // On an IPv6 socket too: packets to mapped addresses leave as IPv4.
             demand(level, IP_TOS, usual, "IP_TOS")
@@ -114,7 +117,7 @@ struct UDPSocket: ~Copyable {
             if reportsTarget { demand(Int32(IPPROTO_IP), IP_PKTINFO, 1, "IP_PKTINFO") }
         } else {
             let level = Int32(IPPROTO_IPV6)
-            demand(level, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO, "IPV6_MTU_DISCOVER")
+            demand(level, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE, "IPV6_MTU_DISCOVER")
             demand(level, IPV6_RECVERR, 1, "IPV6_RECVERR")
             demand(level, IPV6_TCLASS, usual, "IPV6_TCLASS")
             if reportsTarget { demand(level, IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO") }
@@ -139,9 +142,20 @@ struct UDPSocket: ~Copyable {
     func enableJoining() -> Bool { set(Int32(IPPROTO_UDP), Self.joinOption, 1) }
 }
 
-/// What the kernel believes to be the longest IP packet on the way to `peer`; nil when there is no
-/// route. Asks the routing table by connecting a socket of its own; no packet leaves.
+/// The longest IP packet that may leave for `peer`, as the routing table and the interface have it; nil when there is
+/// no route. No packet leaves.
+///
+/// Reports that longer ones do not arrive are not in it: the kernel believes those of anybody (``prepare``).
 public func lookUpPathMTU(to peer: PeerAddress) -> Int? {
+    if let routes = try? OwnedDescriptor(SystemError.check(homa_routes_open(), "socket", "routing table")) {
+        var target = peer.shimAddress
+        var mtu: UInt32 = 0
+        let result = homa_find_mtu(routes.value, &target, &mtu)
+        // The loopback takes longer ones than IPv4 has.
+        if result == 0, mtu > 0 { return min(Int(mtu), peer.isIPv4 ? 65_535 : .max) }
+        if result == -ENETUNREACH || result == -EHOSTUNREACH { return nil }
+    }
+    // Where the routing table may not be read, a connected socket tells what the kernel believes.
     var peer = peer
     if peer.port == 0 { peer.port = 9 }
     guard let socket = try? UDPSocket(family: peer.isIPv4 ? AF_INET : AF_INET6), socket.connect(to: peer) else {

@@ -127,8 +127,8 @@ struct NarrowPathTests {
         }
         let wide = try firstPacket()
         #expect(asked() == 1)
-        host.endpoint.setMaximumPacket(bytes: 1000, for: LoneHost.server)
-        host.endpoint.packetRefused(by: LoneHost.server, id: RPCID(rawValue: 1000), offset: 0, at: host.now)
+        host.endpoint.packetRefused(
+            by: LoneHost.server, id: RPCID(rawValue: 1000), offset: 0, longest: 1000, at: host.now)
         #expect(try firstPacket() < 1000)
         host.now = host.now + .seconds(599)
         _ = try firstPacket()
@@ -148,20 +148,20 @@ struct NarrowPathTests {
         let host = try LoneHost()
         try host.call(length: 3000)
         #expect(host.said() == ["DATA 0..<1416", "DATA 1416..<2832", "DATA 2832..<3000"])
-        host.endpoint.setMaximumPacket(bytes: 1056, for: LoneHost.server)
-        func report(_ id: UInt64, _ offset: UInt32) {
+        func report(_ id: UInt64, _ offset: UInt32, _ longest: Int = 1056) {
             host.endpoint.packetRefused(
-                by: LoneHost.server, id: RPCID(rawValue: id), offset: offset, at: host.now)
+                by: LoneHost.server, id: RPCID(rawValue: id), offset: offset, longest: longest, at: host.now)
         }
         report(4000, 1416)
         report(1000, 3000)
         #expect(host.said().isEmpty, "nothing that was not sent")
+        try host.call(length: 1416)
+        #expect(host.said() == ["DATA 0..<1416"], "who does not know an RPC is not believed")
         report(1000, 1416)
         #expect(host.said() == ["DATA 1416..<2416", "DATA 2416..<3000"])
         report(1000, 0)
         #expect(host.said().isEmpty, "one report for each size is enough")
-        host.endpoint.setMaximumPacket(bytes: 556, for: LoneHost.server)
-        report(1000, 2832)
+        report(1000, 2832, 556)
         #expect(host.said() == ["DATA 2832..<3000"])
     }
 }

@@ -47,6 +47,42 @@ struct StrangerTests {
         #expect(went > 0)
     }
 
+    @Test(
+        "nor does it get more for packets that came under the same headers",
+        arguments: [PeerAddress(ipv4: 0x0A00_0009, port: 5), PeerAddress(high: 1 << 61, low: 9, port: 5)],
+        [PacketType.data, .needAck, .resend])
+    func bundles(client: PeerAddress, type: PacketType) throws {
+        let host = try Self.host()
+        let headers = client.isIPv4 ? 28 : 48
+        var (came, went) = (0, 0)
+        for round in 0..<40 as Range<UInt64> {
+            came += headers + 1
+            for number in 0..<18 as Range<UInt64> {
+                // NEED_ACK comes from servers, whose packets have odd identifiers.
+                let id = 2 + 2 * (round * 18 + number) + (type == .needAck ? 1 : 0)
+                let body: PacketBody
+                switch type {
+                case .data:
+                    body = .data(DataFields(messageLength: 1, incoming: 1, offset: 0, payloadLength: 1))
+                    came += 1
+                case .needAck: body = .needAck
+                default: body = .resend(ResendFields(offset: 0, length: -1, priority: 7))
+                }
+                came += 2 + body.type.headerByteCount
+                host.receive(body, id: id, from: client, extensions: HeaderExtension(tag: 7))
+                host.endpoint.isInsideBundle = true
+            }
+            host.endpoint.isInsideBundle = false
+            for request in try host.requests() { try host.respond(request.rpc, length: 100) }
+            for packet in host.sent() where packet.peer == client {
+                went += headers + packet.header.byteCount + packet.payloadLength
+            }
+            #expect(went <= 3 * came, "\(went) for \(came)")
+            host.pass(microseconds: 3_000)
+        }
+        #expect(went > 0)
+    }
+
     /// A part of a request, which is asked for; a response that nobody acknowledges; one that is held back.
     @Test("nor is it asked again and again for what one packet began", arguments: [(50, 0), (100, 100), (100, 50_000)])
     func silence(arrives: Int, response: Int) throws {
