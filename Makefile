@@ -58,6 +58,7 @@ netns: ## checks in network namespaces; needs root
 	Scripts/netns-checks.sh
 	Scripts/edge-checks.sh
 	Scripts/slow-links.sh
+	Scripts/attacks.sh
 
 lab: ## checks of the emulated network; needs root
 	$(SWIFT) build -c release --product homa
