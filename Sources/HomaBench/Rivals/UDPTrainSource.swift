@@ -16,8 +16,9 @@ public enum UDPTrainSource {
         public var datagramsPerTrain: Int
     }
 
-    /// Without an answer for this many nanoseconds (200 ms) something was lost, and the run fails.
-    public static let lossTimeout: UInt64 = 200_000_000
+    /// Without an answer for this many nanoseconds (2 s) something was lost, and the run fails. On a busy machine the
+    /// sink may have to wait for its turn for a tenth of that.
+    public static let lossTimeout: UInt64 = 2_000_000_000
 
     /// Sends for `warmUp` and `duration`, spinning on the calling thread.
     ///
