@@ -25,7 +25,7 @@ format: ## put the layout right
 
 check: lint build test ## what must pass before a commit
 
-tsan: ## the buffer pool under the thread sanitizer
+tsan: ## pool, engine and public interface under the thread sanitizer, some minutes
 	SWIFT=$(SWIFT) Scripts/thread-sanitizer.sh
 
 demo: ## a server and a client on this machine

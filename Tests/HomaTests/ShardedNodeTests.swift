@@ -77,7 +77,10 @@ extension LoopbackTests {
                             try? request.respondWithRequest()
                         }
                     }
-                    try await withHomaNode(sharded(2)) { client in
+                    // The server is silent while its threads answer each other.
+                    var calling = sharded(2)
+                    calling.endpoint.timeout = .seconds(20)
+                    try await withHomaNode(calling) { client in
                         try await withThrowingTaskGroup(of: Void.self) { calls in
                             for number in 0..<400 {
                                 calls.addTask {

@@ -62,7 +62,7 @@ struct CutoffLearner: ~Copyable {
     /// A message begins to arrive, of which so many bytes come without a grant. True when there is a new table.
     mutating func observe(length: UInt32, unscheduled: UInt32, at now: Instant) -> Bool {
         guard isOn else { return false }
-        shares[Self.step(of: length)].bytes += Double(unscheduled)
+        (shares + Self.step(of: length)).pointee.bytes += Double(unscheduled)
         seen += 1
         guard seen >= sample, now >= nextLook else { return false }
         seen = 0
@@ -81,7 +81,7 @@ struct CutoffLearner: ~Copyable {
     mutating func adopt(_ fields: CutoffsFields) { current = fields }
 
     private mutating func fade() {
-        for step in 0..<Self.stepCount { shares[step].bytes /= 2 }
+        for step in 0..<Self.stepCount { (shares + step).pointee.bytes /= 2 }
     }
 
     /// Adopts better cutoffs, if there are any.

@@ -180,8 +180,9 @@ extension SendQueue {
             writer.used = limit
         } else if writer.entries == 1 {
             // Alone, and with nothing behind it, a packet needs no bundle.
-            pieces[writer.bundlePiece].iov_base! += Self.markBytes
-            pieces[writer.bundlePiece].iov_len -= Self.markBytes
+            let piece = pieces + writer.bundlePiece
+            piece.pointee.iov_base! += Self.markBytes
+            piece.pointee.iov_len -= Self.markBytes
             writer.used -= Self.markBytes
         }
         if writer.entries > 1 || isFilled { writer.bundled += writer.entries }
