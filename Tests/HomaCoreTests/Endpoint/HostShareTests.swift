@@ -154,6 +154,23 @@ struct HostShareTests {
         host.endpoint.checkInvariants()
     }
 
+    @Test("while others wait for memory a request begins if its host's share of it has room for all of the request")
+    func memoryShare() throws {
+        let host = try LoneHost(.small, regionLength: 1 << 20)
+        Self.begin(host, 2, length: 400_000, from: Self.port(0))
+        Self.begin(host, 2, length: 300_000, from: Self.port(0, of: 2))
+        Self.begin(host, 4, length: 500_000, from: Self.port(0, of: 2))
+        #expect(host.endpoint.statistics.bufferStalls == 1)
+        _ = host.sent()
+        // Half of the memory is 524 288 bytes.
+        Self.begin(host, 4, length: 200_000, from: Self.port(1))
+        #expect(host.endpoint.rpcCount == 3)
+        #expect(host.said() == ["BUSY"])
+        Self.begin(host, 4, length: 100_000, from: Self.port(1))
+        #expect(host.endpoint.rpcCount == 4)
+        host.endpoint.checkInvariants()
+    }
+
     @Test("calls to each peer come from a port of their own, which no other peer can foretell")
     func ports() throws {
         var random = SeededRandom(seed: 5)

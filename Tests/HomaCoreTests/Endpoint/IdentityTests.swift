@@ -205,6 +205,21 @@ struct IdentityTests {
         #expect(try host.requests().count == 1)
     }
 
+    @Test("a client that shows its token again need not show it for what came between")
+    func shownAgain() throws {
+        var configuration = EndpointConfiguration.small
+        configuration.memoryProbation = .seconds(30)
+        let host = try LoneHost(configuration)
+        Self.request(host)
+        let token = try #require(host.sent().first).header.common.extensions.token
+        for id in [2, 100] as [UInt64] {
+            Self.request(host, id: id, proof: token)
+            try Self.answer(host, id: id)
+        }
+        Self.request(host, id: 50)
+        #expect(try host.requests().count == 1, "it became known before")
+    }
+
     @Test("a request that waits for its token is asked about again, and ends when nobody wants it")
     func unwanted() throws {
         var configuration = EndpointConfiguration.small
