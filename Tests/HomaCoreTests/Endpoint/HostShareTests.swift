@@ -104,6 +104,17 @@ struct HostShareTests {
         #expect(host.endpoint.granter.activeCount == 2)
     }
 
+    @Test("strangers that are granted to have the window of one message together")
+    func windowOfTrials() throws {
+        let host = try StrangerTests.host(GranterTests.configuration())
+        var granted: [UInt32] = []
+        for number in 1...4 as ClosedRange<UInt32> {
+            Self.begin(host, 2, length: 20_000, from: Self.port(0, of: number))
+            granted.append(try #require(GranterTests.grants(host)[2]).offset)
+        }
+        #expect(granted == [11_000, 6000, 4333, 3500])
+    }
+
     @Test("what a stranger says to have sent counts as far as it comes")
     func claims() throws {
         let host = try StrangerTests.host()
