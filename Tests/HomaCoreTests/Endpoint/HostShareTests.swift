@@ -104,6 +104,17 @@ struct HostShareTests {
         #expect(host.endpoint.granter.activeCount == 2)
     }
 
+    @Test("strangers that are granted to have the window of one message together")
+    func windowOfTrials() throws {
+        let host = try StrangerTests.host(GranterTests.configuration())
+        var granted: [UInt32] = []
+        for number in 1...4 as ClosedRange<UInt32> {
+            Self.begin(host, 2, length: 20_000, from: Self.port(0, of: number))
+            granted.append(try #require(GranterTests.grants(host)[2]).offset)
+        }
+        #expect(granted == [11_000, 6000, 4333, 3500])
+    }
+
     @Test("what a stranger says to have sent counts as far as it comes")
     func claims() throws {
         let host = try StrangerTests.host()
@@ -151,6 +162,23 @@ struct HostShareTests {
         #expect(rounds < 50, "\(rounds) of 3 ms")
         #expect(host.endpoint.statistics.requestsEvicted > 0)
         #expect(host.dropped(.noBuffers) > 0, "what comes again is refused, and counted as what it is")
+        host.endpoint.checkInvariants()
+    }
+
+    @Test("while others wait for memory a request begins if its host's share of it has room for all of the request")
+    func memoryShare() throws {
+        let host = try LoneHost(.small, regionLength: 1 << 20)
+        Self.begin(host, 2, length: 400_000, from: Self.port(0))
+        Self.begin(host, 2, length: 300_000, from: Self.port(0, of: 2))
+        Self.begin(host, 4, length: 500_000, from: Self.port(0, of: 2))
+        #expect(host.endpoint.statistics.bufferStalls == 1)
+        _ = host.sent()
+        // Half of the memory is 524 288 bytes.
+        Self.begin(host, 4, length: 200_000, from: Self.port(1))
+        #expect(host.endpoint.rpcCount == 3)
+        #expect(host.said() == ["BUSY"])
+        Self.begin(host, 4, length: 100_000, from: Self.port(1))
+        #expect(host.endpoint.rpcCount == 4)
         host.endpoint.checkInvariants()
     }
 

@@ -205,6 +205,21 @@ struct IdentityTests {
         #expect(try host.requests().count == 1)
     }
 
+    @Test("a client that shows its token again need not show it for what came between")
+    func shownAgain() throws {
+        var configuration = EndpointConfiguration.small
+        configuration.memoryProbation = .seconds(30)
+        let host = try LoneHost(configuration)
+        Self.request(host)
+        let token = try #require(host.sent().first).header.common.extensions.token
+        for id in [2, 100] as [UInt64] {
+            Self.request(host, id: id, proof: token)
+            try Self.answer(host, id: id)
+        }
+        Self.request(host, id: 50)
+        #expect(try host.requests().count == 1, "it became known before")
+    }
+
     @Test("a request that waits for its token is asked about again, and ends when nobody wants it")
     func unwanted() throws {
         var configuration = EndpointConfiguration.small
@@ -290,6 +305,44 @@ struct IdentityTests {
             if case .data(let data)? = again.first?.header.body { #expect(data.proof == 5 && data.isRetransmission) }
             #expect(host.failures() == (shows ? [] : [.peerRestarted]))
         }
+    }
+
+    @Test("a client shows the token of a server that it knows once in a second")
+    func shownOften() throws {
+        let host = try LoneHost()
+        let server = HeaderExtension(tag: HeaderExtension.tag(token: 7, memory: 1_000_000_000))
+        var proofs: [UInt32] = []
+        for (cookie, wait) in [0, 1, 1, 990, 10].enumerated() {
+            host.pass(microseconds: UInt64(wait) * 1000)
+            try host.call(length: 100, cookie: UInt64(cookie))
+            let sent = try #require(host.sent().first { $0.payloadLength > 0 })
+            if case .data(let data) = sent.header.body { proofs.append(data.proof) }
+            host.data(
+                0..<10, of: 10, id: sent.header.common.senderID.peer.rawValue, from: LoneHost.server,
+                extensions: server)
+        }
+        #expect(host.endpoint.statistics.callsCompleted == 5)
+        #expect(proofs == [0, 7, 0, 0, 7])
+    }
+
+    @Test("what one answer tells about a server's memory holds for the other calls to it")
+    func sameMemory() throws {
+        let host = try LoneHost()
+        host.pass(microseconds: 10_000)
+        try host.call(length: 100, cookie: 1)
+        host.pass(microseconds: 1000)
+        try host.call(length: 100, cookie: 2)
+        host.pass(microseconds: 30_000)
+        _ = host.sent()
+        // The server started at time 0, and what it said 11 and 12 ms later was long on its way. The second call was
+        // asked about 15 ms after it began: by itself the answer might be that of a server that has started since.
+        for (id, memory) in [(1001, 11), (1003, 12)] as [(UInt64, UInt64)] {
+            let answer = HeaderExtension(
+                marks: id == 1001 ? .toFirst : [], tag: HeaderExtension.tag(token: 7, memory: memory * 1_000_000))
+            host.receive(.rpcUnknown, id: id, from: LoneHost.server, extensions: answer)
+            #expect(host.said() == ["DATA 0..<100"])
+        }
+        #expect(host.failures().isEmpty)
     }
 
     @Test("a client whose record had to make room is not taken for a new one")

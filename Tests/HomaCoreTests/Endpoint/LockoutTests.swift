@@ -89,6 +89,17 @@ struct LockoutTests {
         }
     }
 
+    @Test("a kernel client that asks all the time is not taken for one that restarted")
+    func kernelAtWork() throws {
+        let host = try LoneHost()
+        for number in 1...1500 as ClosedRange<UInt64> {
+            #expect(try host.serve(id: number * 2, extensions: .none))
+            host.pass(microseconds: 200)
+        }
+        #expect(try !host.serve(id: 2, extensions: .none), "below the window of 1024")
+        #expect(try !host.serve(id: 3000, extensions: .none))
+    }
+
     @Test("a kernel client's latest request is remembered as long as its peer")
     func kernelLatest() throws {
         let host = try LoneHost()

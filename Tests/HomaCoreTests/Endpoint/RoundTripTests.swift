@@ -66,6 +66,23 @@ struct RoundTripTests {
         #expect(host.endpoint.granter.limits == WindowLimits(incoming: 120_000, increment: 1, oldest: 50_000))
     }
 
+    @Test("nor does it become the round trip when that was measured long ago")
+    func fullPipeLater() throws {
+        let host = try LoneHost(Self.configuration())
+        host.data(0..<1000, of: 900_000, id: 2, incoming: 1000)
+        host.pass(microseconds: 20)
+        host.data(1000..<2000, of: 900_000, id: 2)
+        host.receive(.rpcUnknown, id: 2)
+        #expect(try Self.roundTrip(host, LoneHost.client) == 20_000)
+        host.now = host.now.advanced(byNanoseconds: 25_000_000_000)
+        // A grant leaves with 59 000 bytes on their way.
+        host.data(0..<1000, of: 900_000, id: 4, incoming: 60_000)
+        #expect(host.sent().compactMap(\.grantOffset).last == 61_000)
+        host.pass(microseconds: 50)
+        for start in stride(from: 1000, to: 61_000, by: 1000) { host.data(start..<start + 1000, of: 900_000, id: 4) }
+        #expect(try Self.roundTrip(host, LoneHost.client) == 20_000)
+    }
+
     @Test("when the message of the farthest peer is over, no more may be on its way than the others are far")
     func farthestEnds() throws {
         let host = try LoneHost(Self.configuration())

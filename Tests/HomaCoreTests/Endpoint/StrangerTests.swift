@@ -162,6 +162,13 @@ struct StrangerTests {
         }
         other.data(0..<100, of: 100, id: 200, cutoffs: table.version, extensions: .none)
         #expect(other.endpoint.statistics.addressesValidated == 0, "who has guessed so often is not believed")
+
+        let former = try Self.host()
+        for number in 1...40 as ClosedRange<UInt64> {
+            former.data(0..<100, of: 100, id: 2 * number, cutoffs: 1001, extensions: .none)
+        }
+        former.data(0..<100, of: 100, id: 200, cutoffs: table.version, extensions: .none)
+        #expect(former.endpoint.statistics.addressesValidated == 1, "to repeat what is known of before is no guessing")
     }
 
     @Test("strangers share an eighth of records, requests and memory; who proves itself is served beside them")

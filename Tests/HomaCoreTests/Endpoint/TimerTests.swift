@@ -32,6 +32,24 @@ struct TimerTests {
         #expect(host.endpoint.nextDeadline == nil)
     }
 
+    @Test("who answers every question is asked at the usual intervals, as whoever leaves several unanswered is not")
+    func answered() throws {
+        for answers in [true, false] {
+            let host = try LoneHost()
+            host.data(0..<1000, of: 2000, id: 2)
+            _ = host.sent()
+            var times: [Int] = []
+            for time in 1...390 {
+                host.pass(microseconds: 1000)
+                guard host.said().contains(where: { $0.hasPrefix("RESEND") }) else { continue }
+                times.append(time)
+                if answers { host.receive(.busy, id: 2) }
+            }
+            let longest = zip(times, times.dropFirst()).map { $1 - $0 }.max() ?? 0
+            #expect(answers ? longest == 20 : longest > 20, "\(times)")
+        }
+    }
+
     @Test("the kernel's schedule: every 5 ms until 100 ms")
     func kernel() throws {
         var configuration = EndpointConfiguration.linux2026

@@ -98,6 +98,26 @@ struct FinishedMemoryTests {
         #expect(!memory.isFinished(RPCID(rawValue: 1 << 50 + 100)))
     }
 
+    @Test("a window that follows a leap begins where the client stated last, unless that is above what finished")
+    func leap() {
+        let first: UInt64 = 1 << 40
+        // Numbers that were given up before the first, and a floor that somebody made up.
+        for (stated, lowest) in [(first, first), (first - 100, first - 100), (first + 1000, first - 1019)] {
+            var memory = FinishedMemory()
+            defer { memory.reset() }
+            memory.markFinished(RPCID(rawValue: 2), capacity: 1024)
+            memory.noteStatedFloor(RPCID(rawValue: stated * 2))
+            #expect(!memory.isFinished(RPCID(rawValue: 4)), "it is not believed yet")
+            for number in first..<first + 5 { memory.markFinished(RPCID(rawValue: number * 2), capacity: 1024) }
+            for number in first..<first + 10 {
+                #expect(memory.isFinished(RPCID(rawValue: number * 2)) == (number < first + 5))
+            }
+            #expect(memory.isBelowWindow(RPCID(rawValue: (lowest - 1) * 2)))
+            #expect(!memory.isBelowWindow(RPCID(rawValue: lowest * 2)))
+            #expect(memory.isFinished(RPCID(rawValue: (first - 50) * 2)) == (lowest == first))
+        }
+    }
+
     @Test("a floor alone needs no memory and refuses what lies below")
     func floorFirst() {
         var memory = FinishedMemory()

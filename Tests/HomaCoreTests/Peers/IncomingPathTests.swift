@@ -85,6 +85,16 @@ struct IncomingPathTests {
         #expect(!path.hadQueue(50_000_000, at: Instant(nanoseconds: now + 10_000_000)))
     }
 
+    @Test("on a slow way that is long as well there may be what comes in a round trip and 5 ms")
+    func distance() {
+        var path = IncomingPath(Self.tuning)
+        var now = Self.bring(&path, packets: 2000, at: .megabitsPerSecond(40))
+        path.noteRoundTrip(20_000_000, Self.tuning, at: Instant(nanoseconds: now))
+        now = Self.bring(&path, packets: 2000, at: .megabitsPerSecond(40), from: now)
+        // 5 bytes in a microsecond.
+        #expect(abs(Double(path.most) / 125_000 - 1) < 0.05, "\(path.most)")
+    }
+
     @Test("windows that do not adapt are not touched")
     func fixed() {
         let tuning = Tuning(.linux2026)

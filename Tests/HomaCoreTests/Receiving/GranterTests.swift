@@ -217,9 +217,11 @@ struct GranterTests {
         #expect(Self.grants(host)[6]?.offset == (counts ? 3000 : 11_000))
     }
 
-    @Test("no sender's word counts for more than it could have been given")
-    func claims() throws {
-        let host = try LoneHost(Self.configuration())
+    @Test("no sender's word counts for more than it could have been given", arguments: [10_000, nil])
+    func claims(window: Int?) throws {
+        var configuration = Self.configuration()
+        configuration.window = window
+        let host = try LoneHost(configuration)
         host.data(0..<1000, of: 1_000_000, id: 2, incoming: 1_000_000, from: Self.peer(1))
         #expect(host.endpoint.incomingBytes == 60_000)
     }
@@ -237,6 +239,22 @@ struct GranterTests {
         host.data(1000..<2000, of: 100_000, id: 2, from: Self.peer(1))
         #expect(Self.grants(host)[4]?.offset == 4000, "the shorter one is served first")
         #expect(host.endpoint.incomingBytes == 12_000)
+    }
+
+    @Test("who follows a message that is granted to its end is not left out")
+    func nextInTurn() throws {
+        var configuration = Self.configuration()
+        configuration.maximumIncoming = 11_000
+        let host = try LoneHost(configuration)
+        host.data(0..<1000, of: 12_000, id: 2, from: Self.peer(1))
+        for (id, number) in [(4, 2), (6, 3), (8, 4)] as [(UInt64, UInt32)] {
+            Self.begin(host, id, length: 1000 * Int(id), peer: number)
+        }
+        #expect(Self.grants(host).isEmpty)
+        host.receive(.rpcUnknown, id: 2, from: Self.peer(1))
+        let granted = Self.grants(host)
+        #expect(granted[4]?.offset == 4000 && granted[6]?.offset == 6000 && granted[8]?.offset == 4000)
+        #expect(host.endpoint.incomingBytes == 11_000)
     }
 
     @Test("a sender that falls silent holds nobody back, and is granted to again when it returns")

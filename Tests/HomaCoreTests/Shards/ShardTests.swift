@@ -63,6 +63,16 @@ struct ShardTests {
         #expect(incoming > share / 4)
     }
 
+    @Test("the part is that of one message as well, however large its window is")
+    func incomingLimitOfOne() throws {
+        var configuration = GranterTests.configuration()
+        configuration.maximumIncoming = 12_000
+        let host = try LoneHost(configuration, shard: 0, of: 2)
+        host.endpoint.apply(summaries(messages: 3, nextID: 0))
+        host.data(0..<1000, of: 100_000, id: 1000, incoming: 1000)
+        #expect(GranterTests.grants(host)[1000]?.offset == 4000, "a quarter")
+    }
+
     @Test("shards that share a link send at their part of its rate")
     func pacing() {
         var pacer = Pacer(Tuning(PacerTests.configuration(.gigabitsPerSecond(8))))
