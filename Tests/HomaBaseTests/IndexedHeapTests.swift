@@ -7,7 +7,7 @@ import Testing
 struct IndexedHeapTests {
     /// Method: random inserts, moves, removals and pops, against a plain sorted array. Keys are random, or grow with
     /// time, exactly or nearly, or do so for a part of the handles.
-    @Test("agrees with a sorted array under random use", arguments: 0..<40 as Range<UInt64>)
+    @Test("agrees with a sorted array under random use", arguments: 0..<24 as Range<UInt64>)
     func agreesWithSortedArray(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         let spread: UInt64 = [40, 1, 8, 4000][Int(seed % 4)]
@@ -33,7 +33,7 @@ struct IndexedHeapTests {
             #expect(heap.count == model.count)
             #expect(heap.contains(handle) == (model[handle] != nil))
             #expect(heap.key(of: handle) == model[handle]?.key)
-            #expect(heap.firstKey == model.values.map(\.key).min())
+            if step % 16 == 0 { #expect(heap.firstKey == model.values.map(\.key).min()) }
         }
     }
 }
