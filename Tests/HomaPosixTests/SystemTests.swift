@@ -30,6 +30,25 @@ struct MappedRegionTests {
         #expect(ftruncate(file, 10) == -1, "nobody can take the bytes away")
     }
 
+    @Test("what is discarded takes no memory any more, and reads as zeros everywhere", arguments: [false, true])
+    func discard(isShared: Bool) throws {
+        let page = 64 << 10
+        let region =
+            isShared
+            ? try MappedRegion(sharedByteCount: 4 * page, name: "homa-test") : try MappedRegion(byteCount: 4 * page)
+        region.baseAddress.initializeMemory(as: UInt8.self, repeating: 7, count: 4 * page)
+        #expect(region.residentByteCount() == 4 * page)
+        region.discard(offset: page, byteCount: 2 * page)
+        #expect(region.residentByteCount() == 2 * page)
+        let bytes = region.baseAddress.assumingMemoryBound(to: UInt8.self)
+        #expect(bytes[page - 1] == 7 && bytes[3 * page] == 7)
+        if let file = region.fileDescriptor {
+            let other = try MappedRegion(mapping: file, byteCount: 4 * page)
+            #expect(other.baseAddress.load(fromByteOffset: 2 * page, as: UInt8.self) == 0)
+        }
+        #expect(bytes[page] == 0 && bytes[3 * page - 1] == 0)
+    }
+
     @Test("bad sizes and files that could shrink are errors")
     func refused() throws {
         #expect(throws: SystemError(call: "mmap", code: EINVAL, context: "0 bytes")) { try MappedRegion.probe(0) }
