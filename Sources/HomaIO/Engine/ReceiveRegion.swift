@@ -52,7 +52,7 @@ public final class ReceiveRegion: @unchecked Sendable {
     public var residentByteCount: Int { memory.residentByteCount() }
 }
 
-/// When the region's memory goes back to the system: what was not needed in two periods, a little at a time.
+/// When the region's memory goes back to the system: what was not needed for a period, a little at a time.
 ///
 /// A flood of long messages, honest or not, touches much of the region once. The lowest pages are taken first, so what
 /// lies above the most that were in use at once of late takes memory for nothing.
