@@ -26,9 +26,8 @@ public struct Poller: ~Copyable, @unchecked Sendable {
     public let waker: Waker
     private let pollDescriptor: Int32
     private let socketDescriptor: Int32
-    /// A second socket; closing it ends the watch.
-    private var secondDescriptor: Int32?
-    private var wantsWritable = false
+    /// Whose room is waited for.
+    private var filledDescriptor: Int32?
 
     /// - Parameter socketDescriptor: watched, not owned; it must stay open as long as the poller lives.
     /// - Throws: what `eventfd` or `epoll_create` says, `EMFILE` above all.
@@ -49,11 +48,9 @@ public struct Poller: ~Copyable, @unchecked Sendable {
     ///
     /// - Throws: what `epoll_ctl` says.
     public mutating func watch(_ descriptor: Int32) throws(SystemError) {
-        secondDescriptor = nil
         try SystemError.check(homa_poll_add(pollDescriptor, descriptor), "epoll_ctl", "descriptor \(descriptor)")
-        secondDescriptor = descriptor
-        // The newcomer is watched for arrivals only; the next request for more is to reach both.
-        if wantsWritable { wantsWritable = false }
+        // The newcomer is watched for arrivals only, and may have the number of one that was closed.
+        if filledDescriptor == descriptor { filledDescriptor = nil }
     }
 
     /// Watches a socket for arrivals, beside the others, until ``unwatch(_:)`` or until it is closed.
@@ -66,16 +63,25 @@ public struct Poller: ~Copyable, @unchecked Sendable {
     /// Ends what ``watchAlso(_:)`` began.
     public func unwatch(_ descriptor: Int32) { _ = homa_poll_remove(pollDescriptor, descriptor) }
 
-    /// Starts or stops waiting for room in the send buffer. Free when nothing changes.
+    /// Starts or stops waiting for room in the send buffer of the first socket. Free when nothing changes.
     ///
     /// - Throws: what `epoll_ctl` says, when the socket was closed too early.
     public mutating func setWantsWritable(_ wanted: Bool) throws(SystemError) {
-        guard wanted != wantsWritable else { return }
-        for descriptor in [socketDescriptor, secondDescriptor ?? socketDescriptor] {
-            let result = homa_poll_set_writable(pollDescriptor, descriptor, wanted ? 1 : 0)
-            try SystemError.check(result, "epoll_ctl", "descriptor \(descriptor)")
-        }
-        wantsWritable = wanted
+        try waitForRoom(in: wanted ? socketDescriptor : nil)
+    }
+
+    /// Waits for room in the send buffer of one of the sockets that are watched, or of none. Free when nothing changes.
+    ///
+    /// - Throws: what `epoll_ctl` says, when the socket was closed.
+    public mutating func waitForRoom(in descriptor: Int32?) throws(SystemError) {
+        guard descriptor != filledDescriptor else { return }
+        // The one before may have been closed, which ended its watch.
+        if let before = filledDescriptor { _ = homa_poll_set_writable(pollDescriptor, before, 0) }
+        filledDescriptor = nil
+        guard let descriptor else { return }
+        let result = homa_poll_set_writable(pollDescriptor, descriptor, 1)
+        try SystemError.check(result, "epoll_ctl", "descriptor \(descriptor)")
+        filledDescriptor = descriptor
     }
 
     /// Sleeps until `deadline` at the latest; nil or ``Instant/distantFuture`` means without end.

@@ -44,9 +44,13 @@ private final class EchoWorld: @unchecked Sendable {
     }
 
     func call(_ number: Int, from client: Int, to server: Int, bytes count: Int, shard: Int = 0) {
+        call(number, from: client, to: hosts[server].address, bytes: count, shard: shard)
+    }
+
+    func call(_ number: Int, from client: Int, to server: PeerAddress, bytes count: Int, shard: Int = 0) {
         let bytes = pattern(number, count: count)
         let call = PendingCall(
-            to: hosts[server].address, port: 1, sending: .bytes(bytes), limitNanoseconds: nil)
+            to: server, port: 1, sending: .bytes(bytes), limitNanoseconds: nil)
         weakCalls.append { [weak call] in call == nil }
         let hasBegun = hosts[client].engines[shard].start(call) { [unowned self] outcome in
             switch outcome {
@@ -173,6 +177,41 @@ struct MemoryHostsTests {
         echo.call(20, from: 0, to: 1, bytes: 50_000)
         echo.run(calls: 21)
         #expect(echo.good == 11)
+        echo.end()
+    }
+
+    @Test(
+        "neighbors that do not exist fill a send buffer for seconds, and delay nothing to those who answer",
+        arguments: [20, 200], [1, 2])
+    func missingNeighbors(count: Int, shards: Int) throws {
+        let echo = EchoWorld(seed: 7)
+        // As much as an unprivileged process gets.
+        try echo.add {
+            $0.sendBytes = 425_984
+            $0.shards = shards
+        }
+        try echo.add()
+        try echo.add()
+        echo.call(0, from: 0, to: 1, bytes: 100)
+        echo.run(calls: 1)
+        for number in 1...count {
+            let nobody = PeerAddress(ipv4: 0x0A00_0100 + UInt32(number), port: 4000)
+            echo.world.network.missing.insert(nobody)
+            echo.call(number, from: 0, to: nobody, bytes: 60_000, shard: number % shards)
+        }
+        for number in 1...1000 {
+            echo.call(number, from: 0, to: 1, bytes: 100 * (1 + number % 50), shard: number % shards)
+            // Nor to one that is called for the first time.
+            let newcomers = number >= 100 ? 1 : 0
+            if number == 100 { echo.call(2_000, from: 0, to: 2, bytes: 20_000, shard: shards - 1) }
+            echo.world.run(until: echo.world.now + .milliseconds(1)) { echo.good == number + newcomers + 1 }
+            try #require(echo.good == number + newcomers + 1, "call \(number) of 1000")
+            echo.world.run(until: echo.world.now + .milliseconds(2))
+        }
+        #expect(echo.hosts[0].statistics[0].driver.sendBufferFull > 0)
+        echo.run(calls: 1002 + count, within: .seconds(20))
+        #expect(echo.good == 1002 && echo.failures.count == count)
+        #expect(echo.failures.allSatisfy { $0 == .timedOut || $0 == .hostUnreachable })
         echo.end()
     }
 

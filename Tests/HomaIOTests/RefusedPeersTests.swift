@@ -81,6 +81,81 @@ struct RefusedPeersTests {
         #expect(arrived == 200)
     }
 
+    @Test(
+        "when packets to hosts that are silent fill the buffer, the others leave by another socket of the same port",
+        arguments: [false, true], ["no socket of its own", "one before", "one after"])
+    func unheard(ipv6: Bool, busiest: String) throws {
+        var sender = try UDPDriver(.loopback(ipv6: ipv6))
+        var good = try UDPDriver(.loopback(ipv6: ipv6))
+        var silent = try UDPDriver(.loopback(ipv6: ipv6))
+        if busiest == "one before" { try connectSomebody(to: &sender) }
+        for number in 0..<6 { sender.queue(pattern(number, count: 1000), to: silent.localAddress, isUnheard: true) }
+        _ = sender.flush(at: Self.start)
+        #expect(silent.collect(6).count == 6)
+        homa_fail_sends_to(silent.localPort, EAGAIN)
+        defer { homa_fail_sends_to(silent.localPort, 0) }
+        for number in 0..<6 {
+            sender.queue(pattern(number, count: 10 + number), to: silent.localAddress, isUnheard: true)
+            sender.queue(pattern(number, count: 30 + number), to: good.localAddress)
+        }
+        #expect(sender.flush(at: Self.after(10)) == FlushResult(sentPackets: 6, remainder: .waitUnheard))
+        let arrived = good.collect(6)
+        #expect(arrived.map(\.bytes.count) == [30, 31, 32, 33, 34, 35])
+        #expect(Set(arrived.map(\.source)) == [sender.localAddress])
+        if busiest == "one after" { try connectSomebody(to: &sender) }
+        // What comes back comes to the socket that receives, from whoever it is.
+        for number in 0..<50 {
+            var other = try UDPDriver(.loopback(ipv6: ipv6))
+            for peer in 0..<2 {
+                if peer == 0 {
+                    good.queue([1, 2, 3, 4, 5], to: sender.localAddress)
+                } else {
+                    other.queue([UInt8](repeating: 7, count: 3 + number % 40), to: sender.localAddress)
+                }
+            }
+            _ = good.flush(at: Self.after(20))
+            _ = other.flush(at: Self.after(20))
+            let count = sender.collect(2).count
+            #expect(count == 2)
+        }
+        // There is room again: nothing is lost.
+        homa_fail_sends_to(silent.localPort, 0)
+        #expect(sender.flush(at: Self.after(5_000)) == FlushResult(sentPackets: 6))
+        #expect(silent.collect(6).map(\.bytes.count) == [10, 11, 12, 13, 14, 15])
+        #expect(sender.statistics.droppedPackets == 0)
+    }
+
+    /// Gives a third peer a socket of its own.
+    private func connectSomebody(to sender: inout UDPDriver) throws {
+        var busy = try UDPDriver(.loopback(ipv6: !sender.localAddress.isIPv4))
+        for number in 0..<100 as Range<UInt8> {
+            busy.queue([1, 2, number], to: sender.localAddress)
+            _ = busy.flush(at: Self.start)
+            let arrived = sender.collect(1).count
+            #expect(arrived == 1)
+        }
+        let isConnected = sender.connectToBusiestPeer()
+        #expect(isConnected && sender.connectedPeer == busy.localAddress)
+    }
+
+    @Test("what finds no room for a tenth of a second is dropped and counted, and asks the kernel seldom")
+    func unheardForLong() throws {
+        var sender = try UDPDriver(.loopback())
+        let silent = try UDPDriver(.loopback())
+        sender.queue([1], to: silent.localAddress, isUnheard: true)
+        _ = sender.flush(at: Self.start)
+        homa_fail_sends_to(silent.localPort, EAGAIN)
+        defer { homa_fail_sends_to(silent.localPort, 0) }
+        for number in 0..<20 { sender.queue([2, UInt8(number)], to: silent.localAddress, isUnheard: true) }
+        for time in 0..<9_900 as Range<UInt64> {
+            _ = sender.flush(at: Self.after(10 + 10 * time))
+            #expect(sender.queuedPackets == 20)
+        }
+        #expect(sender.statistics.sendBufferFull < 1_100)
+        for time in 0..<50 as Range<UInt64> { _ = sender.flush(at: Self.after(100_000 + 10 * time)) }
+        #expect(sender.queuedPackets == 0 && sender.statistics.droppedNoRoom == 20)
+    }
+
     @Test("the oldest queued packet is known, so that payload is kept as long as a packet points to it, and no longer")
     func oldest() throws {
         var sender = try UDPDriver(.loopback())

@@ -26,7 +26,7 @@ struct Packet: Equatable {
 
 extension UDPDriver {
     /// Queues `bytes`, the first four at most as header.
-    mutating func queue(_ bytes: [UInt8], to peer: PeerAddress, priority: UInt8 = 0) {
+    mutating func queue(_ bytes: [UInt8], to peer: PeerAddress, priority: UInt8 = 0, isUnheard: Bool = false) {
         bytes.withUnsafeBytes { payload in
             let header = reserveHeader()
             let headerCount = min(4, payload.count)
@@ -35,7 +35,7 @@ extension UDPDriver {
             let rest = PayloadStore.keep(Array(bytes.dropFirst(headerCount)))
             append(
                 headerByteCount: headerCount, payload: rest, payloadByteCount: payload.count - headerCount,
-                to: peer, priority: priority)
+                to: peer, priority: priority, isUnheard: isUnheard)
         }
     }
 

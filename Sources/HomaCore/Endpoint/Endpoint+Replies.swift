@@ -15,7 +15,8 @@ extension Endpoint {
             PacketHeader(
                 sourcePort: rpc.pointee.localPort, destinationPort: rpc.pointee.peerPort, senderID: rpc.pointee.id,
                 extensions: ownExtension(marks, tag: tag(of: slot)), body: body),
-            to: way(of: slot), bundleBytes: isResend ? 0 : peer(of: slot).pointee.bundleBytes)
+            to: way(of: slot), bundleBytes: isResend ? 0 : peer(of: slot).pointee.bundleBytes,
+            isUnheard: peer(of: slot).pointee.liveness.isUnanswered)
     }
 
     /// Answers a packet that belongs to no RPC of ours.
@@ -71,11 +72,14 @@ extension Endpoint {
         reply(.rpcUnknown, to: header, address: address, marks: marks)
     }
 
-    mutating func enqueueControl(_ header: PacketHeader, to address: PeerAddress, bundleBytes: UInt32 = 0) {
+    mutating func enqueueControl(
+        _ header: PacketHeader, to address: PeerAddress, bundleBytes: UInt32 = 0, isUnheard: Bool = false
+    ) {
         guard controlPackets.count < Self.maximumControlPackets else { return }
         controlPackets.append(
             OutgoingPacket(
-                header: header, peer: address, priority: tuning.controlPriority, bundleBytes: bundleBytes))
+                header: header, peer: address, priority: tuning.controlPriority, bundleBytes: bundleBytes,
+                isUnheard: isUnheard))
     }
 
     /// Every packet shows that we understand extensions; the marks go only to those who showed it too.

@@ -96,6 +96,7 @@ extension Endpoint {
         packet.pointee.payloadLength = segment.range.count
         // Sent again because the way may be too narrow for the datagram it was in, it goes alone.
         packet.pointee.bundleBytes = segment.isRetransmission ? 0 : peer.pointee.bundleBytes
+        packet.pointee.isUnheard = peer.pointee.liveness.isUnheard(at: now)
         record(sent: packet, again: segment.isRetransmission, at: now)
         if tuning.probesUnscheduled, !segment.isRetransmission,
             segment.range.upperBound == rpc.pointee.outgoing.unscheduled

@@ -19,11 +19,14 @@ public struct OutgoingPacket: Sendable, BitwiseCopyable {
     /// Length of datagrams in which it may share the way with others to the same peer, see `PacketBundle`; 0: it must
     /// go alone.
     public var bundleBytes: UInt32
+    /// Nothing was heard of the peer of late: the packet may wait in this host for a neighbor that does not exist, and
+    /// should be in nobody's way.
+    public var isUnheard: Bool
 
     @inlinable
     public init(
         header: PacketHeader, peer: PeerAddress, priority: UInt8, payload: UInt64 = 0, payloadOffset: Int = 0,
-        payloadLength: Int = 0, bundleBytes: UInt32 = 0
+        payloadLength: Int = 0, bundleBytes: UInt32 = 0, isUnheard: Bool = false
     ) {
         self.header = header
         self.peer = peer
@@ -32,6 +35,7 @@ public struct OutgoingPacket: Sendable, BitwiseCopyable {
         self.payloadOffset = payloadOffset
         self.payloadLength = payloadLength
         self.bundleBytes = bundleBytes
+        self.isUnheard = isUnheard
     }
 }
 

@@ -18,6 +18,7 @@ struct Liveness: BitwiseCopyable {
 
     /// Somebody has said since that packets to it do not arrive.
     var isRefused = false
+    private var hasSpoken = false
 
     static var tellingProbes: UInt8 { 12 }
 
@@ -28,7 +29,18 @@ struct Liveness: BitwiseCopyable {
         lastHeard = now
         probes = 0
         isRefused = false
+        hasSpoken = true
     }
+
+    /// Nothing came from it of late, or ever: packets to it may never leave this host.
+    @inline(__always)
+    func isUnheard(at now: Instant) -> Bool { !hasSpoken || now.nanoseconds(since: lastHeard) >= Self.silence }
+
+    /// The same for what is sent without a look at the clock: it has not answered the last probe.
+    @inline(__always)
+    var isUnanswered: Bool { !hasSpoken || probes > 0 }
+
+    private static var silence: UInt64 { 1_000_000_000 }
 
     /// A packet has left that it will answer if it lives.
     mutating func probed(at now: Instant, apart: UInt64) {

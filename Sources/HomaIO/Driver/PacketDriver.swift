@@ -10,8 +10,8 @@ internal import HomaPosix
 /// for its driver, so that what is asked for each packet is a call of a concrete function, or none.
 ///
 /// To receive: ``receive()`` until it answers 0, looking at each ``datagram(_:)``. To send: ``reserveHeader()``, fill
-/// it, ``append(headerByteCount:payload:payloadByteCount:to:priority:bundleBytes:)``, and again until there is nothing
-/// more or ``isFull``; then ``flush(at:)``. Bad news about packets sent comes from ``nextError()``.
+/// it, append it, and again until there is nothing more or ``isFull``; then ``flush(at:)``. Bad news about packets sent
+/// comes from ``nextError()``.
 protocol PacketDriver: ~Copyable {
     /// True when peers have no UDP port and are named by their Homa port, which a host's nodes then share.
     static var sharesPorts: Bool { get }
@@ -39,10 +39,12 @@ protocol PacketDriver: ~Copyable {
     func reserveHeader() -> UnsafeMutableRawBufferPointer
     /// Queues one packet: the header just filled, and payload that is read where it lies until a flush has sent it.
     ///
-    /// - Parameter bundleBytes: length of datagrams in which it may go together with others; 0: it goes alone.
+    /// - Parameters:
+    ///   - bundleBytes: length of datagrams in which it may go together with others; 0: it goes alone.
+    ///   - isUnheard: nothing was heard of the peer of late. What such packets fill, the others do without.
     mutating func append(
         headerByteCount: Int, payload: UnsafeRawPointer?, payloadByteCount: Int, to peer: PeerAddress, priority: UInt8,
-        bundleBytes: UInt32)
+        bundleBytes: UInt32, isUnheard: Bool)
     /// Queues packets that go on with the message of the last one, which had payload: see `Endpoint.continueTrain`.
     ///
     /// - Parameters:

@@ -49,7 +49,8 @@ extension EngineLoop where Driver: ~Copyable {
             ? engine.payloadBase(packet.pointee.payload) + packet.pointee.payloadOffset : nil
         driver.pointee.append(
             headerByteCount: length, payload: payload, payloadByteCount: packet.pointee.payloadLength,
-            to: packet.pointee.peer, priority: packet.pointee.priority, bundleBytes: packet.pointee.bundleBytes)
+            to: packet.pointee.peer, priority: packet.pointee.priority, bundleBytes: packet.pointee.bundleBytes,
+            isUnheard: packet.pointee.isUnheard)
     }
 
     /// The rest of the train that the packet begins; how many packets those are.
@@ -68,7 +69,7 @@ extension EngineLoop where Driver: ~Copyable {
     private func flushBacklog() -> Bool {
         guard driver.pointee.queuedPackets > 0 else { return true }
         flush()
-        return state.pointee.backlog == .none || state.pointee.backlog == .retryRefused
+        return state.pointee.backlog.letsOthersPass
     }
 
     private func flush() {

@@ -274,7 +274,7 @@ extension EngineLoop where Driver: WaitingDriver & ~Copyable {
             switch step() {
             case .none: continue
             case .until(let limit):
-                wake(driver.pointee.wait(until: limit, forRoom: state.pointee.backlog == .waitUntilWritable))
+                wake(driver.pointee.wait(until: limit, forRoom: state.pointee.backlog.endsWithRoom))
             case .brief: usleep(100)
             case .over: return
             }

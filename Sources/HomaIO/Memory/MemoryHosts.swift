@@ -50,6 +50,8 @@ package final class MemoryHosts: @unchecked Sendable {
         package var refusesTrains = false
         /// Bytes that its sockets hold.
         package var socketBytes = 8 << 20
+        /// Bytes that they hold of what has not left.
+        package var sendBytes = 8 << 20
         /// Nanoseconds that a step takes, and waking up.
         package var stepTime: UInt64 = 1_000
         package var wakeTime: UInt64 = 5_000
@@ -63,7 +65,7 @@ package final class MemoryHosts: @unchecked Sendable {
     package func addHost(at address: PeerAddress, _ settings: Settings) throws -> MemoryHost {
         let port = MemoryPort(
             address: address, linkMTU: settings.linkMTU, refusesTrains: settings.refusesTrains,
-            socketBytes: settings.socketBytes)
+            socketBytes: settings.socketBytes, sendBytes: settings.sendBytes)
         network.open(port)
         var place = ShardPlace()
         place.life = HostLife(seed: random.next())

@@ -72,6 +72,9 @@ package final class MemoryNetwork {
     package private(set) var counters = Counters()
     /// Addresses to and from which nothing gets through.
     package var isolated: Set<PeerAddress> = []
+    /// Addresses of neighbors that do not exist: for three seconds a host asks who they are and keeps what is for them;
+    /// then it gives up.
+    package var missing: Set<PeerAddress> = []
     private var random: SeededRandom
     private var ports: [PeerAddress: MemoryPort] = [:]
     private var flights = Timeline<Flight>()
@@ -84,7 +87,7 @@ package final class MemoryNetwork {
         /// Bad news for a sender.
         case report(homa_socket_error, MemorySockets.Reference)
         /// A socket has room again.
-        case room(MemorySockets.Reference)
+        case room(MemorySockets.Reference, MemoryRoom, bytes: Int)
     }
 
     package init(seed: UInt64) { random = SeededRandom(seed: seed) }
@@ -117,10 +120,10 @@ package final class MemoryNetwork {
     private func draw(upTo limit: UInt64) -> UInt64 { limit == 0 ? 0 : random.next() % (limit + 1) }
 
     /// Takes a message of a socket, as the system would; 0, or the error.
-    func take(_ message: homa_outgoing, from sockets: MemorySockets) -> Int32 {
+    func take(_ message: homa_outgoing, from sockets: MemorySockets, _ room: MemoryRoom) -> Int32 {
         let peer = PeerAddress(message.to)
         let now = clock.now()
-        let code = refusal(of: message, to: peer, from: sockets, at: now)
+        let code = refusal(of: message, to: peer, from: sockets, room, at: now)
         guard code == 0 else {
             counters.refused += 1
             return code
@@ -129,17 +132,33 @@ package final class MemoryNetwork {
         for piece in UnsafeBufferPointer(start: message.pieces, count: Int(message.piece_count)) {
             bytes += UnsafeRawBufferPointer(start: piece.iov_base, count: piece.iov_len)
         }
+        if missing.contains(peer) {
+            keep(bytes, for: peer, from: sockets, room, at: now)
+            return 0
+        }
         launch(bytes, segment: Int(message.segment_size), message.traffic_class, to: peer, from: sockets, at: now)
         return 0
     }
 
+    /// What is for a neighbor that nobody is.
+    private func keep(
+        _ bytes: [UInt8], for peer: PeerAddress, from sockets: MemorySockets, _ room: MemoryRoom, at now: Instant
+    ) {
+        counters.lost += 1
+        room.heldBytes += bytes.count
+        let end = now.advanced(byNanoseconds: 3_000_000_000)
+        flights.insert(.room(sockets.reference, room, bytes: bytes.count), at: end)
+        tell(sockets.reference, code: EHOSTUNREACH, info: 0, icmp: 1, quoting: bytes, peer, at: end)
+    }
+
     private func refusal(
-        of message: homa_outgoing, to peer: PeerAddress, from sockets: MemorySockets, at now: Instant
+        of message: homa_outgoing, to peer: PeerAddress, from sockets: MemorySockets, _ room: MemoryRoom,
+        at now: Instant
     ) -> Int32 {
-        if now < sockets.fullUntil { return EAGAIN }
+        if now < room.fullUntil || room.heldBytes >= sockets.port.sendBytes { return EAGAIN }
         if happens(faults.fullness) {
-            sockets.fullUntil = now.advanced(byNanoseconds: 1 + draw(upTo: 500_000))
-            flights.insert(.room(sockets.reference), at: sockets.fullUntil)
+            room.fullUntil = now.advanced(byNanoseconds: 1 + draw(upTo: 500_000))
+            flights.insert(.room(sockets.reference, room, bytes: 0), at: room.fullUntil)
             return EAGAIN
         }
         if let refusal = sockets.port.refusals[peer], now < refusal.end { return refusal.code }
@@ -229,7 +248,9 @@ package final class MemoryNetwork {
         var touched: [MemoryPort] = []
         while let flight = flights.popFirst(until: now) {
             switch flight {
-            case .room(let sockets): sockets.value?.noteNews()
+            case .room(let sockets, let room, let bytes):
+                room.heldBytes -= bytes
+                sockets.value?.noteNews()
             case .report(let record, let sockets): sockets.value?.take(record)
             case .packet(let bytes, let source, let sender, let to, let trafficClass):
                 guard let port = ports[to], port.isOpen else {

@@ -15,8 +15,9 @@ final class MemoryPort {
     let linkMTU: Int
     /// The system takes no trains.
     var refusesTrains: Bool
-    /// Bytes that a socket holds.
+    /// Bytes that a socket holds of what has arrived, and of what has not left.
     let socketBytes: Int
+    let sendBytes: Int
     fileprivate var sockets: [MemorySockets.Reference] = []
     /// What routers said.
     fileprivate var pathMTUs: [PeerAddress: Int] = [:]
@@ -25,11 +26,15 @@ final class MemoryPort {
     /// What arrives now, before it is known what can be joined.
     private var gathered: [Arrival] = []
 
-    init(address: PeerAddress, linkMTU: Int = 1500, refusesTrains: Bool = false, socketBytes: Int = 8 << 20) {
+    init(
+        address: PeerAddress, linkMTU: Int = 1500, refusesTrains: Bool = false, socketBytes: Int = 8 << 20,
+        sendBytes: Int = 8 << 20
+    ) {
         self.address = address
         self.linkMTU = linkMTU
         self.refusesTrains = refusesTrains
         self.socketBytes = socketBytes
+        self.sendBytes = sendBytes
     }
 
     /// False before the first socket is there and when the last one has gone.
@@ -60,6 +65,14 @@ final class MemoryPort {
     }
 }
 
+/// A socket's send buffer.
+final class MemoryRoom {
+    /// No packet can leave before.
+    var fullUntil = Instant.zero
+    /// Of packets that have not left.
+    var heldBytes = 0
+}
+
 /// One of the sockets that share a ``MemoryPort``. It is closed when nobody holds it any more.
 final class MemorySockets: DatagramSockets {
     /// Does not keep the socket open.
@@ -71,8 +84,7 @@ final class MemorySockets: DatagramSockets {
     let port: MemoryPort
     /// Called when something has arrived, or when there is room again.
     var onNews: () -> Void = {}
-    /// No packet can leave before.
-    var fullUntil = Instant.zero
+    private let mainRoom = MemoryRoom()
     private var arrivals: [Arrival] = []
     private var heldBytes = 0
     private var errors: [homa_socket_error] = []
@@ -88,15 +100,16 @@ final class MemorySockets: DatagramSockets {
 
     var reference: Reference { Reference(value: self) }
     var localAddress: PeerAddress { port.address }
-    var main: MemoryLane { MemoryLane(sockets: self) }
+    var main: MemoryLane { MemoryLane(sockets: self, room: mainRoom) }
     var granted: GrantedOptions {
-        GrantedOptions(receiveBufferBytes: port.socketBytes, sendBufferBytes: port.socketBytes, isUsingGRO: true)
+        GrantedOptions(receiveBufferBytes: port.socketBytes, sendBufferBytes: port.sendBytes / 2, isUsingGRO: true)
     }
     var shortfalls: [String] { [] }
 
     /// A host in memory gains nothing by it.
     func connect(to peer: PeerAddress, from address: PeerAddress?) -> MemoryLane? { nil }
     func disconnect() {}
+    func openSender(isWatched: Bool) -> MemoryLane? { MemoryLane(sockets: self, room: MemoryRoom()) }
     func pathMTU(to peer: PeerAddress) -> Int? { port.mtu(to: peer) }
 
     /// What a thread that waits for the socket would be told.
@@ -156,17 +169,21 @@ final class MemorySockets: DatagramSockets {
 /// A socket in memory, with the answers of the system's calls.
 struct MemoryLane: DatagramLane {
     let sockets: MemorySockets
+    let room: MemoryRoom
     var peer: PeerAddress? { nil }
     var lastOverflowCount: UInt32 = 0
     var isIdle = true
 
-    init(sockets: MemorySockets) { self.sockets = sockets }
+    init(sockets: MemorySockets, room: MemoryRoom) {
+        self.sockets = sockets
+        self.room = room
+    }
 
     func send(_ messages: UnsafePointer<homa_outgoing>, _ count: Int) -> Int32 {
         let error = sockets.takePendingError()
         guard error == 0 else { return -error }
         for index in 0..<count {
-            let code = sockets.network.take(messages[index], from: sockets)
+            let code = sockets.network.take(messages[index], from: sockets, room)
             guard code == 0 else { return index > 0 ? Int32(index) : -code }
         }
         return Int32(count)

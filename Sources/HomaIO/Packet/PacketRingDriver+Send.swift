@@ -29,11 +29,11 @@ extension PacketRingDriver {
     /// Queues one packet as a ``DatagramDriver`` does, but never in a bundle.
     mutating func append(
         headerByteCount: Int, payload: UnsafeRawPointer?, payloadByteCount: Int,
-        to peer: PeerAddress, priority: UInt8, bundleBytes: UInt32 = 0
+        to peer: PeerAddress, priority: UInt8, bundleBytes: UInt32 = 0, isUnheard: Bool = false
     ) {
         sendQueue.append(
             headerByteCount: headerByteCount, payload: payload, payloadByteCount: payloadByteCount,
-            to: peer, priority: priority, mayJoin: isUsingGSO)
+            to: peer, priority: priority, mayJoin: isUsingGSO, isUnheard: isUnheard)
     }
 
     mutating func appendFollowers(_ count: Int, from offset: UInt32, to peer: PeerAddress) {
@@ -46,7 +46,7 @@ extension PacketRingDriver {
     /// - Parameter now: the time on ``MonotonicClock/process``, some milliseconds old at most.
     mutating func flush(at now: Instant = MonotonicClock.process.now()) -> FlushResult {
         var result = FlushResult()
-        while sendQueue.firstTrain < sendQueue.trainEnd, result.mayGoOn {
+        while sendQueue.firstTrain < sendQueue.trainEnd, result.remainder.letsOthersPass {
             let path = paths.path(to: sendQueue.trains[sendQueue.firstTrain].peer, at: now)
             let isPartlyGone = sendQueue.trains[sendQueue.firstTrain].isSingly
             if let headers = path.pointee!.headers, !path.pointee!.mustConfirm, !isPartlyGone {
@@ -70,12 +70,12 @@ extension PacketRingDriver {
         let packetBytes = Int(sendQueue.trains[head].packetBytes)
         if packetBytes + headers.count - FrameHeaders.networkOffset > mtu { return dropTooBig(&result) }
         if sendRing.mustKick(before: interface, headers.protocolNumber) { kick(&result) }
-        guard result.mayGoOn else { return }
+        guard result.remainder.letsOthersPass else { return }
         if byteCount + headers.count <= sendRing.capacity {
             fillFrame(headers, interface: interface, byteCount: byteCount, packetBytes: packetBytes, &result)
         } else {
             kick(&result)
-            guard result.mayGoOn else { return }
+            guard result.remainder.letsOthersPass else { return }
             sendLong(
                 headers, interface: interface, byteCount: byteCount, packetBytes: packetBytes, &result, at: now)
         }
@@ -201,7 +201,7 @@ extension PacketRingDriver {
             socket.append(
                 headerByteCount: header.iov_len, payload: payload.iov_base.map { UnsafeRawPointer($0) },
                 payloadByteCount: payload.iov_len, to: sendQueue.trains[head].peer,
-                priority: sendQueue.trains[head].priority)
+                priority: sendQueue.trains[head].priority, isUnheard: sendQueue.trains[head].isUnheard)
             _ = sendQueue.dropFirst(1, ofTrain: head)
         }
         sendQueue.firstTrain += 1
@@ -213,7 +213,7 @@ extension PacketRingDriver {
         result.droppedPackets += part.droppedPackets
         switch part.remainder {
         case .none: break
-        case .retryRefused: if result.remainder == .none { result.remainder = .retryRefused }
+        case .retryRefused, .waitUnheard: if result.remainder == .none { result.remainder = .retryRefused }
         // The poller does not watch for room in every socket: a little later is good enough for this one.
         case .retryLater, .waitUntilWritable: result.remainder = .retryLater
         }

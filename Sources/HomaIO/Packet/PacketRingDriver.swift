@@ -97,7 +97,7 @@ struct PacketRingDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
         defer {
             for index in 0..<receivers.count { sockets.poller.unwatch(receivers.pointer(index).pointee.descriptor) }
         }
-        return sockets.wait(until: limit, forRoom: forRoom)
+        return sockets.wait(until: limit, filled: forRoom ? socket.filled : nil)
     }
 
     /// What ends a wait from any thread.

@@ -22,14 +22,14 @@ extension RawIPDriver {
     /// Queues one packet as a ``DatagramDriver`` does, but never in a bundle.
     mutating func append(
         headerByteCount: Int, payload: UnsafeRawPointer?, payloadByteCount: Int,
-        to peer: PeerAddress, priority: UInt8, bundleBytes: UInt32 = 0
+        to peer: PeerAddress, priority: UInt8, bundleBytes: UInt32 = 0, isUnheard: Bool = false
     ) {
         // To a raw IPv6 socket the port is the protocol's number; to an IPv4 one it is nothing.
         var host = peer
         host.port = 0
         sendQueue.append(
             headerByteCount: headerByteCount, payload: payload, payloadByteCount: payloadByteCount,
-            to: host, priority: priority, mayJoin: false)
+            to: host, priority: priority, mayJoin: false, isUnheard: isUnheard)
     }
 
     mutating func appendFollowers(_ count: Int, from offset: UInt32, to peer: PeerAddress) {

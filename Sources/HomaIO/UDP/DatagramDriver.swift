@@ -26,6 +26,20 @@ struct DatagramDriver<Sockets: DatagramSockets>: ~Copyable, @unchecked Sendable 
     var busiestPeer = BusiestPeer()
     /// False when it is not wanted, or has been found not to work.
     private var mayConnect: Bool
+    /// One more socket for peers that are heard, once packets to others, which may wait for neighbors that do not
+    /// exist, have filled the main one.
+    var heard: Sockets.Lane?
+    /// More of them for the others: as many as are full of such packets, and a last one.
+    var spares: [Sockets.Lane] = []
+    var mostSpares: Int
+    /// Where packets to peers that are not heard leave by: the main socket, or one of the spares, counted from 1.
+    var unheardLane = 0
+    /// When such packets last left.
+    var lastUnheard: Instant?
+    /// Since when no socket has room for them, and when one is asked again.
+    var unheardFull: (since: Instant, again: Instant)?
+    /// The socket whose room the last flush waits for.
+    var filled = LaneKind.main
     /// Calls of ``receive()`` until the main socket is looked at again, while there is another one.
     var callsUntilMain = 0
     var sendQueue: SendQueue
@@ -63,11 +77,15 @@ struct DatagramDriver<Sockets: DatagramSockets>: ~Copyable, @unchecked Sendable 
         plan.initialize(to: ScatterPlan())
         localAddress = sockets.localAddress
         main = sockets.main
+        mostSpares = min(64, max(1, Self.spareBytes / max(1, 2 * sockets.granted.sendBufferBytes)))
         self.isUsingGSO = isUsingGSO
         mayUseGSO = isUsingGSO
         self.isUsingGRO = isUsingGRO
         self.sockets = sockets
     }
+
+    /// Bytes that all spare sockets may hold together.
+    private static var spareBytes: Int { 64 << 20 }
 
     deinit {
         plan.deinitialize(count: 1)
@@ -90,6 +108,8 @@ struct DatagramDriver<Sockets: DatagramSockets>: ~Copyable, @unchecked Sendable 
             var record = homa_socket_error()
             var code = -main.receiveError(&record)
             if code == EAGAIN, connected != nil { code = -connected!.receiveError(&record) }
+            if code == EAGAIN, heard != nil { code = -heard!.receiveError(&record) }
+            for spare in spares where code == EAGAIN { code = -spare.receiveError(&record) }
             if code == EINTR { continue }
             guard code == 0 else { break }
             if record.is_malformed != 0 {
@@ -138,14 +158,15 @@ extension DatagramDriver {
     ///   - priority: 0 … 7; becomes the top three bits of the traffic class.
     ///   - bundleBytes: length of datagrams, at most 65 535, in which the packet may go together with others; 0: it
     ///     goes alone.
+    ///   - isUnheard: nothing was heard of the peer of late.
     mutating func append(
         headerByteCount: Int, payload: UnsafeRawPointer?, payloadByteCount: Int,
-        to peer: PeerAddress, priority: UInt8, bundleBytes: UInt32 = 0
+        to peer: PeerAddress, priority: UInt8, bundleBytes: UInt32 = 0, isUnheard: Bool = false
     ) {
         sendQueue.append(
             headerByteCount: headerByteCount, payload: payload, payloadByteCount: payloadByteCount,
             to: peer, priority: priority, mayJoin: isUsingGSO && !deniedPeers.contains(peer),
-            bundleBytes: bundleBytes)
+            bundleBytes: bundleBytes, isUnheard: isUnheard)
     }
 
     mutating func appendFollowers(_ count: Int, from offset: UInt32, to peer: PeerAddress) {

@@ -29,6 +29,18 @@ protocol DatagramLane {
     func receiveError(_ record: inout homa_socket_error) -> Int32
 }
 
+/// Which of its sockets a ``DatagramDriver`` sends a packet by.
+enum LaneKind {
+    /// The one that serves every peer.
+    case main
+    /// The busiest peer's.
+    case connected
+    /// The one for peers that are heard, once the main one was filled by packets to others.
+    case heard
+    /// One of those for the others, once they have filled it.
+    case spare
+}
+
 /// The sockets behind a ``DatagramDriver``.
 protocol DatagramSockets: AnyObject {
     associatedtype Lane: DatagramLane
@@ -46,6 +58,10 @@ protocol DatagramSockets: AnyObject {
     func connect(to peer: PeerAddress, from address: PeerAddress?) -> Lane?
     /// Closes that socket; what it held is lost like packets on the network.
     func disconnect()
+    /// Opens one more socket at the port, which sends and receives nothing; nil when that is refused.
+    ///
+    /// - Parameter isWatched: whether a wait can be for its room.
+    func openSender(isWatched: Bool) -> Lane?
     /// Bytes of the longest IP packet that would go to `peer` in one piece; nil when there is no way.
     func pathMTU(to peer: PeerAddress) -> Int?
 }

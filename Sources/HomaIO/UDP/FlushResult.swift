@@ -13,6 +13,14 @@ public struct FlushResult: Equatable, Sendable {
         /// The kernel has no room for packets to a few peers: flush again a little later. Packets to others may be
         /// appended meanwhile.
         case retryRefused
+        /// The send buffer that peers share of which nothing is heard is full: flush again when it is writable. Packets
+        /// to others may be appended meanwhile.
+        case waitUnheard
+
+        /// More can leave at present.
+        var letsOthersPass: Bool { self == .none || self == .retryRefused || self == .waitUnheard }
+        /// A socket that becomes writable is worth another flush.
+        var endsWithRoom: Bool { self == .waitUntilWritable || self == .waitUnheard }
     }
 
     /// Packets handed to the kernel; a bundle of them is one.
@@ -21,9 +29,6 @@ public struct FlushResult: Equatable, Sendable {
     public var droppedPackets = 0
     /// Why packets are left, if any.
     public var remainder = Remainder.none
-
-    /// True unless nothing more can leave at present.
-    var mayGoOn: Bool { remainder == .none || remainder == .retryRefused }
 
     public init(sentPackets: Int = 0, droppedPackets: Int = 0, remainder: Remainder = .none) {
         self.sentPackets = sentPackets

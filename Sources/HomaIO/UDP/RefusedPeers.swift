@@ -16,6 +16,9 @@ struct RefusedPeers {
 
     private var peers = InlineArray<4, PeerAddress>(repeating: PeerAddress(high: 0, low: 0, port: 0))
     private(set) var count = 0
+    /// Sockets that had no room for packets to peers that are not heard, and whether that is all of them.
+    var fullLanes = 0
+    var isUnheardFull = false
     /// The queue's trains that are set aside lie from here on, in places that have become free.
     private let asideStart: Int
     private var asideEnd: Int

@@ -235,7 +235,7 @@ extension SendQueue {
         spare.trains[writer.trainEnd] = Train(
             peer: trains[train].peer, firstPacket: UInt32(first), packetCount: UInt32(writer.segments),
             byteCount: UInt32(writer.byteCount), packetBytes: packetBytes, priority: trains[train].priority,
-            isClosed: true, sequence: trains[train].sequence)
+            isClosed: true, sequence: trains[train].sequence, isUnheard: trains[train].isUnheard)
         spare.outgoing[writer.trainEnd] = outgoing[train]
         spare.outgoing[writer.trainEnd].pieces = UnsafePointer(pieces + writer.firstPiece)
         spare.outgoing[writer.trainEnd].piece_count = last.firstPiece + last.pieceCount - UInt32(writer.firstPiece)

@@ -45,6 +45,8 @@ struct SendQueue: ~Copyable {
         var bundleBytes: UInt32 = 0
         /// Packets appended to the queue before its first one.
         var sequence: UInt64 = 0
+        /// Nothing was heard of the peer of late.
+        var isUnheard = false
         /// When the kernel first had no room for it.
         var refusedSince: Instant?
     }
@@ -128,7 +130,7 @@ struct SendQueue: ~Copyable {
 
     mutating func append(
         headerByteCount: Int, payload: UnsafeRawPointer?, payloadByteCount: Int,
-        to peer: PeerAddress, priority: UInt8, mayJoin: Bool, bundleBytes: UInt32 = 0
+        to peer: PeerAddress, priority: UInt8, mayJoin: Bool, bundleBytes: UInt32 = 0, isUnheard: Bool = false
     ) {
         precondition(!isFull, "flush before the queue is full")
         precondition(headerByteCount > 0 && headerByteCount <= Self.headerBytes)
@@ -149,7 +151,7 @@ struct SendQueue: ~Copyable {
         {
             openTrain(
                 byteCount: byteCount, pieceCount: pieceCount, to: peer, priority: priority, mayJoin: mayJoin,
-                bundleBytes: bundleBytes)
+                bundleBytes: bundleBytes, isUnheard: isUnheard)
         }
         packetEnd += 1
         headerEnd += 1
@@ -165,6 +167,7 @@ struct SendQueue: ~Copyable {
         let peer = trains[trainEnd - 1].peer
         let priority = trains[trainEnd - 1].priority
         let bundleBytes = trains[trainEnd - 1].bundleBytes
+        let isUnheard = trains[trainEnd - 1].isUnheard
         var (header, payload) = (pieces[pieceEnd - 2], pieces[pieceEnd - 1])
         var next = offset
         for _ in 0..<count {
@@ -182,7 +185,7 @@ struct SendQueue: ~Copyable {
             {
                 openTrain(
                     byteCount: byteCount, pieceCount: 2, to: peer, priority: priority, mayJoin: mayJoin,
-                    bundleBytes: bundleBytes)
+                    bundleBytes: bundleBytes, isUnheard: isUnheard)
             }
             packetEnd += 1
             headerEnd += 1
@@ -212,12 +215,12 @@ struct SendQueue: ~Copyable {
 
     private mutating func openTrain(
         byteCount: UInt32, pieceCount: UInt32, to peer: PeerAddress, priority: UInt8, mayJoin: Bool,
-        bundleBytes: UInt32
+        bundleBytes: UInt32, isUnheard: Bool
     ) {
         trains[trainEnd] = Train(
             peer: peer, firstPacket: UInt32(packetEnd), packetCount: 1, byteCount: byteCount,
             packetBytes: byteCount, priority: priority, isClosed: !mayJoin, bundleBytes: bundleBytes,
-            sequence: appendedPackets)
+            sequence: appendedPackets, isUnheard: isUnheard)
         outgoing[trainEnd] = homa_outgoing(
             to: peer.shimAddress, pieces: pieces + (pieceEnd - Int(pieceCount)), source: source(of: peer),
             piece_count: pieceCount, segment_size: 0, traffic_class: trafficClasses[Int(priority)])

@@ -52,6 +52,8 @@ final class UDPSockets: DatagramSockets {
     /// The socket that serves every peer.
     let socket: UDPSocket
     private var twin: UDPSocket?
+    private var watchedSender: Int32?
+    private var senders: [Int32] = []
     var poller: Poller
     private let options: UDPSocketOptions
     let localAddress: PeerAddress
@@ -87,11 +89,61 @@ final class UDPSockets: DatagramSockets {
 
     func disconnect() { twin = nil }
 
+    deinit { for sender in senders { close(sender) } }
+
+    func openSender(isWatched: Bool) -> UDPLane? {
+        guard let sender = openMuteTwin() else { return nil }
+        if isWatched {
+            guard (try? poller.watchAlso(sender.descriptor)) != nil else { return nil }
+            watchedSender = sender.descriptor
+        }
+        let lane = UDPLane(sender, calls, usualClass: options.usualTrafficClass)
+        senders.append(sender.release())
+        return lane
+    }
+
     func pathMTU(to peer: PeerAddress) -> Int? { lookUpPathMTU(to: peer) }
 
-    func wait(until limit: Instant, forRoom: Bool) -> Poller.Events {
-        try? poller.setWantsWritable(forRoom)
+    /// - Parameter filled: whose room ends the wait, too.
+    func wait(until limit: Instant, filled: LaneKind?) -> Poller.Events {
+        let descriptor: Int32? =
+            switch filled {
+            case .main: socket.descriptor
+            case .connected: twin?.descriptor
+            case .heard: watchedSender
+            case .spare, nil: nil
+            }
+        try? poller.waitForRoom(in: descriptor)
         return (try? poller.wait(until: limit)) ?? []
+    }
+
+    /// A socket at the main one's address to which the kernel gives nothing: of the sockets that share the port it
+    /// chooses by a program, which names those that were there first.
+    ///
+    /// This one goes on saying that it shares, or the kernel would take it for the port's only socket. So a process of
+    /// the same user that asks to share the port is let in, and gets nothing either.
+    private func openMuteTwin() -> UDPSocket? {
+        guard let twin = try? UDPSocket(family: socket.family) else { return nil }
+        letSharePort(true)
+        defer { if options.sharers == 1 { letSharePort(false) } }
+        copyIPv6Only(to: twin)
+        guard twin.set(SOL_SOCKET, SO_REUSEPORT, 1), (try? twin.bind(to: localAddress)) != nil,
+            options.sharers > 1 || homa_steer(twin.descriptor, 0, 1) >= 0
+        else { return nil }
+        _ = twin.prepare(options, reportsTarget: false)
+        return twin
+    }
+
+    /// Whether other sockets may have the port: all that have it must agree.
+    private func letSharePort(_ may: Bool) {
+        socket.set(SOL_SOCKET, SO_REUSEPORT, may ? 1 : 0)
+        if twin != nil { twin!.set(SOL_SOCKET, SO_REUSEPORT, may ? 1 : 0) }
+    }
+
+    private func copyIPv6Only(to twin: borrowing UDPSocket) {
+        guard twin.family == AF_INET6 else { return }
+        let isOnlyIPv6 = socket.get(Int32(IPPROTO_IPV6), IPV6_V6ONLY) ?? 0
+        twin.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, Int32(isOnlyIPv6))
     }
 
     /// A socket at the address given, else the main one's. Two may share the port only while both say so; afterwards it
@@ -103,12 +155,10 @@ final class UDPSockets: DatagramSockets {
         let family = peer.isIPv4 ? AF_INET : AF_INET6
         let address =
             own ?? (peer.isIPv4 && !localAddress.isIPv4 ? PeerAddress(ipv4: 0, port: localAddress.port) : localAddress)
-        guard let twin = try? UDPSocket(family: family), socket.set(SOL_SOCKET, SO_REUSEPORT, 1) else { return nil }
-        defer { socket.set(SOL_SOCKET, SO_REUSEPORT, 0) }
-        if family == AF_INET6 {
-            let isOnlyIPv6 = socket.get(Int32(IPPROTO_IPV6), IPV6_V6ONLY) ?? 0
-            twin.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, Int32(isOnlyIPv6))
-        }
+        guard let twin = try? UDPSocket(family: family) else { return nil }
+        letSharePort(true)
+        defer { letSharePort(false) }
+        copyIPv6Only(to: twin)
         guard twin.set(SOL_SOCKET, SO_REUSEPORT, 1), (try? twin.bind(to: address)) != nil else { return nil }
         twin.set(SOL_SOCKET, SO_REUSEPORT, 0)
         _ = twin.prepare(options, reportsTarget: own == nil && localAddress.isWildcard)
@@ -194,7 +244,7 @@ extension DatagramDriver: WaitingDriver where Sockets == UDPSockets {
     var waker: Waker { sockets.poller.waker }
 
     mutating func wait(until limit: Instant, forRoom: Bool) -> Poller.Events {
-        sockets.wait(until: limit, forRoom: forRoom)
+        sockets.wait(until: limit, filled: forRoom ? filled : nil)
     }
 }
 
