@@ -8,24 +8,21 @@ internal import HomaPosix
 extension RawIPDriver {
     /// Receives what is there, at most one batch of one socket; the number of packets for ``datagram(_:)``.
     ///
-    /// 0 means that nothing is left now, or that nothing of a batch was for this node. The sockets, of which the last
-    /// two are for hijacked TCP, take turns in being first.
+    /// 0 means that nothing is left now, or that nothing of a batch was for this node. Hijacked TCP and the rest take
+    /// turns in being first.
     mutating func receive() -> Int {
-        let sockets = hijacked.isOpen ? 4 : 2
-        nextSocket = (nextSocket + 1) % sockets
-        for turn in 0..<sockets {
-            let count = receive(from: (nextSocket + turn) % sockets)
-            if count > 0 { return count }
-        }
-        return 0
+        guard hijacked != nil else { return receive(isHijacked: false) }
+        isHijackedFirst.toggle()
+        let count = receive(isHijacked: isHijackedFirst)
+        return count > 0 ? count : receive(isHijacked: !isHijackedFirst)
     }
 
     /// One packet of the last ``receive()``.
     mutating func datagram(_ index: Int) -> ReceivedDatagram {
-        precondition(index >= 0 && index < receiveRing.slotCount)
-        let slot = receiveRing.slots[index]
+        precondition(index >= 0 && index < datagrams.receiveRing.slotCount)
+        let slot = datagrams.receiveRing.slots[index]
         var source = PeerAddress(slot.from)
-        source.local = own.number(of: slot.to)
+        source.local = datagrams.own.number(of: slot.to)
         let skipped = Int(slot.overflow_count)
         return ReceivedDatagram(
             baseAddress: UnsafeRawPointer(slot.base) + skipped, byteCount: Int(slot.byte_count) - skipped,
@@ -33,32 +30,21 @@ extension RawIPDriver {
             trafficClass: slot.traffic_class)
     }
 
-    private func descriptor(_ socket: Int) -> Int32 {
-        switch socket {
-        case 0: sockets.ipv4
-        case 1: sockets.ipv6
-        case 2: hijacked.ipv4
-        default: hijacked.ipv6
-        }
-    }
-
-    private mutating func receive(from socket: Int) -> Int {
-        let descriptor = descriptor(socket)
-        guard descriptor >= 0 else { return 0 }
+    private mutating func receive(isHijacked: Bool) -> Int {
         var attempts = 0
         while true {
-            let result = homa_receive(
-                descriptor, receiveRing.slots, UInt32(receiveRing.slotCount), sockets.calls.canReceive ? 0 : 1)
-            if result > 0 { return keepOurs(Int(result), of: socket) }
+            let (slots, count) = (datagrams.receiveRing.slots, datagrams.receiveRing.slotCount)
+            let result = isHijacked ? hijacked!.receive(slots, count) : datagrams.main.receive(slots, count)
+            if result > 0 { return keepOurs(Int(result), isHijacked: isHijacked) }
             switch -result {
             case 0, EAGAIN: return 0
             case EINTR: continue
             default:
-                statistics.pendingErrors += 1
-                mayHaveErrors = true
+                datagrams.statistics.pendingErrors += 1
+                datagrams.mayHaveErrors = true
                 attempts += 1
                 guard attempts < 16 else {
-                    statistics.receiveFailures += 1
+                    datagrams.statistics.receiveFailures += 1
                     return 0
                 }
             }
@@ -67,33 +53,36 @@ extension RawIPDriver {
 
     /// Moves what is for this node to the front; how many. In each such slot `overflow_count` then holds the bytes of
     /// the IP header, and `from` the port.
-    private mutating func keepOurs(_ count: Int, of socket: Int) -> Int {
-        let (isIPv6, isHijacked) = (socket % 2 == 1, socket >= 2)
-        let slots = receiveRing.slots
+    private mutating func keepOurs(_ count: Int, isHijacked: Bool) -> Int {
+        let slots = datagrams.receiveRing.slots
+        // All of a batch come from one socket.
+        let isIPv6 = !PeerAddress(slots[0].from).isIPv4
         var good = 0
-        statistics.receiveBatches += 1
+        datagrams.statistics.receiveBatches += 1
         for i in 0..<count {
-            if slots[i].has_overflow_count != 0 { noteOverflows(slots[i].overflow_count, of: socket) }
+            if slots[i].has_overflow_count != 0 {
+                noteOverflows(slots[i].overflow_count, of: (isHijacked ? 2 : 0) + (isIPv6 ? 1 : 0))
+            }
             guard let header = headerBytes(slots[i], isIPv6: isIPv6) else { continue }
             slots[i].overflow_count = UInt32(header)
             let packet = UnsafeRawPointer(slots[i].base!) + header
-            if isHijacked, !HijackedSockets.isHoma(packet, count: Int(slots[i].byte_count) - header) {
-                statistics.foreignFrames += 1
+            if isHijacked, !Self.isHijackedHoma(packet, count: Int(slots[i].byte_count) - header) {
+                datagrams.statistics.foreignFrames += 1
                 continue
             }
             slots[i].from.port = packet.loadBigEndian(0, as: UInt16.self)
             guard ports.isOurs(packet.loadBigEndian(2, as: UInt16.self)) else {
                 // The sender's TCP would get the answer, and knows nothing of the packet.
                 if isHijacked {
-                    statistics.foreignFrames += 1
+                    datagrams.statistics.foreignFrames += 1
                 } else {
                     refuse(slots[i], headerBytes: header, isIPv6: isIPv6)
                 }
                 continue
             }
-            statistics.receivedPackets += 1
-            statistics.receivedDatagrams += 1
-            statistics.receivedBytes += UInt64(slots[i].byte_count) - UInt64(header)
+            datagrams.statistics.receivedPackets += 1
+            datagrams.statistics.receivedDatagrams += 1
+            datagrams.statistics.receivedBytes += UInt64(slots[i].byte_count) - UInt64(header)
             if good != i { swap(&slots[good], &slots[i]) }
             good += 1
         }
@@ -103,20 +92,20 @@ extension RawIPDriver {
     /// Bytes of the IP header that an IPv4 socket delivers too. nil: too short to be a Homa packet, and counted.
     private mutating func headerBytes(_ slot: homa_incoming, isIPv6: Bool) -> Int? {
         guard slot.is_truncated == 0 else {
-            statistics.truncated += 1
+            datagrams.statistics.truncated += 1
             return nil
         }
         let count = Int(slot.byte_count)
         var header = 0
         if !isIPv6 {
             guard count >= 20 else {
-                statistics.malformedFrames += 1
+                datagrams.statistics.malformedFrames += 1
                 return nil
             }
             header = Int(slot.base.load(as: UInt8.self) & 15) * 4
         }
         guard count >= header + 4, isIPv6 || header >= 20 else {
-            statistics.malformedFrames += 1
+            datagrams.statistics.malformedFrames += 1
             return nil
         }
         return header
@@ -124,7 +113,7 @@ extension RawIPDriver {
 
     /// What is for another node's port is its business; what is for nobody's is answered, within limits.
     private mutating func refuse(_ slot: homa_incoming, headerBytes: Int, isIPv6: Bool) {
-        statistics.foreignFrames += 1
+        datagrams.statistics.foreignFrames += 1
         let packet = UnsafeRawPointer(slot.base!)
         guard ports.answersForHost, answers.allowsOne(at: MonotonicClock.process.now()),
             !ports.belongsToSomebody((packet + headerBytes).loadBigEndian(2, as: UInt16.self))
@@ -132,15 +121,21 @@ extension RawIPDriver {
         var sender = slot.from
         let count = min(Int(slot.byte_count), headerBytes + Self.quotedBytes)
         if homa_send_port_unreachable(&sender, packet, count, Self.protocolNumber) >= 0 {
-            statistics.refusedPackets += 1
+            datagrams.statistics.refusedPackets += 1
         }
     }
 
     /// Of a packet that is answered with "unreachable": more than its longest header.
     private static var quotedBytes: Int { 128 }
 
+    /// What came before the filter was there is told by the same marks.
+    private static func isHijackedHoma(_ packet: UnsafeRawPointer, count: Int) -> Bool {
+        count >= 20 && packet.load(fromByteOffset: 13, as: UInt8.self) == 6
+            && packet.loadBigEndian(18, as: UInt16.self) == 0xB97D
+    }
+
     private mutating func noteOverflows(_ total: UInt32, of socket: Int) {
-        statistics.receiveOverflows += UInt64(total &- lastOverflows[socket])
+        datagrams.statistics.receiveOverflows += UInt64(total &- lastOverflows[socket])
         lastOverflows[socket] = total
     }
 }

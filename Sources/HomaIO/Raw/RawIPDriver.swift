@@ -14,57 +14,29 @@ internal import HomaPosix
 /// The kernel gives every node each packet that arrives. A node ignores what is for another one's port. What is for
 /// nobody's is answered with "port unreachable" by one of them, like the kernel module does.
 ///
-/// Used like a ``UDPDriver``, of which only trains and the busiest peer's socket are missing.
+/// What leaves, and what becomes of it, is as with a ``UDPDriver``, but there are no trains and no bundles.
 struct RawIPDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
     /// The protocol number (IANA).
     static let protocolNumber: Int32 = 146
 
-    let sockets: RawSockets
-    let hijacked: HijackedSockets
-    private let options: UDPSocketOptions
-    private var poller: Poller
-    /// The addresses of this host that packets came to, and the one without which the first packet is tried.
-    var own: OwnAddresses
-    var suspect: UInt16 = 0
-    var sendQueue: SendQueue
-    var receiveRing: ReceiveRing
-    var reports = LocalReports()
+    /// Sends, and has the memory for what arrives.
+    var datagrams: DatagramDriver<RawSockets>
+    /// What takes hijacked TCP, if anything does.
+    var hijacked: RawLane?
     var ports = HostPorts()
-    /// Of each of the sockets that are received from, in their order.
+    /// Of each socket that is received from: protocol 146 and hijacked TCP, for IPv4 and for IPv6.
     var lastOverflows = InlineArray<4, UInt32>(repeating: 0)
-    /// The socket that is looked at first next time.
-    var nextSocket = 0
-    var answers: AnswerLimit
-    /// The address bound to, or all zero; without port.
-    let localAddress: PeerAddress
-    /// True when ``nextError()`` may have something to say.
-    var mayHaveErrors = false
-    /// What has happened so far.
-    var statistics = UDPStatistics()
+    var isHijackedFirst = false
+    var answers = AnswerLimit()
 
     /// Opens the sockets for the families that `options` ask for. Ports and offloads in them do not matter.
     ///
     /// - Throws: ``SystemError``: `EPERM` without `CAP_NET_RAW`, `EADDRNOTAVAIL`, or what the system says.
     init(_ options: UDPSocketOptions = UDPSocketOptions()) throws(SystemError) {
         try options.validate()
-        let ring = try ReceiveRing(slotCount: options.receiveSlots, slotBytes: options.receiveSlotBytes)
         let sockets = try RawSockets(options)
-        var poller = try Poller(socketDescriptor: sockets.ipv4 >= 0 ? sockets.ipv4 : sockets.ipv6)
-        if sockets.ipv4 >= 0, sockets.ipv6 >= 0 { try poller.watch(sockets.ipv6) }
-        let hijacked = try HijackedSockets(beside: sockets, options)
-        for descriptor in [hijacked.ipv4, hijacked.ipv6] where descriptor >= 0 { try poller.watchAlso(descriptor) }
-        localAddress = sockets.address
-        let own = OwnAddresses()
-        sendQueue = SendQueue(
-            capacity: options.sendQueueCapacity, maximumTrainBytes: options.maximumTrainBytes,
-            trafficClasses: options.trafficClasses, sources: own.entries)
-        self.own = own
-        self.options = options
-        receiveRing = ring
-        answers = AnswerLimit()
-        self.poller = poller
-        self.sockets = sockets
-        self.hijacked = hijacked
+        hijacked = sockets.hijacked
+        datagrams = try DatagramDriver(sockets, options, isUsingGSO: false, isUsingGRO: false)
     }
 
     static var sharesPorts: Bool { true }
@@ -72,23 +44,17 @@ struct RawIPDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
     var isUsingGRO: Bool { false }
 
     /// What ends a wait from any thread.
-    var waker: Waker { poller.waker }
+    var waker: Waker { datagrams.sockets.poller.waker }
 
-    var granted: GrantedOptions { sockets.granted }
-    var shortfalls: [String] { sockets.granted.shortfalls(options) + sockets.calls.shortfalls }
+    var localAddress: PeerAddress { datagrams.localAddress }
+    var granted: GrantedOptions { datagrams.granted }
+    var shortfalls: [String] { datagrams.shortfalls }
+    var statistics: UDPStatistics { datagrams.statistics }
 
-    /// What packets of a family are sent by.
-    func sender(isIPv4: Bool) -> homa_sender {
-        homa_sender(
-            fd: isIPv4 ? sockets.ipv4 : sockets.ipv6, family: isIPv4 ? AF_INET : AF_INET6, is_connected: 0,
-            is_singly: sockets.calls.canSend ? 0 : 1, usual_traffic_class: options.usualTrafficClass)
-    }
-
-    func pathMTU(to peer: PeerAddress) -> Int? { lookUpPathMTU(to: peer) }
+    func pathMTU(to peer: PeerAddress) -> Int? { datagrams.pathMTU(to: peer) }
 
     mutating func wait(until limit: Instant, forRoom: Bool) -> Poller.Events {
-        try? poller.setWantsWritable(forRoom)
-        return (try? poller.wait(until: limit)) ?? []
+        datagrams.sockets.wait(until: limit, forRoom: forRoom)
     }
 
     /// Takes a Homa port for this node. Each port of a host belongs to one node at most.
@@ -99,40 +65,34 @@ struct RawIPDriver: WaitingDriver, ~Copyable, @unchecked Sendable {
     /// Gives a port up; its packets are nobody's from now on.
     mutating func close(_ port: UInt16) { ports.close(port) }
 
-    /// Takes the next report about packets sent earlier; nil when there is none now.
-    mutating func nextError() -> DriverError? {
-        while let record = nextRecord() {
-            guard record.is_malformed == 0 else {
-                statistics.malformedErrorReports += 1
-                continue
-            }
-            let kind = DriverError.Kind(record)
-            if Int32(record.origin) == errorOriginLocal { continue }
-            statistics.errorReports += 1
-            return DriverError(kind: kind, peer: Self.target(of: record), record: record)
-        }
-        guard let record = reports.removeFirst() else {
-            mayHaveErrors = false
-            return nil
-        }
-        statistics.errorReports += 1
-        return DriverError(local: record, to: Self.target(of: record)) { lookUpPathMTU(to: $0) }
+    var mayHaveErrors: Bool { datagrams.mayHaveErrors }
+    mutating func nextError() -> DriverError? { datagrams.nextError() }
+
+    // MARK: What leaves
+
+    var queuedPackets: Int { datagrams.queuedPackets }
+    var appendedPackets: UInt64 { datagrams.appendedPackets }
+    var oldestQueued: UInt64 { datagrams.oldestQueued }
+    var room: Int { datagrams.room }
+    var isFull: Bool { datagrams.isFull }
+
+    func reserveHeader() -> UnsafeMutableRawBufferPointer { datagrams.reserveHeader() }
+
+    mutating func append(
+        headerByteCount: Int, payload: UnsafeRawPointer?, payloadByteCount: Int,
+        to peer: PeerAddress, priority: UInt8, bundleBytes: UInt32 = 0, isUnheard: Bool = false
+    ) {
+        // To a raw IPv6 socket the port is the protocol's number; to an IPv4 one it is nothing.
+        var host = peer
+        host.port = 0
+        datagrams.append(
+            headerByteCount: headerByteCount, payload: payload, payloadByteCount: payloadByteCount,
+            to: host, priority: priority, isUnheard: isUnheard)
     }
 
-    private func nextRecord() -> homa_socket_error? {
-        var record = homa_socket_error()
-        for descriptor in [sockets.ipv4, sockets.ipv6] where descriptor >= 0 {
-            var code = homa_receive_error(descriptor, &record)
-            while code == -EINTR { code = homa_receive_error(descriptor, &record) }
-            if code == 0 { return record }
-        }
-        return nil
+    mutating func appendFollowers(_ count: Int, from offset: UInt32, to peer: PeerAddress) {
+        datagrams.appendFollowers(count, from: offset, to: peer)
     }
 
-    /// Where the packet that came back was going: the port is in its own header.
-    private static func target(of record: homa_socket_error) -> PeerAddress {
-        var peer = PeerAddress(record.peer)
-        peer.port = record.payload_count >= 4 ? UInt16(record.payload.2) << 8 | UInt16(record.payload.3) : 0
-        return peer
-    }
+    mutating func flush(at now: Instant = MonotonicClock.process.now()) -> FlushResult { datagrams.flush(at: now) }
 }

@@ -120,14 +120,14 @@ struct DatagramDriver<Sockets: DatagramSockets>: ~Copyable, @unchecked Sendable 
             // The flush that met it has made a better report: this one may lack the port.
             if Int32(record.origin) == errorOriginLocal { continue }
             statistics.errorReports += 1
-            return DriverError(kind: kind, peer: PeerAddress(record.peer), record: record)
+            return DriverError(kind: kind, peer: sockets.target(of: record), record: record)
         }
         guard let record = reports.removeFirst() else {
             mayHaveErrors = false
             return nil
         }
         statistics.errorReports += 1
-        return DriverError(local: record, to: PeerAddress(record.peer)) { sockets.pathMTU(to: $0) }
+        return DriverError(local: record, to: sockets.target(of: record)) { sockets.pathMTU(to: $0) }
     }
 }
 

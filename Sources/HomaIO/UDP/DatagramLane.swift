@@ -62,6 +62,12 @@ protocol DatagramSockets: AnyObject {
     ///
     /// - Parameter isWatched: whether a wait can be for its room.
     func openSender(isWatched: Bool) -> Lane?
+    /// Where the packet was going that an error report is about.
+    func target(of record: homa_socket_error) -> PeerAddress
     /// Bytes of the longest IP packet that would go to `peer` in one piece; nil when there is no way.
     func pathMTU(to peer: PeerAddress) -> Int?
+}
+
+extension DatagramSockets {
+    func target(of record: homa_socket_error) -> PeerAddress { PeerAddress(record.peer) }
 }
