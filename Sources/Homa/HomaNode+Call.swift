@@ -9,7 +9,8 @@ internal import HomaIO
 /// All forms behave alike. The call suspends until the response is here. It fails with a ``HomaError``
 /// that names the peer, the time it took and the setting that bounds it, and that says whether the server may have run
 /// the request (``HomaError/mayHaveRun``). Cancelling the task aborts
-/// the call at once, with code `cancelled`; the server may or may not have run the request. The same
+/// the call at once, on the node's own thread within a millisecond of its start, with code `cancelled`; the server may
+/// or may not have run the request. The same
 /// holds for a deadline that passes. The server hears of both: a request that waits there is dropped, and a handler at
 /// work is cancelled (``HomaRequest/isAbandoned``). A request whose call has failed is not sent again.
 extension HomaNode {

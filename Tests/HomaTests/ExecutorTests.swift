@@ -25,6 +25,30 @@ extension LoopbackTests {
             }
         }
 
+        @Test(
+            "a call made there can be given up, at once or later, whether the node sleeps or not",
+            arguments: [HomaConfiguration.Spin.never, .forever], [0, 300, 20_000])
+        func cancels(spin: HomaConfiguration.Spin, microseconds: Int) async throws {
+            var configuration = loopback()
+            configuration.spin = spin
+            try await withHomaNode(configuration) { node in
+                let silent = try node.openSocket(port: 4000)
+                let server = node.address(port: 4000)
+                let calls = (1...20).map { index in
+                    Task(executorPreference: node.executor) {
+                        await code { _ = try await node.call(server, sending: pattern(index)) }
+                    }
+                }
+                try await node.sleep(for: .microseconds(microseconds))
+                for call in calls { call.cancel() }
+                for call in calls {
+                    let outcome = await call.value
+                    #expect(outcome == .cancelled)
+                }
+                silent.close()
+            }
+        }
+
         @Test("a task outlives the node it prefers")
         func taskOutlivesNode() async throws {
             let node = try HomaNode(configuration: loopback())

@@ -39,7 +39,7 @@ final class HomaLoadRun: @unchecked Sendable {
 
     private func now() -> UInt64 { MonotonicClock.nanoseconds() - start }
 
-    func run() async -> LoadResult {
+    nonisolated(nonsending) func run() async -> LoadResult {
         switch plan.pace {
         case .openLoop: await generate()
         case .closedLoop(let workers):
@@ -59,7 +59,7 @@ final class HomaLoadRun: @unchecked Sendable {
 
     // MARK: Open loop
 
-    private func generate() async {
+    nonisolated(nonsending) private func generate() async {
         var next = sequence.next()
         var hitCap = false
         while next.intended < end {
@@ -93,7 +93,7 @@ final class HomaLoadRun: @unchecked Sendable {
         }
     }
 
-    private func makeCalls(from first: ScheduledRequest) async {
+    nonisolated(nonsending) private func makeCalls(from first: ScheduledRequest) async {
         var next: ScheduledRequest? = first
         while let request = next {
             await call(request, intended: request.intended)
@@ -104,7 +104,7 @@ final class HomaLoadRun: @unchecked Sendable {
 
     // MARK: Closed loop
 
-    private func work() async {
+    nonisolated(nonsending) private func work() async {
         while true {
             let time = now()
             guard time < end else { return }
@@ -116,7 +116,7 @@ final class HomaLoadRun: @unchecked Sendable {
 
     // MARK: Both
 
-    private func call(_ request: ScheduledRequest, intended: UInt64) async {
+    nonisolated(nonsending) private func call(_ request: ScheduledRequest, intended: UInt64) async {
         let message = plan.message(for: request)
         do {
             // Of short messages the closure would be as large as the bytes.
@@ -137,13 +137,13 @@ final class HomaLoadRun: @unchecked Sendable {
     }
 
     /// Waits for what is outstanding, but not longer than the plan allows.
-    private func drain() async {
+    nonisolated(nonsending) private func drain() async {
         let deadline = end + plan.drain.wholeNanoseconds
         while outstanding > 0, now() < deadline { await sleep(until: now() + 200_000) }
         isClosing = true
     }
 
-    private func sleep(until time: UInt64) async {
+    nonisolated(nonsending) private func sleep(until time: UInt64) async {
         try? await node.sleep(until: nodeStart.advanced(byNanoseconds: time))
     }
 }

@@ -10,17 +10,36 @@ internal import Synchronization
 extension Engine {
     /// Starts a call and waits for its outcome.
     ///
-    /// Cancelling the task aborts the call at once: the outcome is `failed(.aborted)`, and the server
-    /// may or may not have run the request.
-    public nonisolated(nonsending) func outcome(of call: PendingCall) async -> CallOutcome {
-        await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
+    /// Cancelling the task aborts the call at once, or within a millisecond of its start if it was made on the engine's
+    /// thread: the outcome is `failed(.aborted)`, and the server may or may not have run the request. To be ready for
+    /// cancellation costs as much as the rest of a short call, so that a task which need not change threads waits
+    /// without at first.
+    public func outcome(of call: PendingCall, isolation: isolated (any Actor)? = #isolation) async -> CallOutcome {
+        let isYoung = isCurrentThread && !Task.isCancelled
+        if isYoung {
+            call.isYoung = true
+            let outcome = await withUnsafeContinuation { continuation in
                 call.continuation = continuation
                 if !submit(.start(call)) { call.finish(.closed, at: now) }
+            }
+            if let outcome { return outcome }
+        }
+        let outcome = await withTaskCancellationHandler {
+            // A closure that does not name the isolation leaves it.
+            _ = isolation
+            return await withUnsafeContinuation { continuation in
+                if isYoung {
+                    if !submit(.await(call, continuation)) { call.wait(continuation) }
+                } else {
+                    call.continuation = continuation
+                    if !submit(.start(call)) { call.finish(.closed, at: now) }
+                }
             }
         } onCancel: {
             submit(.cancel(call))
         }
+        guard let outcome else { preconditionFailure("a task that can be cancelled waits to the end") }
+        return outcome
     }
 
     /// Hands a response over. False when the engine has stopped; a client that has gone is no error.
@@ -52,10 +71,11 @@ extension Engine {
     /// on within about a microsecond of the deadline.
     ///
     /// Cancelling the task ends the wait at once with `cancelled`.
-    public nonisolated(nonsending) func sleep(until deadline: Instant) async -> SleepOutcome {
+    public func sleep(until deadline: Instant, isolation: isolated (any Actor)? = #isolation) async -> SleepOutcome {
         let sleeper = Sleeper(until: deadline)
         return await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
+            _ = isolation
+            return await withUnsafeContinuation { continuation in
                 sleeper.continuation = continuation
                 if !submit(.sleep(sleeper)) { sleeper.resume(.closed) }
             }

@@ -47,6 +47,7 @@ extension Engine {
             if state.pointee.isClosed { pool.enqueue(job) } else { state.pointee.jobs.append(job) }
         case .start(let call): begin(call)
         case .cancel(let call): cancel(call)
+        case .await(let call, let continuation): call.wait(continuation)
         case .respond(let rpc, let buffer): sendResponse(to: rpc, buffer, isFailure: false)
         case .fail(let rpc, let buffer): sendResponse(to: rpc, buffer, isFailure: true)
         case .decline(let rpc): state.pointee.endpoint.decline(rpc, at: state.pointee.now)
@@ -70,6 +71,7 @@ extension Engine {
         if state.pointee.endpoint.register(destination, at: now) { learnMaximumPacket(for: destination) }
         let payload = state.pointee.sends.insert(SendRecord(call))
         let cookie = state.pointee.calls.insert(call)
+        if call.isYoung { state.pointee.youngCalls.append(YoungCall(cookie: cookie, started: now)) }
         let request = CallRequest(
             destination: destination, serverPort: call.serverPort, clientPort: state.pointee.clientPort,
             length: call.count, payload: payload, cookie: cookie,

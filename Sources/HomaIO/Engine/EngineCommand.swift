@@ -9,6 +9,8 @@ enum EngineCommand: Sendable {
     case job(UnownedJob)
     case start(PendingCall)
     case cancel(PendingCall)
+    /// Its task waits for the outcome once more.
+    case await(PendingCall, UnsafeContinuation<CallOutcome?, Never>)
     case respond(RPCHandle, OutgoingBuffer)
     case fail(RPCHandle, OutgoingBuffer)
     case decline(RPCHandle)

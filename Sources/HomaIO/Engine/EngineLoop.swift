@@ -71,6 +71,7 @@ final class EngineLoop<Driver: PacketDriver & ~Copyable, Clock: EngineClock> {
         let hasSent = transmit()
         if hasSent { didWork = true }
         tellApplication()
+        growOld(after: Self.youth)
         let hasRun = runJobs()
         if hasRun {
             didWork = true
@@ -140,6 +141,24 @@ final class EngineLoop<Driver: PacketDriver & ~Copyable, Clock: EngineClock> {
         }
     }
 
+    /// Has tasks that have waited for so long be ready for their cancellation. True when there was any.
+    @discardableResult
+    private func growOld(after age: UInt64) -> Bool {
+        var hasAny = false
+        while let first = state.pointee.youngCalls.first, state.pointee.now.nanoseconds(since: first.started) >= age {
+            _ = state.pointee.youngCalls.popFirst()
+            // What has its place now may be another one.
+            guard let call = state.pointee.calls.find(first.cookie), call.started == first.started, call.isYoung else {
+                continue
+            }
+            call.growOld()
+            hasAny = true
+        }
+        return hasAny
+    }
+
+    private static var youth: UInt64 { 1_000_000 }
+
     /// Runs what is ready of Swift tasks now, and what that makes ready, within a bound. True when anything ran.
     private func runJobs() -> Bool {
         var count = 0
@@ -181,6 +200,10 @@ extension EngineLoop where Driver: ~Copyable {
         if engine.shard.index == 0 { state.pointee.idleMemory.arm(engine.region.pool, at: state.pointee.now) }
         let deadline = min(state.pointee.deadline, state.pointee.timers.earliest, state.pointee.idleMemory.due)
         guard deadline > state.pointee.now, !engine.mustStop else { return .none }
+        if growOld(after: 0) {
+            noteWork()
+            return .none
+        }
         return fallAsleep(until: deadline)
     }
 

@@ -40,7 +40,9 @@ struct EngineState: ~Copyable {
     var endpoint: Endpoint
     /// The loop alone knows which it is.
     let driver: AnyPacketDriver
-    var jobs = JobQueue()
+    var jobs = WaitingRing<UnownedJob>()
+    /// Calls of tasks on the engine's thread that have waited for less than a millisecond, and older ones among them.
+    var youngCalls = WaitingRing<YoungCall>()
     var timers = TimerQueue()
     var sends: TokenTable<SendRecord>
     /// Of payload that is not needed any more, in that order; only while the kernel has no room.

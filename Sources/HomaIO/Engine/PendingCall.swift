@@ -27,7 +27,12 @@ public final class PendingCall: @unchecked Sendable {
     let limitNanoseconds: UInt64?
     /// No response is wanted.
     let isOneWay: Bool
-    var continuation: UnsafeContinuation<CallOutcome, Never>?
+    /// Of the task that waits: it gets nil when it is to wait in a way in which it can be cancelled.
+    var continuation: UnsafeContinuation<CallOutcome?, Never>?
+    /// Its task cannot be cancelled, and so must not wait for long.
+    var isYoung = false
+    /// How it ended while no task waited.
+    private var outcome: CallOutcome?
     /// Who takes the outcome where no task waits for it.
     var onEnd: ((CallOutcome) -> Void)?
     var phase = Phase.waiting
@@ -66,11 +71,28 @@ public final class PendingCall: @unchecked Sendable {
         elapsedNanoseconds = started == .zero ? 0 : now.nanoseconds(since: started)
         if let onEnd {
             self.onEnd = nil
-            onEnd(outcome)
+            return onEnd(outcome)
         }
-        guard let continuation else { return }
+        guard let continuation else {
+            self.outcome = outcome
+            return
+        }
         self.continuation = nil
         continuation.resume(returning: outcome)
+    }
+
+    /// The task waits; what is known already it gets at once.
+    func wait(_ continuation: UnsafeContinuation<CallOutcome?, Never>) {
+        if let outcome { return continuation.resume(returning: outcome) }
+        self.continuation = continuation
+    }
+
+    /// Has the task wait in a way in which it can be cancelled, if it waits.
+    func growOld() {
+        guard isYoung, let continuation else { return }
+        isYoung = false
+        self.continuation = nil
+        continuation.resume(returning: nil)
     }
 }
 

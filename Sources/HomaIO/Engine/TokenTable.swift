@@ -56,6 +56,12 @@ struct TokenTable<Element>: ~Copyable {
         }
     }
 
+    /// The element at `index`, if there is one.
+    func find(_ index: UInt64) -> Element? {
+        guard index < UInt64(capacity), case .live(let element) = entries[Int(index)] else { return nil }
+        return element
+    }
+
     /// Takes out the element at `index`; nil when there is none.
     mutating func remove(_ index: UInt64) -> Element? {
         guard index < UInt64(capacity), case .live(let element) = entries[Int(index)] else { return nil }
