@@ -88,7 +88,7 @@ private final class Subject {
     private(set) var problem: String?
 
     init(seed: UInt64) throws {
-        random = SwarmPlan.stream(seed, 300)
+        random = Seeds.stream(seed, 300)
         forge = PacketForge(seed: random.next())
         var plan = SwarmPlan(seed: seed).hosts[0]
         shards = plan.shards

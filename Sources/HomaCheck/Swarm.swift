@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import HomaPosix
-
 @_spi(Testing) public import HomaCore
 
 /// What runs of the swarm are judged by, beside the rules.
@@ -92,46 +90,13 @@ public enum Swarm {
         return lines
     }
 
-    /// Cuts a run down as long as it breaks the same rule: fewer kinds of faults, fewer calls, fewer hosts, less time.
-    /// - Parameters:
-    ///   - most: runs that may be spent on it.
-    ///   - time: after which no further one begins; runs that do not end are long.
-    public static func shrink(
-        _ outcome: SwarmOutcome, settings: SwarmSettings, most: Int = 80, time: Duration = .seconds(10)
-    ) -> SwarmOutcome {
-        guard let rule = outcome.violation?.rule else { return outcome }
-        var best = outcome
-        var left = most
-        let end = ContinuousClock.now + time
-        func attempt(_ change: (inout SwarmLimits) -> Void) -> Bool {
-            guard left > 0, ContinuousClock.now < end else { return false }
-            left -= 1
-            var limits = best.limits
-            change(&limits)
-            guard limits != best.limits else { return false }
-            let result = run(seed: outcome.seed, limits: limits, settings: settings)
-            guard result.violation?.rule == rule else { return false }
-            best = result
-            return true
+    /// Cuts a run down as long as it breaks the same rule.
+    public static func shrink(_ outcome: SwarmOutcome, settings: SwarmSettings) -> SwarmOutcome {
+        Seeds.shrink(outcome) { limits in
+            RunSize(SwarmPlan(seed: outcome.seed, limits: limits))
+        } run: { limits in
+            run(seed: outcome.seed, limits: limits, settings: settings)
         }
-        let plan = SwarmPlan(seed: outcome.seed, limits: outcome.limits)
-        // Named in any case, for whoever reads the command.
-        best.limits.faults = plan.faults
-        for kind in plan.faults.kinds {
-            let present = best.limits.faults ?? plan.faults
-            var fewer = present
-            fewer.remove(kind)
-            _ = attempt { $0.faults = fewer }
-        }
-        for hosts in 2..<max(3, plan.hosts.count) where attempt({ $0.hosts = hosts }) { break }
-        var calls = SwarmPlan(seed: outcome.seed, limits: best.limits).operations.count
-        var step = calls / 2
-        while step > 0 {
-            if calls > step, attempt({ $0.calls = calls - step }) { calls -= step } else { step /= 2 }
-        }
-        var length = SwarmPlan(seed: outcome.seed, limits: best.limits).length
-        while length > 2_000_000, attempt({ $0.length = length / 2_000 * 1_000 }) { length = length / 2_000 * 1_000 }
-        return best
     }
 
     /// Runs seeds on so many threads, each by itself, and hands over the outcomes as they come.
@@ -143,19 +108,19 @@ public enum Swarm {
         settings: SwarmSettings = SwarmSettings(), until: ContinuousClock.Instant? = nil,
         handle: (SwarmOutcome) async throws -> Bool
     ) async rethrows {
-        try await withThrowingTaskGroup(of: SwarmOutcome.self) { group in
-            var next: UInt64? = seeds.lowerBound
-            func launch() {
-                guard let seed = next, until.map({ ContinuousClock.now < $0 }) ?? true else { return }
-                next = seed < seeds.upperBound ? seed + 1 : nil
-                group.addTask {
-                    CrashNote.whileRunning("\(seed)") { run(seed: seed, limits: limits, settings: settings) }
-                }
-            }
-            for _ in 0..<max(1, jobs) { launch() }
-            while let outcome = try! await group.next() {
-                if try await handle(outcome) { launch() } else { next = nil }
-            }
-        }
+        try await Seeds.sweep(
+            seeds, jobs: jobs, until: until, run: { run(seed: $0, limits: limits, settings: settings) }, handle: handle)
+    }
+}
+
+extension SwarmOutcome: SeedOutcome {
+    package var brokenRule: String? { violation?.rule.rawValue }
+}
+
+extension RunSize {
+    fileprivate init(_ plan: SwarmPlan) {
+        self.init(
+            faults: plan.faults, incidents: plan.incidents.count, hosts: plan.hosts.count, calls: plan.operations.count,
+            length: plan.length)
     }
 }

@@ -86,7 +86,7 @@ final class SwarmHost {
         self.index = index
         self.plan = plan
         address = PeerAddress(ipv4: 0x0A00_0001 + UInt32(index), port: 4000)
-        random = SwarmPlan.stream(seed, 200 + UInt64(index))
+        random = Seeds.stream(seed, 200 + UInt64(index))
         pool = try Self.pool(plan)
         region = .allocate(byteCount: plan.regionLength, alignment: 4096)
         try start(at: 0)

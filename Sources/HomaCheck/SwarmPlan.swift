@@ -3,66 +3,6 @@
 import HomaBase
 import HomaCore
 
-/// What may go wrong in a run. Each kind is drawn from a stream of its own, so that a run without one of them is
-/// otherwise the same: that is what lets a failing run be made smaller.
-public enum FaultKind: String, CaseIterable, Sendable {
-    case loss, duplication, reordering, lateness, truncation
-    /// Hosts that stand still, stop and start again, and whose clocks leap forward.
-    case pause, restart, clock
-    /// Ways that are cut, become narrow or slow, and hosts whose address changes.
-    case partition, narrowing, slow, move
-    /// Applications that are slow to answer and to return their buffers.
-    case stall
-    /// Packets from nobody: under addresses of their own, and under those of the hosts.
-    case strangers, forgery
-}
-
-/// Kinds of faults.
-public struct FaultSet: Equatable, Sendable {
-    private var bits: UInt32 = 0
-
-    public init(_ kinds: some Sequence<FaultKind>) { for kind in kinds { insert(kind) } }
-
-    public static let all = FaultSet(FaultKind.allCases)
-    public static let none = FaultSet([])
-
-    private static func bit(_ kind: FaultKind) -> UInt32 { 1 << UInt32(FaultKind.allCases.firstIndex(of: kind)!) }
-
-    public func contains(_ kind: FaultKind) -> Bool { bits & Self.bit(kind) != 0 }
-    public mutating func insert(_ kind: FaultKind) { bits |= Self.bit(kind) }
-    public mutating func remove(_ kind: FaultKind) { bits &= ~Self.bit(kind) }
-    public var kinds: [FaultKind] { FaultKind.allCases.filter(contains) }
-    public var isEmpty: Bool { bits == 0 }
-
-    func intersection(_ other: FaultSet) -> FaultSet { FaultSet(kinds.filter(other.contains)) }
-
-    /// As an option of the command takes it.
-    public var text: String { isEmpty ? "none" : kinds.map(\.rawValue).joined(separator: ",") }
-}
-
-/// What a run is cut down to; nil leaves what the seed draws.
-public struct SwarmLimits: Equatable, Sendable {
-    /// Hosts, 2 … 6.
-    public var hosts: Int?
-    /// The first so many calls and messages.
-    public var calls: Int?
-    public var faults: FaultSet?
-    /// Nanoseconds until the network heals.
-    public var length: UInt64?
-
-    public init() {}
-
-    /// Such as ` --hosts 2 --faults loss`; empty for a run that is not cut down.
-    public var arguments: String {
-        var text = ""
-        if let hosts { text += " --hosts \(hosts)" }
-        if let calls { text += " --calls \(calls)" }
-        if let faults { text += " --faults \(faults.text)" }
-        if let length { text += " --length \((length + 999) / 1000)us" }
-        return text
-    }
-}
-
 /// Everything that a seed decides before a run begins.
 struct SwarmPlan {
     struct Host {
@@ -140,7 +80,7 @@ struct SwarmPlan {
 
     init(seed: UInt64, limits: SwarmLimits = SwarmLimits()) {
         self.seed = seed
-        var random = Self.stream(seed, 1)
+        var random = Seeds.stream(seed, 1)
         // Few hosts meet more often.
         let drawnHosts = [2, 2, 2, 3, 3, 4, 5, 6].randomElement(using: &random)!
         let hostCount = min(limits.hosts ?? drawnHosts, 6)
@@ -156,6 +96,7 @@ struct SwarmPlan {
         drawFailures()
         drawPacketFaults()
         drawIncidents()
+        incidents = Array(incidents.prefix(limits.incidents ?? .max))
         // What takes as long as ten round trips is no silence.
         for index in hosts.indices where delay > 5 * Self.milliseconds {
             hosts[index].configuration.timeout = max(hosts[index].configuration.timeout, .seconds(1))
@@ -166,24 +107,19 @@ struct SwarmPlan {
         settleLimit = 3 * progress + UInt64(operations.count + 20) * timeout + 5_000 * Self.milliseconds
     }
 
-    static func stream(_ seed: UInt64, _ number: UInt64) -> SeededRandom {
-        var random = SeededRandom(seed: seed &* 0xD129_0D3B_3F4B_1C6D &+ number &* 0x9E37_79B9_7F4A_7C15)
-        return SeededRandom(seed: random.next())
-    }
-
     /// Some runs have none: what is sent beside what is needed shows there. The others have a few.
     private static func drawFaults(_ random: inout SeededRandom) -> FaultSet {
         let style = random.nextUnit()
         if style < 0.08 { return .none }
         if style < 0.16 { return FaultSet([.slow]) }
         let share = [0.1, 0.2, 0.35].randomElement(using: &random)!
-        return FaultSet(FaultKind.allCases.filter { _ in random.nextUnit() < share })
+        return FaultSet(FaultSet.ofEndpoints.kinds.filter { _ in random.nextUnit() < share })
     }
 
     // MARK: Hosts
 
     private static func host(_ seed: UInt64, _ index: Int, isPaper: Bool) -> Host {
-        var random = stream(seed, 100 + UInt64(index))
+        var random = Seeds.stream(seed, 100 + UInt64(index))
         let shards = random.nextUnit() < 0.25 ? Int.random(in: 2...4, using: &random) : 1
         let isKernel = random.nextUnit() < 0.12 && !isPaper
         let megabytes = [2, 2, 3, 4, 8, 16, 16].randomElement(using: &random)!
@@ -208,7 +144,7 @@ struct SwarmPlan {
 
     /// The published simulations are of equal hosts.
     private static func paper(_ seed: UInt64) -> EndpointConfiguration {
-        var random = stream(seed, 7)
+        var random = Seeds.stream(seed, 7)
         return .sigcomm2018(scheduledLevels: Int.random(in: 1...7, using: &random))
     }
 
@@ -281,7 +217,7 @@ struct SwarmPlan {
     // MARK: Work
 
     private mutating func drawOperations(_ limits: SwarmLimits) {
-        var random = Self.stream(seed, 2)
+        var random = Seeds.stream(seed, 2)
         let drawn = [3, 10, 20, 40, 80, 150, 300, 600].randomElement(using: &random)!
         let longest = Double([2_000, 100_000, 1_000_000, 1_000_000].randomElement(using: &random)!)
         // All at once, or spread over the time until the network heals.
@@ -304,7 +240,7 @@ struct SwarmPlan {
     }
 
     private mutating func drawFailures() {
-        var random = Self.stream(seed, 8)
+        var random = Seeds.stream(seed, 8)
         for index in operations.indices {
             operations[index].fails = random.nextUnit() < 0.1 && operations[index].answerLength != nil
         }
@@ -321,7 +257,7 @@ struct SwarmPlan {
     // MARK: Faults
 
     private mutating func drawPacketFaults() {
-        var random = Self.stream(seed, 3)
+        var random = Seeds.stream(seed, 3)
         let values = (0..<8).map { _ in random.nextUnit() }
         if faults.contains(.loss) { loss = values[0] * values[0] * 0.3 }
         if faults.contains(.duplication) { duplication = values[1] * 0.2 }
@@ -362,7 +298,7 @@ struct SwarmPlan {
             (.stall, [.stall], 2_000),
         ]
         for (number, (fault, forms, longest)) in kinds.enumerated() where faults.contains(fault) {
-            var random = Self.stream(seed, 20 + UInt64(number))
+            var random = Seeds.stream(seed, 20 + UInt64(number))
             for _ in 0..<Int.random(in: 1...3, using: &random) {
                 let time = random.nextUnit()
                 let lasts = random.nextUnit() * random.nextUnit() * Double(longest)

@@ -101,7 +101,7 @@ final class SwarmRun {
     init(_ plan: SwarmPlan, _ settings: SwarmSettings) throws {
         self.plan = plan
         self.settings = settings
-        random = SwarmPlan.stream(plan.seed, 4)
+        random = Seeds.stream(plan.seed, 4)
         ways = Array(repeating: Array(repeating: SwarmWay(), count: plan.hosts.count), count: plan.hosts.count)
         for (index, host) in plan.hosts.enumerated() {
             let host = try SwarmHost(index, host, seed: plan.seed, plant: settings.plant)

@@ -4,15 +4,16 @@ import HomaBase
 import HomaWire
 
 /// The last events of a run, at the level of packets and of the application.
-struct SwarmTrace {
-    enum Kind: String {
+package struct SwarmTrace {
+    package enum Kind: String {
         case sent, arrived, dropped, malformed, lost, noWay = "no way", tooLong = "too long", full
         case called = "calls", sends, aborts, answers, declines, released = "returns buffers"
         case request = "has request", response = "has response", message = "has message", ended = "is told of end",
-            delivered = "is told of arrival", abandoned = "is told of abandonment"
+            delivered = "is told of arrival", closed = "ends call", abandoned = "is told of abandonment"
         case pause = "stands still", crash = "crashes", stop = "stops", start = "starts", clock = "clock leaps",
             move = "moves", drain = "takes no more requests", cut = "is cut off", narrow = "way narrows", stall =
-            "application stalls", healed
+            "application stalls", sleep = "falls asleep", goesOn = "goes on",
+            end = "ends for good", healed
         case forged
     }
 
@@ -33,9 +34,11 @@ struct SwarmTrace {
     private var next = 0
     /// Events in all, those that are lost included.
     private(set) var count = 0
-    static var nobody: UInt8 { 255 }
+    package static var nobody: UInt8 { 255 }
 
-    mutating func note(
+    package init() {}
+
+    package mutating func note(
         _ kind: Kind, at time: UInt64, host: Int, other: Int? = nil, type: UInt8 = 0, id: UInt64 = 0, first: Int = 0,
         second: Int = 0
     ) {
@@ -52,12 +55,19 @@ struct SwarmTrace {
         }
     }
 
-    /// Notes a packet by its bytes.
-    mutating func note(
+    /// Notes a packet by its bytes, or each of a bundle.
+    package mutating func note(
         _ kind: Kind, at time: UInt64, host: Int, other: Int?, packet: UnsafeRawBufferPointer, reason: UInt8 = 0
     ) {
         guard packet.count >= CommonHeader.byteCount else {
             return note(kind, at: time, host: host, other: other, first: packet.count)
+        }
+        if PacketBundle.isBundle(packet) {
+            var position = PacketBundle.markByteCount
+            while let part = try? PacketBundle.next(in: packet, at: &position) {
+                note(kind, at: time, host: host, other: other, packet: part, reason: reason)
+            }
+            return
         }
         func word(_ place: Int) -> Int {
             packet.count >= place + 4
@@ -74,8 +84,23 @@ struct SwarmTrace {
                 ? packet.count - DataFields.byteCount : type == PacketType.resend.rawValue ? word(32) : Int(reason))
     }
 
+    /// The identifier and the payload of each DATA packet of a datagram that begins a request.
+    package static func requests(
+        in datagram: UnsafeRawBufferPointer, _ body: (UInt64, UnsafeRawBufferPointer) -> Void
+    ) {
+        if PacketBundle.isBundle(datagram) {
+            var position = PacketBundle.markByteCount
+            while let part = try? PacketBundle.next(in: datagram, at: &position) { requests(in: part, body) }
+            return
+        }
+        guard let header = try? PacketHeader.parse(datagram), case .data(let data) = header.body, data.offset == 0,
+            !header.common.senderID.isServerSide
+        else { return }
+        body(header.common.senderID.rawValue, UnsafeRawBufferPointer(rebasing: datagram[header.byteCount...]))
+    }
+
     /// One line an event, the oldest first.
-    var lines: [String] {
+    package var lines: [String] {
         let ordered = ring[next...] + ring[..<next]
         return ordered.map { Self.line($0) }
     }

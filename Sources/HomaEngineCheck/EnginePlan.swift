@@ -2,6 +2,7 @@
 
 import HomaBase
 import HomaBuffers
+import HomaCheck
 import HomaCore
 import HomaIO
 
@@ -27,78 +28,146 @@ struct EnginePlan {
         var cancel: UInt64?
     }
 
-    /// A host that ends while others still talk to it.
-    struct Stop {
-        var host: Int
+    /// Something that happens to a host, or between two.
+    struct Incident {
+        enum Kind {
+            /// Its process is suspended; its machine sleeps; its clock leaps.
+            case pause, sleep, leap
+            /// It is gone at once, or told to stop, and starts again; or it is told to and does not.
+            case crash, restart, end
+            /// It has another address.
+            case move
+            /// A way in one direction or both.
+            case cut, narrow
+        }
+
+        var kind: Kind
         var time: Instant
-        var drain: UInt64
+        var length: UInt64
+        var host: Int
+        var other: Int
+        var amount: UInt64
     }
 
     let seed: UInt64
     var hosts: [MemoryHosts.Settings] = []
     var operations: [Operation] = []
-    var stops: [Stop] = []
+    var incidents: [Incident] = []
+    let faultSet: FaultSet
     var faults = MemoryFaults()
     var delay: UInt64
-    var jitter: UInt64
+    var jitter: UInt64 = 0
     var joins: Bool
     var routerMTU: Int?
     var routerTells = true
     /// When faults begin to be, and when they are over.
-    let heals: Instant
+    private(set) var heals: Instant
+    /// Hosts stand still more often than elsewhere, and nothing else goes wrong.
+    private let restsMore: Bool
     /// Of the network and of the engines' own random numbers.
     let worldSeed: UInt64
 
-    init(seed: UInt64, limits: EngineLimits) {
+    static let milliseconds: UInt64 = 1_000_000
+
+    init(seed: UInt64, limits: SwarmLimits) {
         self.seed = seed
-        var random = SeededRandom(seed: seed ^ 0x656E_6769_6E65_7300)
+        var random = Seeds.stream(seed, 401)
         worldSeed = random.next()
-        heals = Instant(nanoseconds: UInt64.random(in: 5_000_000...80_000_000, using: &random))
         delay = UInt64.random(in: 1_000...50_000, using: &random)
-        jitter = Bool.random(using: &random) ? 0 : UInt64.random(in: 0...100_000, using: &random)
         joins = Int.random(in: 0..<4, using: &random) > 0
-        drawFaults(&random)
-        var stream = SeededRandom(seed: random.next())
-        let hostCount = Int.random(in: 2...4, using: &stream)
-        for _ in 0..<hostCount { hosts.append(Self.host(&stream)) }
-        hosts = Array(hosts.prefix(limits.hosts ?? .max))
-        stream = SeededRandom(seed: random.next())
-        let count = [10, 30, 100, 300].randomElement(using: &stream)!
-        for _ in 0..<count { operations.append(operation(hostCount, &stream)) }
-        operations = Array(operations.prefix(limits.calls ?? .max)).map { operation in
-            var kept = operation
-            kept.client %= hosts.count
-            kept.server %= hosts.count
-            if kept.client == kept.server { kept.server = (kept.server + 1) % hosts.count }
-            return kept
+        let drawnHosts = Int.random(in: 2...4, using: &random)
+        let drawn = Self.drawFaults(&random)
+        faultSet = limits.faults.map { drawn.intersection($0) } ?? drawn
+        // Long enough for what stands still to be missed.
+        var length = UInt64.random(in: 5_000_000...80_000_000, using: &random)
+        let (isLong, factor) = (Bool.random(using: &random), UInt64.random(in: 2...80, using: &random))
+        if isLong, !drawn.isDisjoint(with: Self.lastingFaults) { length *= factor }
+        restsMore = drawn == Self.rests
+        if restsMore { length = 2_000 * Self.milliseconds + 20 * length }
+        length = min(length, limits.length ?? .max)
+        heals = Instant(nanoseconds: length)
+        drawPacketFaults()
+        let hostCount = min(limits.hosts ?? drawnHosts, drawnHosts)
+        for index in 0..<hostCount {
+            var stream = Seeds.stream(seed, 500 + UInt64(index))
+            hosts.append(Self.host(&stream))
         }
-        stream = SeededRandom(seed: random.next())
-        if hosts.count > 2, Bool.random(using: &stream) {
-            stops.append(
-                Stop(
-                    host: Int.random(in: 0..<hosts.count, using: &stream),
-                    time: Instant(nanoseconds: .random(in: 0...heals.nanoseconds, using: &stream)),
-                    drain: Bool.random(using: &stream) ? 0 : 2_000_000_000))
-        }
+        drawOperations()
+        drawIncidents()
+        // Only now: what is left is as it was.
+        operations = Array(operations.prefix(limits.calls ?? .max))
+        incidents = Array(incidents.prefix(limits.incidents ?? .max))
     }
 
-    private mutating func drawFaults(_ random: inout SeededRandom) {
-        func share(_ most: Double) -> Double {
-            Int.random(in: 0..<2, using: &random) == 0 ? 0 : most * random.nextUnit() * random.nextUnit()
+    /// What has to last for some time before anybody notices.
+    private static let lastingFaults = FaultSet([.pause, .restart, .partition, .sleep])
+    private static let rests = FaultSet([.pause, .sleep])
+
+    /// Some runs have none, and some hosts that stand still and nothing else: whether these get what they wait for can
+    /// be told there.
+    private static func drawFaults(_ random: inout SeededRandom) -> FaultSet {
+        let style = random.nextUnit()
+        let share = [0.15, 0.3, 0.5].randomElement(using: &random)!
+        let kinds = FaultSet.ofEngines.kinds.filter { _ in random.nextUnit() < share }
+        if style < 0.05 { return .none }
+        if style < 0.13 { return rests }
+        return FaultSet(kinds)
+    }
+
+    private mutating func drawPacketFaults() {
+        var random = Seeds.stream(seed, 402)
+        func share(_ kind: FaultKind, _ most: Double) -> Double {
+            let value = most * random.nextUnit() * random.nextUnit()
+            return faultSet.contains(kind) ? value : 0
         }
-        faults.loss = share(0.3)
-        faults.duplication = share(0.2)
-        faults.lateness = share(0.3)
+        faults.loss = share(.loss, 0.3)
+        faults.duplication = share(.duplication, 0.2)
+        faults.lateness = share(.lateness, 0.3)
+        faults.truncation = share(.truncation, 0.5)
+        faults.refusal = share(.refusal, 0.2)
+        faults.fullness = share(.fullness, 0.1)
+        faults.denial = share(.denial, 0.05)
+        faults.outage = share(.outage, 0.002)
         faults.longestDelay = UInt64.random(in: 1_000...3_000_000, using: &random)
-        faults.truncation = share(0.5)
-        faults.refusal = share(0.2)
-        faults.fullness = share(0.1)
-        if Int.random(in: 0..<4, using: &random) == 0 {
-            routerMTU = Int.random(in: 1280...1499, using: &random)
-            routerTells = Bool.random(using: &random)
+        let (drawnJitter, drawnMTU) = (random.next() % 100_001, Int(random.next() % 220))
+        if faultSet.contains(.reordering) { jitter = drawnJitter }
+        routerTells = Bool.random(using: &random)
+        if Bool.random(using: &random), faultSet.contains(.narrowing) { routerMTU = 1280 + drawnMTU }
+    }
+
+    private mutating func drawIncidents() {
+        let kinds: [(FaultKind, [Incident.Kind], UInt64)] = [
+            (.pause, [.pause], 6_000), (.sleep, [.sleep], 6_000), (.clock, [.leap], 1),
+            (.restart, [.crash, .restart], 600), (.end, [.end], 1), (.move, [.move], 1), (.partition, [.cut], 1_000),
+            (.narrowing, [.narrow], 1_000),
+        ]
+        for (number, (fault, forms, longest)) in kinds.enumerated() where faultSet.contains(fault) {
+            var random = Seeds.stream(seed, 410 + UInt64(number))
+            // Somebody must be left.
+            let drawnCount = Int.random(in: 1...3, using: &random)
+            let most = fault == .end ? min(1, hosts.count - 2) : restsMore ? 3 * drawnCount : drawnCount
+            for _ in 0..<most {
+                let (place, gap, near) = (random.nextUnit(), random.nextUnit() * random.nextUnit(), random.next())
+                let lasts = random.nextUnit() * random.nextUnit() * Double(longest * Self.milliseconds)
+                let (first, second, form, amount) = (random.next(), random.next(), random.next(), random.next())
+                let host = Int(first % UInt64(hosts.count))
+                var incident = Incident(
+                    kind: forms[Int(form % UInt64(forms.count))],
+                    time: Instant(nanoseconds: UInt64(place * Double(heals.nanoseconds))), length: UInt64(lasts),
+                    host: host, other: (host + 1 + Int(second % UInt64(hosts.count - 1))) % hosts.count,
+                    amount: amount)
+                // Most calls take less than a millisecond: what is to happen meanwhile must be aimed, and at those that
+                // are left when a run is cut down.
+                if near & 1 == 0 {
+                    let call = operations[Int((near >> 2) % UInt64(min(30, operations.count)))]
+                    let gap = UInt64(gap * 5 * Double(Self.milliseconds))
+                    incident.time = min(heals, call.time.advanced(byNanoseconds: gap))
+                    (incident.host, incident.other) =
+                        near & 2 == 0 ? (call.client, call.server) : (call.server, call.client)
+                }
+                incidents.append(incident)
+            }
         }
-        faults.denial = share(0.05)
-        faults.outage = share(0.002)
     }
 
     private static func host(_ random: inout SeededRandom) -> MemoryHosts.Settings {
@@ -128,19 +197,28 @@ struct EnginePlan {
         return host
     }
 
-    private func operation(_ hostCount: Int, _ random: inout SeededRandom) -> Operation {
+    private mutating func drawOperations() {
+        var random = Seeds.stream(seed, 403)
+        let drawn = [10, 30, 100, 300].randomElement(using: &random)!
+        // All of them early, or as long as there are faults.
+        let isEarly = Int.random(in: 0..<3, using: &random) == 0
+        let span = Double(min(heals.nanoseconds, isEarly ? 20 * Self.milliseconds : .max))
+        for _ in 0..<drawn { operations.append(operation(span, &random)) }
+    }
+
+    private func operation(_ span: Double, _ random: inout SeededRandom) -> Operation {
         func length() -> Int {
             let most = [200, 2_000, 2_000, 20_000, 200_000, 1_000_000].randomElement(using: &random)!
             return Int.random(in: 8...most, using: &random)
         }
-        let client = Int.random(in: 0..<hostCount, using: &random)
+        let client = Int(random.next() % UInt64(hosts.count))
+        let distance = 1 + Int(random.next() % UInt64(hosts.count - 1))
         let isGivenUp = Int.random(in: 0..<12, using: &random) == 0
         let isLimited = Int.random(in: 0..<12, using: &random) == 0
         return Operation(
-            time: Instant(nanoseconds: .random(in: 0...heals.nanoseconds, using: &random)), client: client,
-            server: (client + Int.random(in: 1..<hostCount, using: &random)) % hostCount,
-            isOneWay: Int.random(in: 0..<5, using: &random) == 0, form: Int.random(in: 0..<3, using: &random),
-            length: length(), answerLength: length(),
+            time: Instant(nanoseconds: UInt64(random.nextUnit() * span)), client: client,
+            server: (client + distance) % hosts.count, isOneWay: Int.random(in: 0..<5, using: &random) == 0,
+            form: Int.random(in: 0..<3, using: &random), length: length(), answerLength: length(),
             answer: [.now, .now, .now, .later, .later, .failure, .declined].randomElement(using: &random)!,
             serviceTime: .random(in: 0...3_000_000, using: &random),
             holdTime: Bool.random(using: &random) ? 0 : .random(in: 0...2_000_000, using: &random),

@@ -379,3 +379,114 @@ struct MemoryHostsTests {
         #expect(driver.bundledPackets > 0 && driver.deviceQueueFull > 0 && driver.sendBufferFull > 0)
     }
 }
+
+@Suite("What may happen to engines over memory")
+struct MemoryIncidentTests {
+    @Test("what comes to a host that is suspended waits in its socket, and is answered when it goes on")
+    func suspension() throws {
+        let echo = EchoWorld(seed: 7)
+        for _ in 0..<2 { try echo.add() }
+        callAll(echo, count: 5)
+        echo.hosts[1].suspend()
+        echo.call(5, from: 0, to: 1, bytes: 3_000)
+        echo.world.run(until: echo.world.now + .milliseconds(100))
+        #expect(echo.good == 5 && echo.failures.isEmpty)
+        #expect(echo.hosts[1].resume() > 0)
+        echo.run(calls: 6)
+        #expect(echo.good == 6)
+        echo.end()
+    }
+
+    @Test("what comes to a host that sleeps is lost, and its clock goes on or stands still", arguments: [false, true])
+    func sleep(stopsClock: Bool) throws {
+        let echo = EchoWorld(seed: 8)
+        for _ in 0..<2 { try echo.add() }
+        callAll(echo, count: 5)
+        let engine = echo.hosts[1].engines[0]
+        let (before, start) = (engine.now, echo.world.now)
+        echo.hosts[1].fallAsleep(stopsClock: stopsClock)
+        echo.call(5, from: 0, to: 1, bytes: 3_000)
+        echo.world.run(until: start + .milliseconds(100))
+        #expect(echo.world.network.counters.isolated > 0)
+        #expect(echo.hosts[1].resume() == 0)
+        echo.run(calls: 6)
+        #expect(echo.good == 6)
+        let passed = echo.world.now.nanoseconds(since: start) - (stopsClock ? 100_000_000 : 0)
+        #expect(engine.now.nanoseconds(since: before) == passed)
+        echo.hosts[1].leapClock(byNanoseconds: 7)
+        #expect(engine.now.nanoseconds(since: before) == passed + 7)
+        echo.end()
+    }
+
+    @Test("a host that crashes ends its calls, is told of by its system or not, and another begins at its address")
+    func crash() throws {
+        let echo = EchoWorld(seed: 9)
+        for _ in 0..<2 { try echo.add() }
+        callAll(echo, count: 5)
+        let address = echo.hosts[1].address
+        echo.world.network.silent.insert(address)
+        echo.hosts[1].crash()
+        #expect(echo.hosts[1].isOver)
+        echo.call(5, from: 0, to: 1, bytes: 100)
+        echo.run(calls: 6)
+        echo.world.network.silent = []
+        echo.call(6, from: 0, to: 1, bytes: 100)
+        echo.run(calls: 7)
+        #expect(echo.failures == [.timedOut, .portClosed])
+        var settings = MemoryHosts.Settings()
+        settings.traceCapacity = 16
+        let next = try echo.world.addHost(at: address, settings, after: echo.hosts[1])
+        echo.call(7, from: 0, to: 1, bytes: 100)
+        echo.run(calls: 8)
+        #expect(echo.failures.last == .noSuchPort)
+        next.crash()
+        #expect(!next.trace().isEmpty && next.trace().allSatisfy { $0.time <= echo.world.now })
+        echo.end()
+    }
+
+    @Test("a host that moves keeps its calls, and is called where it is")
+    func move() throws {
+        let echo = EchoWorld(seed: 10)
+        for _ in 0..<2 { try echo.add() }
+        callAll(echo, count: 5)
+        let former = echo.hosts[0].address
+        echo.call(5, from: 0, to: 1, bytes: 100_000)
+        echo.world.run(until: echo.world.now + .microseconds(20))
+        echo.hosts[0].move(to: PeerAddress(ipv4: 0x0A00_0009, port: 77))
+        echo.run(calls: 6)
+        echo.call(6, from: 1, to: 0, bytes: 100)
+        echo.run(calls: 7)
+        #expect(echo.good == 7 && echo.failures.isEmpty)
+        #expect(echo.world.network.isFree(former) && echo.world.network.counters.strayed > 0)
+        echo.end()
+    }
+
+    @Test("a way is cut in one direction, and narrow in one, also when a host moves")
+    func ways() throws {
+        let echo = EchoWorld(seed: 11)
+        for _ in 0..<2 { try echo.add() }
+        callAll(echo, count: 5)
+        let network = echo.world.network
+        var way = MemoryWay()
+        way.mtu = 700
+        network.set(way, from: echo.hosts[0].address, to: echo.hosts[1].address)
+        echo.hosts[0].move(to: PeerAddress(ipv4: 0x0A00_0009, port: 4000))
+        echo.call(5, from: 0, to: 1, bytes: 50_000)
+        echo.run(calls: 6)
+        #expect(echo.good == 6 && network.counters.tooLong > 0 && network.counters.cut == 0)
+        way.isCut = true
+        network.set(way, from: echo.hosts[0].address, to: echo.hosts[1].address)
+        var lost = 0
+        let ends = echo.hosts.map(\.address)
+        network.onPacket = { fate, from, to, _ in if fate == .noWay, [from, to] == ends { lost += 1 } }
+        echo.call(6, from: 0, to: 1, bytes: 100)
+        echo.run(calls: 7)
+        #expect(echo.failures == [.timedOut] && lost == network.counters.cut)
+        network.heal()
+        network.onPacket = nil
+        echo.call(7, from: 0, to: 1, bytes: 100)
+        echo.run(calls: 8)
+        #expect(echo.good == 7)
+        echo.end()
+    }
+}

@@ -89,6 +89,18 @@ struct ClockTests {
         #expect(MonotonicClock(origin: clock.origin).now() >= last)
     }
 
+    @Test("the clock counts the time for which the machine sleeps")
+    func sleep() {
+        func reading() -> UInt64 {
+            var time = timespec()
+            clock_gettime(CLOCK_BOOTTIME, &time)
+            return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+        }
+        let before = reading()
+        let time = MonotonicClock.nanoseconds()
+        #expect(before <= time && time <= reading())
+    }
+
     @Test("an error says what failed, on what, and why")
     func description() {
         let error = SystemError(call: "bind", code: EADDRINUSE, context: "127.0.0.1:4000")

@@ -17,12 +17,15 @@ struct CheckSwarmCommand: AsyncParsableCommand {
             lost, doubled, late or cut; hosts that stand still, restart or change their address; ways that are cut, \
             slow or narrow; slow applications; strangers. Then the network heals, and everything has to end.
 
-            A seed that breaks a rule is cut down (fewer faults, calls and hosts, less time) and told with the command \
-            that repeats it. Rules:
+            A seed that breaks a rule is cut down (fewer faults, incidents, calls and hosts, less time) and told with \
+            the command that repeats it. Rules:
             \(Rule.allCases.map { "  \($0.rawValue): \($0.statement)" }.joined(separator: "\n"))
 
             With --engine whole engines run instead of protocol states: with their drivers, shards, inboxes, sleep and \
-            shutdown, over sockets in memory that lose, double, delay, join and refuse packets. Its rules:
+            shutdown, over sockets in memory that lose, double, delay, join and refuse packets. Hosts stand still as \
+            suspended processes or sleeping machines, crash, restart, end, and move; ways are cut in one or both \
+            directions, and become narrow. A broken seed is told with the last events of the RPC concerned. Its faults \
+            are \(FaultSet.ofEngines.text). Its rules:
             \(EngineRule.allCases.map { "  \($0.rawValue): \($0.statement)" }.joined(separator: "\n"))
 
             Examples:
@@ -34,7 +37,7 @@ struct CheckSwarmCommand: AsyncParsableCommand {
     @Option(help: "Seeds, one or A..B.", within: .seeds)
     var seeds = SeedRange(1...100)
 
-    @Flag(help: "Run whole engines. Of the options that cut down only --hosts and --calls count.")
+    @Flag(help: "Run whole engines.")
     var engine = false
 
     @Option(help: "Seeds at once; all cores unless given.", within: .count(1...1024))
@@ -52,6 +55,9 @@ struct CheckSwarmCommand: AsyncParsableCommand {
     @Option(
         help: "Cut runs down to these kinds of faults: none, or of \(FaultSet.all.text).", within: .faults)
     var faults: FaultSet?
+
+    @Option(help: "Cut runs down to the first so many incidents.", within: .count(0...100))
+    var incidents: Int?
 
     @Option(help: "Cut the time before the network heals.", within: .length)
     var length: TimeSpan?
@@ -99,9 +105,7 @@ struct CheckSwarmCommand: AsyncParsableCommand {
 
     private func runEngines() async throws {
         CrashNote.install(trapHeading + "swarm --engine --seeds ", .crashedThread(status: 1))
-        var limits = EngineLimits()
-        limits.hosts = hosts
-        limits.calls = calls
+        let limits = limits
         var tally = EngineTally()
         var progress = CheckProgress()
         let begun = ContinuousClock.now
@@ -110,8 +114,9 @@ struct CheckSwarmCommand: AsyncParsableCommand {
             until: duration.map { begun + $0.duration }
         ) { outcome in
             tally.add(outcome)
-            if outcome.broken != nil || seeds.range.count == 1 { try say(json ? outcome.json : outcome.text) }
+            try tell(outcome, limits, broken: tally.broken)
             progress.show { "\(tally.seeds) of \(seeds.range.count) seeds, \(tally.broken) broken" }
+            return true
         }
         try say(json ? tally.json : tally.text)
         if tally.broken > 0 { throw ExitCode.failed }
@@ -126,9 +131,7 @@ struct CheckSwarmCommand: AsyncParsableCommand {
         var outcome = outcome
         if trace, outcome.violation != nil || seeds.range.count == 1 {
             outcome = Swarm.run(seed: outcome.seed, limits: limits, settings: settings, keepsTrace: true)
-            for line in outcome.trace {
-                if json { note(line) } else { try say(line) }
-            }
+            try show(outcome.trace)
         } else if outcome.violation != nil, broken <= Self.mostCutDown {
             outcome = Swarm.shrink(outcome, settings: settings)
         }
@@ -136,11 +139,29 @@ struct CheckSwarmCommand: AsyncParsableCommand {
         try say(json ? outcome.json : outcome.text)
     }
 
+    private func tell(_ outcome: EngineOutcome, _ limits: SwarmLimits, broken: Int) throws {
+        var outcome = outcome
+        let isAlone = seeds.range.count == 1
+        if trace, outcome.broken != nil || isAlone {
+            outcome = EngineSwarm.run(seed: outcome.seed, limits: limits, keepsTrace: true)
+            try show(outcome.trace)
+        } else if outcome.broken != nil, broken <= Self.mostCutDown {
+            outcome = EngineSwarm.shrink(outcome)
+        }
+        guard outcome.broken != nil || isAlone else { return }
+        try say(json ? outcome.json : outcome.text)
+    }
+
+    private func show(_ trace: [String]) throws {
+        for line in trace { if json { note(line) } else { try say(line) } }
+    }
+
     private var limits: SwarmLimits {
         var limits = SwarmLimits()
         limits.hosts = hosts
         limits.calls = calls
         limits.faults = faults
+        limits.incidents = incidents
         // Replays name whole microseconds, which decimal fractions of a second need not hit.
         limits.length = length.map { ($0.duration.wholeNanoseconds + 500) / 1000 * 1000 }
         return limits

@@ -312,12 +312,15 @@ extension Endpoint {
         return .consumed
     }
 
+    /// Whether that is the end of the call, or of this answer.
     private mutating func failsAsRestarted(_ slot: UInt32, _ extensions: HeaderExtension, at now: Instant) -> Bool {
         let rpc = rpcs.at(slot)
         guard let memory = extensions.memory, rpc.pointee.outgoing.isFullySent,
             mayHaveRun(slot, memory, extensions, at: now), !hasPlanted(.ignoresRestart)
         else { return false }
-        failCall(slot, .peerRestarted, at: now)
+        // What has waited here says how long the memory was when it came: the next answer will tell.
+        let age = now.nanoseconds(since: rpc.pointee.outgoing.begunAt)
+        if age > memory &+ longestWait(at: now) { failCall(slot, .peerRestarted, at: now) }
         return true
     }
 

@@ -49,6 +49,23 @@ extension Endpoint {
         peer(of: slot).pointee.liveness.forgive(absence, at: now)
     }
 
+    /// Remembers when this process went on after it had not run, see ``longestWait(at:)``.
+    @inline(__always)
+    mutating func noteAbsence(since due: UInt64, at now: Instant) {
+        guard now.nanoseconds - due > tuning.resendAfter else { return }
+        absence = (now, now.nanoseconds - due)
+    }
+
+    /// For how long a packet that is taken now may have waited in the socket, in nanoseconds: as long as this process
+    /// did not run, if it goes on only now or has not for longer than it takes to empty a socket.
+    mutating func longestWait(at now: Instant) -> UInt64 {
+        if let due = timers.firstKey, now.nanoseconds > due, now.nanoseconds - due > tuning.resendAfter {
+            return now.nanoseconds - due
+        }
+        let since = now.nanoseconds(since: absence.end)
+        return absence.nanoseconds > 0 && since <= tuning.resendAfter ? absence.nanoseconds + since : 0
+    }
+
     /// Not later than the timeout, unless that is over.
     mutating func earlier(_ due: Instant, _ slot: UInt32, at now: Instant) -> Instant {
         let end = rpcs.at(slot).pointee.lastHeard.advanced(byNanoseconds: tuning.timeout)

@@ -23,6 +23,7 @@ extension Endpoint {
 
     /// Does what is due by now: asks again, asks for acknowledgements, gives up.
     public mutating func expireTimers(at now: Instant) {
+        if let due = timers.firstKey, due <= now.nanoseconds { noteAbsence(since: due, at: now) }
         while let due = timers.firstKey, due <= now.nanoseconds, let slot = timers.first {
             let rpc = rpcs.at(slot)
             if now >= rpc.pointee.deadline {

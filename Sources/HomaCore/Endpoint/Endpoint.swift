@@ -57,6 +57,8 @@ public struct Endpoint: ~Copyable {
     var ports = PortTable()
     /// No new requests are taken.
     var isDraining = false
+    /// When this process last went on after it had not run, and for how long it had not.
+    var absence = (end: Instant.zero, nanoseconds: UInt64(0))
     let firstID: RPCID
     var nextID: RPCID
     var nextClientPort: UInt16

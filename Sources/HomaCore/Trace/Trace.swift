@@ -46,9 +46,12 @@ public struct TraceEvent: Equatable, Sendable, BitwiseCopyable {
 }
 
 extension TraceEvent: CustomStringConvertible {
-    public var description: String {
+    public var description: String { "\(time.nanoseconds) ns  \(text)" }
+
+    /// All but the time.
+    public var text: String {
         let who = peer == .max ? "unknown peer" : "peer \(peer)"
-        return "\(time.nanoseconds) ns  \(rpc) with \(who): \(what)"
+        return "\(rpc) with \(who): \(what)"
     }
 
     private var what: String {

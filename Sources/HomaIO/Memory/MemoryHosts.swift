@@ -2,7 +2,7 @@
 
 internal import Glibc
 package import HomaBase
-internal import HomaCore
+package import HomaCore
 
 /// Whole engines in one thread, stepped by a virtual clock: the same seed gives the same run on every machine.
 ///
@@ -57,12 +57,17 @@ package final class MemoryHosts: @unchecked Sendable {
         package var wakeTime: UInt64 = 5_000
         /// Where tasks go on that preferred an engine which has ended; nil: in the concurrent pool.
         package var pool: (any TaskExecutor)?
+        /// Events of the protocol that each engine keeps, see `Endpoint.startTrace`.
+        package var traceCapacity = 0
 
         package init() {}
     }
 
+    /// - Parameter former: what was on the same machine before, and has ended; the clock is that of the machine.
     /// - Throws: as `Engine.makeShards` does.
-    package func addHost(at address: PeerAddress, _ settings: Settings) throws -> MemoryHost {
+    package func addHost(
+        at address: PeerAddress, _ settings: Settings, after former: MemoryHost? = nil
+    ) throws -> MemoryHost {
         let port = MemoryPort(
             address: address, linkMTU: settings.linkMTU, refusesTrains: settings.refusesTrains,
             socketBytes: settings.socketBytes, sendBytes: settings.sendBytes)
@@ -71,7 +76,7 @@ package final class MemoryHosts: @unchecked Sendable {
         place.life = HostLife(seed: random.next())
         place.firstRPC = RPCID(rawValue: (now.nanoseconds / 1000 + 1) << 12)
         var made: [SteppedEngine] = []
-        let clock = network.clock
+        let clock = former?.clock ?? HostClock(network.clock)
         _ = try Engine.makeShards(settings.configuration, count: settings.shards, place: place) {
             configuration, place in
             let sockets = MemorySockets(network, port)
@@ -83,11 +88,11 @@ package final class MemoryHosts: @unchecked Sendable {
                 configuration, shard: place, driver: OwnedDriver(driver), wake: { attention.call() }, clock: clock,
                 seed: random.next())
             if let pool = settings.pool { engine.pool = pool }
-            made.append(SteppedEngine(engine, sockets, attention, settings, self))
+            made.append(SteppedEngine(engine, sockets, attention, settings, clock, self))
             return engine
         }
         engines += made
-        return MemoryHost(address: address, made)
+        return MemoryHost(port, clock, made, network)
     }
 
     /// Lets time pass until `limit`, or until `isDone` says so, which is asked after everything that happens.
@@ -119,13 +124,20 @@ package final class MemoryHosts: @unchecked Sendable {
 
 /// A host of a ``MemoryHosts``.
 package final class MemoryHost {
-    package let address: PeerAddress
+    fileprivate let clock: HostClock
+    private let port: MemoryPort
     private let shards: [SteppedEngine]
+    private let network: MemoryNetwork
 
-    fileprivate init(address: PeerAddress, _ shards: [SteppedEngine]) {
-        self.address = address
+    fileprivate init(_ port: MemoryPort, _ clock: HostClock, _ shards: [SteppedEngine], _ network: MemoryNetwork) {
+        self.port = port
+        self.clock = clock
         self.shards = shards
+        self.network = network
     }
+
+    /// Where it can be reached, wherever it began.
+    package var address: PeerAddress { port.address }
 
     /// One for each shard.
     package var engines: [Engine] { shards.map(\.engine) }
@@ -148,6 +160,51 @@ package final class MemoryHost {
 
     package func stop(drainNanoseconds: UInt64 = 0) {
         for shard in shards { shard.engine.stop(drainNanoseconds: drainNanoseconds) }
+    }
+}
+
+/// What may happen to a host, between two steps.
+extension MemoryHost {
+    /// Its engines take no step until it is resumed, as those of a process that is suspended: what comes meanwhile
+    /// waits in its sockets.
+    package func suspend() { for shard in shards { shard.isSuspended = true } }
+
+    /// Suspends it as a machine that sleeps: what comes meanwhile is lost.
+    ///
+    /// - Parameter stopsClock: its clock stands still meanwhile, which the real one does not.
+    package func fallAsleep(stopsClock: Bool = false) {
+        suspend()
+        if stopsClock { clock.stop() }
+        network.isolated.insert(address)
+    }
+
+    /// - Returns: how much waited in its sockets.
+    @discardableResult
+    package func resume() -> Int {
+        network.isolated.remove(address)
+        clock.goOn()
+        for shard in shards { shard.isSuspended = false }
+        return shards.reduce(0) { $0 + $1.waitingArrivals }
+    }
+
+    /// Its clock goes forward at once, as that of a virtual machine that was moved.
+    package func leapClock(byNanoseconds distance: UInt64) {
+        clock.leap(byNanoseconds: distance)
+        for shard in shards { shard.noteTime() }
+    }
+
+    /// Its process is gone from one step to the next: nothing leaves any more, and calls end as closed.
+    package func crash() { for shard in shards { shard.crash() } }
+
+    /// It has another address from now on, as behind a network that gives out new ones.
+    package func move(to address: PeerAddress) { network.move(port, to: address) }
+
+    /// What its engines have kept of an RPC's events, or of all, with the time by the network's clock; also after their
+    /// end.
+    package func trace(of rpc: RPCID? = nil) -> [(time: Instant, shard: Int, event: TraceEvent)] {
+        shards.enumerated().flatMap { number, shard in
+            shard.traceEvents(of: rpc).map { (clock.networkTime(at: $0.time), number, $0) }
+        }
     }
 }
 
@@ -185,42 +242,58 @@ private final class Attention: @unchecked Sendable {  // set once, before anybod
 /// An engine without a thread.
 private final class SteppedEngine: EngineStepper, @unchecked Sendable {  // used under the hosts' exclusion
     let engine: Engine
-    private let loop: EngineLoop<MemoryDriver, VirtualClock>
+    private let loop: EngineLoop<MemoryDriver, HostClock>
     private unowned let sockets: MemorySockets
     private unowned let hosts: MemoryHosts
     private let exclusion: Exclusion
-    private let clock: VirtualClock
+    private let clock: HostClock
     private let settings: MemoryHosts.Settings
     private var isAsleep = false
     private(set) var isOver = false
-    private(set) var nextStep: Instant
+    var isSuspended = false
+    /// When the next step would be, by the network's clock.
+    private var plannedStep: Instant
+    /// Kept from its end.
+    private var lastTrace: [TraceEvent] = []
     private var stepCount = 0
 
     init(
         _ engine: Engine, _ sockets: MemorySockets, _ attention: Attention, _ settings: MemoryHosts.Settings,
-        _ hosts: MemoryHosts
+        _ clock: HostClock, _ hosts: MemoryHosts
     ) {
         self.engine = engine
         self.sockets = sockets
         self.hosts = hosts
         exclusion = hosts.exclusion
-        let clock = hosts.network.clock
         self.clock = clock
         self.settings = settings
         loop = EngineLoop(engine, clock: clock)
-        nextStep = clock.now()
+        plannedStep = hosts.now
         engine.runsElsewhere(steppedBy: self)
         attention.engine = self
         sockets.onNews = { [weak self] in self?.noteNews() }
+        if settings.traceCapacity > 0 { engine.state.pointee.endpoint.startTrace(keeping: settings.traceCapacity) }
     }
+
+    var nextStep: Instant { isSuspended || isOver ? .distantFuture : plannedStep }
 
     /// Something has arrived, or somebody wants something.
     func noteNews() {
         exclusion.hold {
-            guard isAsleep else { return }
-            nextStep = min(nextStep, clock.now().advanced(byNanoseconds: settings.wakeTime))
+            guard isAsleep, !isOver else { return }
+            plannedStep = min(plannedStep, hosts.now.advanced(byNanoseconds: settings.wakeTime))
             hosts.onNews()
         }
+    }
+
+    /// Its clock shows another time.
+    func noteTime() { plannedStep = min(plannedStep, hosts.now) }
+
+    var waitingArrivals: Int { isOver ? 0 : sockets.waitingArrivals }
+
+    func traceEvents(of rpc: RPCID?) -> [TraceEvent] {
+        if isOver { return lastTrace.filter { rpc == nil || $0.rpc == rpc || $0.rpc == rpc?.peer } }
+        return engine.state.pointee.endpoint.traceEvents(of: rpc)
     }
 
     func snapshot() -> EngineStatistics {
@@ -247,11 +320,23 @@ private final class SteppedEngine: EngineStepper, @unchecked Sendable {  // used
 
     func step(checksInvariants: Bool) {
         perform { _ in takeStep(checksInvariants) }
-        if isOver { engine.finish() }
+        if isOver { finish() }
+    }
+
+    func crash() {
+        guard !isOver else { return }
+        perform { engine in engine.close() }
+        isOver = true
+        finish()
+    }
+
+    private func finish() {
+        lastTrace = engine.state.pointee.endpoint.traceEvents()
+        engine.finish()
     }
 
     private func takeStep(_ checksInvariants: Bool) {
-        let now = clock.now()
+        let now = hosts.now
         if isAsleep {
             isAsleep = false
             loop.wake(sockets.events)
@@ -259,16 +344,15 @@ private final class SteppedEngine: EngineStepper, @unchecked Sendable {  // used
         stepCount += 1
         if checksInvariants, stepCount % 1024 == 0 { engine.state.pointee.endpoint.checkInvariants() }
         switch loop.step() {
-        case .none: nextStep = now.advanced(byNanoseconds: settings.stepTime)
-        case .brief: nextStep = now.advanced(byNanoseconds: 100_000)
+        case .none: plannedStep = now.advanced(byNanoseconds: settings.stepTime)
+        case .brief: plannedStep = now.advanced(byNanoseconds: 100_000)
         case .until(let limit):
             isAsleep = true
-            nextStep = max(limit, now.advanced(byNanoseconds: settings.wakeTime))
+            plannedStep = max(clock.networkTime(at: limit), now.advanced(byNanoseconds: settings.wakeTime))
             // What came while it fell asleep.
             if !sockets.events.isEmpty { noteNews() }
         case .over:
             isOver = true
-            nextStep = .distantFuture
         }
     }
 

@@ -40,6 +40,25 @@ package struct MemoryFaults: Sendable, Equatable {
     package init() {}
 }
 
+/// What is the matter with the way from one host to another, in this direction.
+package struct MemoryWay: Sendable, Equatable {
+    package var isCut = false
+    /// Longest IP packet that gets through; nil: as everywhere.
+    package var mtu: Int?
+    /// Whether a sender is told of what does not.
+    package var tells = true
+
+    package init() {}
+}
+
+/// What a ``MemoryNetwork`` does with a packet.
+package enum PacketFate: Sendable {
+    case sent, arrived, lost
+    /// There is no way, or nobody at its end.
+    case noWay
+    case tooLong
+}
+
 /// Wires between engines that exist in memory alone: what a datagram socket and a network do to packets, and what goes
 /// wrong with them, by a seed and on a virtual clock.
 ///
@@ -56,6 +75,17 @@ package final class MemoryNetwork {
         package var refused = 0
         /// Packets that found no room in a socket.
         package var overflows = 0
+        /// Packets lost on ways that are cut, at hosts that are isolated, on ways that are too narrow, and where nobody
+        /// is any more.
+        package var cut = 0
+        package var isolated = 0
+        package var tooLong = 0
+        package var strayed = 0
+    }
+
+    private struct Route: Hashable {
+        var source: PeerAddress
+        var destination: PeerAddress
     }
 
     package let clock = VirtualClock()
@@ -75,6 +105,11 @@ package final class MemoryNetwork {
     /// Addresses of neighbors that do not exist: for three seconds a host asks who they are and keeps what is for them;
     /// then it gives up.
     package var missing: Set<PeerAddress> = []
+    /// Addresses where no system is that would say that a port is closed.
+    package var silent: Set<PeerAddress> = []
+    /// Told of every packet: where from, and where to.
+    package var onPacket: ((PacketFate, PeerAddress, PeerAddress, UnsafeRawBufferPointer) -> Void)?
+    private var ways: [Route: MemoryWay] = [:]
     private var random: SeededRandom
     private var ports: [PeerAddress: MemoryPort] = [:]
     private var flights = Timeline<Flight>()
@@ -110,6 +145,40 @@ package final class MemoryNetwork {
 
     /// Has a host's system take trains from now on.
     package func permitTrains(of host: PeerAddress) { ports[host]?.refusesTrains = false }
+
+    /// How it is with the way from one address to another.
+    package func set(_ way: MemoryWay, from source: PeerAddress, to destination: PeerAddress) {
+        ways[Route(source: source, destination: destination)] = way == MemoryWay() ? nil : way
+    }
+
+    /// Nothing goes wrong any more, and no way is cut or narrow.
+    package func heal() {
+        faults = MemoryFaults()
+        routerMTU = nil
+        ways = [:]
+    }
+
+    /// Gives a host another address: its sockets stay, and with them its ways.
+    func move(_ port: MemoryPort, to address: PeerAddress) {
+        precondition(isFree(address), "an address has one port")
+        let former = port.address
+        ports[former] = nil
+        port.address = address
+        ports[address] = port
+        if isolated.remove(former) != nil { isolated.insert(address) }
+        for (route, way) in ways where route.source == former || route.destination == former {
+            ways[route] = nil
+            let moved = Route(
+                source: route.source == former ? address : route.source,
+                destination: route.destination == former ? address : route.destination)
+            ways[moved] = way
+        }
+    }
+
+    private func note(_ fate: PacketFate, _ packet: [UInt8], from source: PeerAddress, to destination: PeerAddress) {
+        guard let onPacket else { return }
+        packet.withUnsafeBytes { onPacket(fate, source, destination, $0) }
+    }
 
     /// Has routers lose what goes to a destination, and say so.
     package func interrupt(_ destination: PeerAddress, until end: Instant) { outages[destination] = end }
@@ -191,11 +260,15 @@ package final class MemoryNetwork {
         for (index, start) in starts.enumerated() {
             counters.sent += 1
             let packet = Array(bytes[start..<min(start + length, bytes.count)])
-            guard index < kept, !happens(faults.loss), !isolated.contains(peer),
-                !isolated.contains(sockets.localAddress),
-                passesRouter(packet, to: peer, from: sockets, at: arrival)
-            else {
+            note(.sent, packet, from: sockets.localAddress, to: peer)
+            if index >= kept || happens(faults.loss) {
                 counters.lost += 1
+                note(.lost, packet, from: sockets.localAddress, to: peer)
+                continue
+            }
+            if let fate = obstacle(to: packet, to: peer, from: sockets, at: arrival) {
+                counters.lost += 1
+                note(fate, packet, from: sockets.localAddress, to: peer)
                 continue
             }
             let flight = Flight.packet(
@@ -210,19 +283,31 @@ package final class MemoryNetwork {
 
     private func later(_ time: Instant) -> Instant { time.advanced(byNanoseconds: draw(upTo: faults.longestDelay)) }
 
-    private func passesRouter(
-        _ packet: [UInt8], to peer: PeerAddress, from sockets: MemorySockets, at time: Instant
-    ) -> Bool {
+    /// What keeps a packet from its destination; nil: nothing.
+    private func obstacle(
+        to packet: [UInt8], to peer: PeerAddress, from sockets: MemorySockets, at time: Instant
+    ) -> PacketFate? {
+        if isolated.contains(peer) || isolated.contains(sockets.localAddress) {
+            counters.isolated += 1
+            return .noWay
+        }
+        let way = ways[Route(source: sockets.localAddress, destination: peer)] ?? MemoryWay()
+        if way.isCut {
+            counters.cut += 1
+            return .noWay
+        }
         if happens(faults.outage) { outages[peer] = time.advanced(byNanoseconds: draw(upTo: 20_000_000)) }
         if let end = outages[peer], time < end {
             tell(sockets.reference, code: EHOSTUNREACH, info: 0, icmp: 1, quoting: packet, peer, at: time)
-            return false
+            return .noWay
         }
-        guard let limit = routerMTU, packet.count + Self.headerBytes(to: peer) > limit else { return true }
-        if routerTells {
+        let limit = min(routerMTU ?? .max, way.mtu ?? .max)
+        guard packet.count + Self.headerBytes(to: peer) > limit else { return nil }
+        counters.tooLong += 1
+        if limit == way.mtu ? way.tells : routerTells {
             tell(sockets.reference, code: EMSGSIZE, info: limit, icmp: 4, quoting: packet, peer, at: time)
         }
-        return false
+        return .tooLong
     }
 
     /// Sends an ICMP message of type 3, "destination unreachable".
@@ -255,9 +340,20 @@ package final class MemoryNetwork {
             case .packet(let bytes, let source, let sender, let to, let trafficClass):
                 guard let port = ports[to], port.isOpen else {
                     counters.lost += 1
-                    tell(sender, code: ECONNREFUSED, info: 0, icmp: 3, quoting: bytes, to, at: now)
+                    counters.strayed += 1
+                    note(.noWay, bytes, from: source, to: to)
+                    if !silent.contains(to) {
+                        tell(sender, code: ECONNREFUSED, info: 0, icmp: 3, quoting: bytes, to, at: now)
+                    }
                     continue
                 }
+                if isolated.contains(to) {
+                    counters.lost += 1
+                    counters.isolated += 1
+                    note(.noWay, bytes, from: source, to: to)
+                    continue
+                }
+                note(.arrived, bytes, from: source, to: to)
                 if !touched.contains(where: { $0 === port }) { touched.append(port) }
                 let arrival = Arrival(bytes: bytes, source: source, trafficClass: trafficClass)
                 if port.gather(arrival, joins: joinsPackets) { counters.joined += 1 }

@@ -10,7 +10,7 @@ typealias MemoryDriver = DatagramDriver<MemorySockets>
 
 /// A host's UDP port on a ``MemoryNetwork``, and what its system knows and can do.
 final class MemoryPort {
-    let address: PeerAddress
+    var address: PeerAddress
     /// Longest IP packet of its link.
     let linkMTU: Int
     /// The system takes no trains.
@@ -121,6 +121,9 @@ final class MemorySockets: DatagramSockets {
     }
 
     func noteNews() { onNews() }
+
+    /// Packets, or trains of them, that nobody has taken yet.
+    var waitingArrivals: Int { arrivals.count }
 
     func take(_ arrival: Arrival) -> Bool {
         guard heldBytes + arrival.bytes.count <= port.socketBytes else {

@@ -307,6 +307,33 @@ struct IdentityTests {
         }
     }
 
+    @Test(
+        "what waited in the socket while the process did not run does not tell how long the memory is now",
+        arguments: [(memory: 420, shows: true), (memory: 100, shows: false)])
+    func waited(memory: UInt64, shows: Bool) throws {
+        let host = try LoneHost()
+        host.pass(microseconds: 10_000_000)
+        try host.call(length: 100)
+        let id = try #require(host.sent().first).header.common.senderID.peer.rawValue
+        func ask(memory: UInt64) {
+            host.receive(
+                .resend(ResendFields(offset: 0, length: 1, priority: 7)), id: id, from: LoneHost.server,
+                extensions: HeaderExtension(tag: HeaderExtension.tag(token: 5, memory: memory * 1_000_000)))
+        }
+        host.pass(microseconds: 1_000)
+        host.now = host.now.advanced(byNanoseconds: 300_000_000)
+        ask(memory: 100)
+        host.pass(microseconds: 10)
+        _ = host.sent()
+        ask(memory: 250)
+        #expect(host.failures().isEmpty && host.sent().allSatisfy { $0.payloadLength == 0 })
+        host.pass(microseconds: 20_000)
+        _ = host.sent()
+        ask(memory: memory)
+        #expect(host.sent().count { $0.payloadLength > 0 } == (shows ? 1 : 0))
+        #expect(host.failures() == (shows ? [] : [.peerRestarted]))
+    }
+
     @Test("a client shows the token of a server that it knows once in a second")
     func shownOften() throws {
         let host = try LoneHost()
