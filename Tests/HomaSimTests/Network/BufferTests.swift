@@ -33,16 +33,16 @@ import Testing
 
         /// Offers packets for a host one after the other; how many are let in before the first that is not.
         mutating func fill(
-            to host: UInt16, priority: UInt8 = 0, marks: Packet.Marks = [], flow: UInt32 = 0, limit: Int = 100,
-            at time: UInt64 = 0
+            to host: UInt16, from source: UInt16 = 0, priority: UInt8 = 0, marks: Packet.Marks = [],
+            flow: UInt32 = 0, limit: Int = 100, at time: UInt64 = 0
         ) -> Int {
             for count in 0..<limit {
                 let before = network.dropped
                 let packet = packets.take(
                     Packet(
-                        source: 0, destination: host, wireBytes: 1538, message: 0, flow: flow, payloadBytes: 1442,
+                        source: source, destination: host, wireBytes: 1538, message: 0, flow: flow, payloadBytes: 1442,
                         priority: priority, marks: marks, kind: .scheduled))
-                network.enter(packet, from: network.ports, at: time)
+                network.enter(packet, from: network.ports + Int(source), at: time)
                 if network.dropped > before { return count }
             }
             return limit
@@ -141,6 +141,11 @@ import Testing
         #expect(bench.network.ports[bench.network.downlink(to: 1)].queuedBytes == 10_000)
     }
 
+    @Test func `a packet that fills its cells exactly takes no further one`() {
+        var bench = Bench(hosts: 2, SwitchConfiguration(buffer: .shared, bufferBytes: 10 * packet, cellBytes: 506))
+        #expect(bench.fill(to: 1) == 10)
+    }
+
     @Test func `selective dropping spares what was granted`() {
         var bench = Bench(hosts: 2, SwitchConfiguration(selectiveDropThresholdBytes: 2 * packet))
         #expect(bench.fill(to: 1, marks: .droppable) == 2)
@@ -221,6 +226,19 @@ import Testing
         }
         // 100 expected, standard deviation 8.7.
         #expect(flows.allSatisfy { (60...140).contains($0) }, "\(flows)")
+    }
+
+    @Test func `with ECMP the same flow has other spines between other hosts, at either end`() {
+        var bench = Bench(
+            .leafSpine(leaves: 2, hostsPerLeaf: 100, spines: 4), SwitchConfiguration(), paths: .perFlowECMP)
+        let uplinks = bench.network.switches[0].uplinks
+        func bytes() -> [Int] { uplinks.map { bench.network.ports[$0].queuedBytes } }
+        for number in 0..<100 as Range<UInt16> { _ = bench.fill(to: 100, from: number, limit: 1) }
+        let senders = bytes()
+        for number in 0..<100 as Range<UInt16> { _ = bench.fill(to: 100 + number, from: 0, limit: 1) }
+        let receivers = zip(bytes(), senders).map { $0 - $1 }
+        // 25 expected, standard deviation 4.3.
+        for bytes in [senders, receivers] { #expect(bytes.allSatisfy { (8...42).contains($0 / packet) }, "\(bytes)") }
     }
 
     @Test func `with ECMP the same flows have other spines under another seed`() {
