@@ -90,6 +90,35 @@ struct NarrowPathTests {
         #expect(host.said() == ["DATA 0..<1400"], "longer ones are tried again")
     }
 
+    @Test("a packet that is asked for again and again while others as long arrive is not too long")
+    func othersArrive() throws {
+        let host = try LoneHost()
+        try host.call(length: 200_000)
+        for round in 1...20 {
+            host.now = host.now.advanced(byNanoseconds: 50_000_000)
+            host.receive(
+                .grant(GrantFields(offset: UInt32(62_000 + 1416 * round), priority: 0)), id: 1001,
+                from: LoneHost.server)
+            host.receive(.resend(ResendFields(offset: 0, length: 1416, priority: 0)), id: 1001, from: LoneHost.server)
+        }
+        #expect(host.endpoint.statistics.blackHolesFound == 0)
+    }
+
+    @Test("when longer packets are tried again, what somebody says of the path holds as ever")
+    func widened() throws {
+        let host = try LoneHost()
+        try host.call(length: 1416)
+        for _ in 1...8 {
+            host.now = host.now.advanced(byNanoseconds: 50_000_000)
+            host.receive(.resend(ResendFields(offset: 0, length: 1416, priority: 0)), id: 1001, from: LoneHost.server)
+        }
+        #expect(host.endpoint.statistics.blackHolesFound == 1)
+        host.now = host.now.advanced(byNanoseconds: 600_000_000_000)
+        try host.call(length: 1400, cookie: 2)
+        host.endpoint.setMaximumPacket(bytes: 1400, for: LoneHost.server)
+        #expect(try QuestionTests.peer(host).pointee.segment == UInt32(1400 - DataFields.byteCount))
+    }
+
     @Test("short packets that are lost again and again say nothing of the path")
     func shortLosses() throws {
         let host = try LoneHost()

@@ -45,6 +45,13 @@ struct IncomingPathTests {
         #expect(path.most >= UInt32(Self.tuning.maximumIncoming))
     }
 
+    @Test("nor does a fast link by itself bring more than the configured window")
+    func fastAndNear() {
+        var path = IncomingPath(Self.tuning)
+        _ = Self.bring(&path, packets: 20_000, at: .gigabitsPerSecond(2))
+        #expect(path.most == UInt32(Self.tuning.maximumIncoming))
+    }
+
     @Test("bytes of a peer that had no leave to send more say nothing of the link")
     func alone() {
         var path = IncomingPath(Self.tuning)
