@@ -121,4 +121,78 @@ struct ClientRecordTests {
         for _ in 0..<20 { memory.markFinished(stray, capacity: 1024) }
         #expect(memory.isFinished(stray) && !memory.isFinished(RPCID(rawValue: 4)))
     }
+
+    @Test("what finishes is a stray by its distance from what finished last, not from the lowest that is remembered")
+    func far() {
+        var memory = FinishedMemory()
+        defer { memory.reset() }
+        for number in [900_000, 1_500_000] as [UInt64] {
+            memory.markFinished(RPCID(rawValue: 2 * number), capacity: 64)
+        }
+        #expect(memory.isBelowWindow(RPCID(rawValue: 2 * 1_400_000)))
+    }
+
+    // MARK: What the client does
+
+    @Test("a request of which not all has left cannot have run: it begins anew, however short the server's memory")
+    func partOfRequest() throws {
+        for length in [1000, 200_000] {
+            let host = try LoneHost()
+            host.pass(microseconds: 10_000_000)
+            try host.call(length: length)
+            host.pass(microseconds: 200_000)
+            _ = host.sent()
+            host.receive(
+                .rpcUnknown, id: 1001, from: LoneHost.server,
+                extensions: HeaderExtension(tag: HeaderExtension.tag(token: 7, memory: 50_000_000)))
+            #expect(host.failures() == (length == 1000 ? [.peerRestarted] : []))
+            #expect(host.said().isEmpty == (length == 1000))
+        }
+    }
+
+    @Test("several questions for its token have a client show it once, and none when the answer has begun")
+    func tokenOnce() throws {
+        let host = try LoneHost()
+        host.pass(microseconds: 10_000_000)
+        try host.call(length: 100)
+        host.pass(microseconds: 4_000)
+        _ = host.sent()
+        func ask() -> Disposition {
+            host.receive(
+                .resend(ResendFields(offset: 0, length: 1, priority: 7)), id: 1001, from: LoneHost.server,
+                extensions: HeaderExtension(
+                    marks: .toFirst, tag: HeaderExtension.tag(token: 5, memory: 1_000_000_000)))
+        }
+        #expect(ask() == .consumed && host.said() == ["DATA 0..<100"])
+        host.now = host.now.advanced(byNanoseconds: 2_000_000)
+        #expect(ask() == .consumed && host.said().isEmpty, "it is on its way")
+        host.now = host.now.advanced(byNanoseconds: 2_000_000)
+        #expect(ask() == .consumed && host.said() == ["DATA 0..<100"])
+        host.data(0..<10, of: 20, id: 1001, from: LoneHost.server)
+        host.now = host.now.advanced(byNanoseconds: 100_000_000)
+        #expect(ask() == .dropped(.wrongState) && host.said().isEmpty)
+    }
+
+    @Test("a kernel server that does not know a request twice is sent its first packet, and not all again")
+    func unknownTwice() throws {
+        let host = try ResendTests.sendingHost()
+        for bytes in [60_888, 1416] {
+            host.pass(microseconds: 50_000)
+            _ = host.sent()
+            host.receive(.rpcUnknown, id: 1001, from: LoneHost.server, extensions: .none)
+            #expect(host.sent().reduce(0) { $0 + $1.payloadLength } == bytes)
+        }
+    }
+
+    @Test("a client that shows its token is no farther than the question for it is old")
+    func tokenTells() throws {
+        var configuration = EndpointConfiguration.small
+        configuration.memoryProbation = .seconds(30)
+        let host = try LoneHost(configuration)
+        IdentityTests.request(host)
+        let token = try #require(host.sent().first).header.common.extensions.token
+        host.pass(microseconds: 3_000)
+        IdentityTests.request(host, proof: token)
+        #expect(try QuestionTests.peer(host, LoneHost.client).pointee.knownRoundTrip == 3_000_000)
+    }
 }

@@ -119,6 +119,29 @@ struct QuestionTests {
         #expect(host.failures() == [.timedOut])
     }
 
+    @Test("a call to a dead server ends when its timeout is over, and not at some later question")
+    func atTheTimeout() throws {
+        let host = try LoneHost()
+        try host.call(length: 10)
+        host.pass(microseconds: 399_999)
+        #expect(host.failures().isEmpty)
+        host.pass(microseconds: 1)
+        #expect(host.failures() == [.timedOut])
+    }
+
+    @Test("that timers come up a little late makes nobody more patient")
+    func lateTimers() throws {
+        let host = try LoneHost()
+        try host.call(length: 10)
+        while host.endpoint.rpcCount > 0 {
+            let due = host.endpoint.nextDeadline
+            host.now = try #require(due).advanced(byNanoseconds: 4_000_000)
+            host.endpoint.expireTimers(at: host.now)
+            host.drain()
+        }
+        #expect(host.now <= Instant(nanoseconds: 410_000_000))
+    }
+
     // MARK: How long to wait
 
     @Test("a server that is asked twice, and answers, is not as near as the last question")
@@ -147,7 +170,7 @@ struct QuestionTests {
         for isLost in [false, true] {
             var configuration = EndpointConfiguration.small
             configuration.adaptsWindows = true
-            configuration.linkRate = .megabitsPerSecond(40)
+            configuration.linkRate = .megabitsPerSecond(1)
             let host = try LoneHost(configuration)
             try host.call(length: 10)
             host.pass(microseconds: 200)
@@ -159,7 +182,7 @@ struct QuestionTests {
             host.pass(microseconds: 50_000)
             if isLost {
                 host.receive(
-                    .resend(ResendFields(offset: 0, length: 20_000, priority: 0)), id: 1003, from: LoneHost.server)
+                    .resend(ResendFields(offset: 0, length: 2832, priority: 0)), id: 1003, from: LoneHost.server)
                 #expect(!host.endpoint.rpcs.at(0).pointee.outgoing.resends.isEmpty)
             }
             host.receive(.grant(GrantFields(offset: 90_000, priority: 0)), id: 1003, from: LoneHost.server)
@@ -184,6 +207,107 @@ struct QuestionTests {
         }
         #expect(ask(28_584) == ["BUSY"], "it cannot have arrived when the question left")
         #expect(ask(1416) == ["DATA 1416..<2832"])
+        host.now = host.now.advanced(byNanoseconds: 79_000_000)
+        #expect(
+            ask(28_584).last == "DATA 29736..<30000",
+            "of 100 ms, which is the most that is waited for, a quarter is spared")
+    }
+
+    @Test("what was sent again after a long time is not sent again before half as long")
+    func sentAgain() throws {
+        let host = try LoneHost()
+        try host.call(length: 10)
+        host.pass(microseconds: 100)
+        host.data(0..<10, of: 10, id: 1001, from: LoneHost.server)
+        try host.call(length: 3000)
+        _ = host.sent()
+        func ask(after milliseconds: UInt64) -> [String] {
+            host.now = host.now.advanced(byNanoseconds: milliseconds * 1_000_000)
+            host.receive(.resend(ResendFields(offset: 0, length: 1416, priority: 0)), id: 1003, from: LoneHost.server)
+            return host.said()
+        }
+        #expect(ask(after: 100) == ["DATA 0..<1416"])
+        #expect(ask(after: 30) == ["BUSY"], "a queue may have grown")
+        #expect(ask(after: 70) == ["DATA 0..<1416"])
+    }
+
+    @Test("a later grant is no round trip, however long ago one was measured")
+    func laterGrant() throws {
+        var configuration = EndpointConfiguration.small
+        configuration.adaptsWindows = true
+        let host = try LoneHost(configuration)
+        try host.call(length: 200_000)
+        host.pass(microseconds: 70)
+        for offset in [100_000, 150_000] as [UInt32] {
+            host.receive(.grant(GrantFields(offset: offset, priority: 1)), id: 1001, from: LoneHost.server)
+            #expect(try Self.peer(host).pointee.knownRoundTrip == 70_000)
+            host.now = host.now.advanced(byNanoseconds: 25_000_000_000)
+        }
+    }
+
+    /// A peer whose server takes 30 ms.
+    private static func slowServer() throws -> LoneHost {
+        let host = try LoneHost()
+        var id: UInt64 = 1000
+        for _ in 0..<40 { _ = try RecoveryTests.slowCall(host, microseconds: 30_000, id: &id) }
+        _ = host.sent()
+        return host
+    }
+
+    @Test("a slow server that does not answer a question is not asked again before it usually would have answered")
+    func patience() throws {
+        let host = try Self.slowServer()
+        try host.call(length: 10)
+        host.pass(microseconds: 95_000)
+        #expect((1...3).contains(Self.questions(host)))
+    }
+
+    @Test("until a grant to a peer has been timed, what it brings is waited for as for its answers")
+    func untimedGrant() throws {
+        let host = try Self.slowServer()
+        host.data(0..<1000, of: 900_000, id: 2, incoming: 1000, from: LoneHost.server, ports: (0x8000, 99))
+        #expect(host.said().contains { $0.hasPrefix("GRANT") })
+        host.pass(microseconds: 20_000)
+        #expect(host.said().isEmpty)
+        host.pass(microseconds: 40_000)
+        #expect(host.said().contains { $0.hasPrefix("RESEND") })
+    }
+
+    @Test("what usually comes so long after a grant is waited for, up to three quarters of the timeout")
+    func slowGrants() throws {
+        var configuration = GranterTests.configuration()
+        configuration.window = 1000
+        let host = try LoneHost(configuration)
+        host.data(0..<1000, of: 60_000, id: 2, incoming: 1000)
+        for start in stride(from: 1000, to: 40_000, by: 1000) {
+            host.pass(microseconds: 200_000)
+            host.data(start..<start + 1000, of: 60_000, id: 2)
+        }
+        _ = host.sent()
+        host.pass(microseconds: 150_000)
+        #expect(host.said().isEmpty)
+    }
+
+    @Test("a client is not asked again whether it has a long answer before a slow way has brought all of it")
+    func longAnswer() throws {
+        let host = try LoneHost()
+        host.data(0..<10, of: 10, id: 2)
+        try host.respond(try #require(host.requests().first).rpc, length: 60_000)
+        _ = host.sent()
+        host.pass(microseconds: 150_000)
+        #expect(host.said() == ["NEED_ACK"])
+    }
+
+    @Test("a client that has not been sent all of an answer is asked whether it lives, but not at once")
+    func answerInPart() throws {
+        let host = try LoneHost()
+        host.data(0..<10, of: 10, id: 2)
+        try host.respond(try #require(host.requests().first).rpc, length: 300_000)
+        _ = host.sent()
+        host.pass(microseconds: 99_000)
+        #expect(host.said().isEmpty)
+        host.pass(microseconds: 2_000)
+        #expect(host.said() == ["NEED_ACK"])
     }
 
     // MARK: Slow ways

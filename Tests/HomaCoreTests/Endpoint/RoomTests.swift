@@ -168,4 +168,92 @@ struct RoomTests {
         }
         #expect((host.endpoint.statistics.requestsEvicted == 0) == (payload == 1000), "short packets may be words")
     }
+
+    @Test("a host whose own messages alone wait for memory may begin others")
+    func waitsAlone() throws {
+        let host = try LoneHost(regionLength: 1 << 20)
+        HostShareTests.begin(host, 2, length: 15 << 16, from: HostShareTests.port(0))
+        HostShareTests.begin(host, 4, length: 500_000, from: HostShareTests.port(0))
+        #expect(host.endpoint.waitingForBuffers == 1)
+        HostShareTests.begin(host, 6, length: 2000, from: HostShareTests.port(1))
+        #expect(host.endpoint.rpcCount == 3)
+    }
+
+    @Test("a request that waits for memory until it ends has broken nothing")
+    func waitedInVain() throws {
+        var configuration = EndpointConfiguration.small
+        configuration.progressTimeout = .seconds(1)
+        let host = try LoneHost(configuration, regionLength: 1 << 20)
+        for range in [0..<60_000, 60_000..<70_000] { host.data(range, of: 70_000, id: 2, from: LoneHost.server) }
+        host.data(0..<1000, of: 15 << 16, id: 4, incoming: 60_000)
+        #expect(host.endpoint.waitingForBuffers == 1)
+        host.pass(microseconds: 3_000_000)
+        #expect(host.endpoint.waitingForBuffers == 0 && host.endpoint.statistics.clientsLost == 1)
+        #expect(try QuestionTests.peer(host, LoneHost.client).pointee.brokenRequests == 0)
+    }
+
+    @Test("an answer to a stranger is not kept when that falls silent")
+    func strangersAnswer() throws {
+        for trusting in [true, false] {
+            var configuration = EndpointConfiguration.small
+            configuration.responseRetention = .seconds(5)
+            let host = try LoneHost(configuration, trusting: trusting)
+            host.data(0..<100, of: 100, id: 2, extensions: HeaderExtension(tag: 7))
+            try host.respond(try #require(host.requests().first).rpc, length: 100)
+            host.pass(microseconds: 2_000_000)
+            #expect(host.endpoint.rpcCount == (trusting ? 1 : 0))
+        }
+    }
+
+    @Test("who asks about a request that could not begin now is told BUSY: its client, or all records, have too much")
+    func noRoomForMore() throws {
+        let everything = PacketBody.resend(ResendFields(offset: 0, length: -1, priority: 0))
+        let other = HostShareTests.port(0)
+        let host = try LoneHost()
+        for _ in 0..<256 { try host.call(length: 10) }
+        _ = host.sent()
+        host.receive(everything, id: 2, from: other)
+        #expect(host.said() == ["BUSY"], "all records")
+        let distrusting = try LoneHost()
+        for id in 1...100 as ClosedRange<UInt64> { distrusting.data(0..<1, of: 2, id: id * 2) }
+        distrusting.pass(microseconds: 1_000_000)
+        for id in 101...104 as ClosedRange<UInt64> { distrusting.data(0..<1, of: 2, id: id * 2) }
+        _ = distrusting.sent()
+        distrusting.receive(everything, id: 500)
+        #expect(distrusting.said() == ["BUSY"], "a client that breaks its word")
+        distrusting.receive(everything, id: 500, from: other)
+        #expect(distrusting.said() == ["RPC_UNKNOWN"])
+    }
+
+    @Test("how many bytes may be under way to a peer follows its distance")
+    func distance() throws {
+        let host = try LoneHost()
+        try host.call(length: 10)
+        let unknown = try QuestionTests.peer(host).pointee.bytesUnderWay
+        host.pass(microseconds: 30)
+        host.data(0..<10, of: 10, id: 1001, from: LoneHost.server)
+        // Across a large site, 540 µs, as long as nothing is known; hosts alone take 40.
+        #expect(unknown == 1_000_000 + 16 * 625_000)
+        #expect(try QuestionTests.peer(host).pointee.bytesUnderWay == 1_000_000)
+    }
+
+    @Test("memory that others wait for is not taken from a request that has just begun")
+    func young() throws {
+        let host = try fullRegion()
+        host.pass(microseconds: 19_900)
+        #expect(host.endpoint.statistics.requestsEvicted == 0)
+        host.pass(microseconds: 20_000)
+        #expect(host.endpoint.statistics.requestsEvicted == 1)
+    }
+
+    @Test("each request that arrives in full halves what a client has broken")
+    func halved() throws {
+        let host = try LoneHost()
+        for id in 1...100 as ClosedRange<UInt64> { host.data(0..<1, of: 2, id: id * 2) }
+        host.pass(microseconds: 1_000_000)
+        for (number, broken) in [63, 31, 15, 7].enumerated() {
+            #expect(try QuestionTests.peer(host, LoneHost.client).pointee.brokenRequests == UInt32(broken))
+            #expect(try host.serve(id: UInt64(400 + 2 * number)))
+        }
+    }
 }

@@ -151,6 +151,26 @@ struct IncomingPathTests {
             #expect((most < UInt32(Self.tuning.maximumIncoming) / 2) == hasMore, "\(most)")
         }
     }
+
+    @Test("few bytes say nothing of the link, however slowly they come")
+    func few() {
+        var path = IncomingPath(Self.tuning)
+        _ = Self.bring(&path, packets: 15, at: .megabitsPerSecond(1))
+        #expect(path.most == UInt32(Self.tuning.maximumIncoming))
+    }
+
+    @Test(
+        "a way was idle if nothing came for an eighth of a byte's time; else no more than usual may be on it"
+    )
+    func idle() {
+        var path = IncomingPath(Self.tuning)
+        let now = Self.bring(&path, packets: 2000, at: .megabitsPerSecond(40))
+        #expect(path.hadQueue(80_000_000, at: Instant(nanoseconds: now + 9_999_999)))
+        #expect(!path.hadQueue(80_000_000, at: Instant(nanoseconds: now + 10_000_000)))
+        #expect(!path.hadQueue(4_999_999, at: Instant(nanoseconds: now)), "no longer than anybody minds")
+        for _ in 0..<20 { path.noteRoundTrip(1_000_000, Self.tuning, at: Instant(nanoseconds: now)) }
+        #expect(path.most == UInt32(Self.tuning.maximumIncoming))
+    }
 }
 
 extension IncomingPath {

@@ -120,6 +120,52 @@ struct PlacesTests {
         #expect(GranterTests.grants(host)[2]?.offset == 8104, "2368 more")
     }
 
+    @Test("however many messages the other shards have, a packet may be on its way, and more when they are over")
+    func otherShards() throws {
+        var configuration = GranterTests.configuration()
+        configuration.window = nil
+        configuration.adaptsWindows = false
+        let host = try LoneHost(configuration)
+        host.endpoint.granter.apply(activeMessages: 5000)
+        #expect(host.endpoint.granter.incomingLimit == 1416 && host.endpoint.granter.window == 1416)
+        GranterTests.begin(host, 2, length: 100_000, peer: 1)
+        #expect(GranterTests.grants(host)[2]?.offset == 2416)
+        host.endpoint.granter.apply(activeMessages: 0)
+        #expect(GranterTests.grants(host)[2]?.offset == 100_000)
+    }
+
+    @Test("of hosts whose messages are as long, the one that waits longer has the place that becomes free")
+    func longerWait() throws {
+        for order in [[2, 3], [3, 2]] as [[UInt32]] {
+            let host = try Self.host(overcommitment: 1)
+            for number in 1...3 as ClosedRange<UInt32> {
+                Self.known(host, 100, length: 1000, from: number)
+            }
+            Self.known(host, 2, length: 15_000, from: 1)
+            for number in order {
+                host.pass(microseconds: 100)
+                Self.known(host, UInt64(2 * number), length: 20_000, from: number)
+            }
+            _ = host.sent()
+            Self.end(host, 2, from: 1)
+            #expect(GranterTests.grants(host).keys.sorted() == [UInt64(2 * order[0])])
+        }
+    }
+
+    @Test("when a stranger becomes known, what it says to have sent counts")
+    func becomesKnown() throws {
+        let host = try Self.host(overcommitment: 2)
+        let address = HostShareTests.port(0)
+        host.data(
+            0..<1000, of: 200_000, id: 2, incoming: 60_000, from: address,
+            extensions: HeaderExtension(tag: HostShareTests.tag(address)))
+        #expect(host.endpoint.incomingBytes == 1416)
+        let peer = host.endpoint.findPeer(address)
+        host.endpoint.validate(try #require(peer))
+        #expect(host.endpoint.incomingBytes == 59_000)
+        host.endpoint.checkInvariants()
+    }
+
     // MARK: The oldest
 
     /// The grants out of turn, while a short message brings so many packets of 1000 bytes.

@@ -57,10 +57,34 @@ import Testing
         #expect(tier.queue.maximumBytes == 2 * packet && tier.priorities[3].queue.maximumBytes == 2 * packet)
     }
 
-    @Test func `dropped bytes are those on the wire`() {
+    @Test func `percentiles are those of the measured time, at any port, and not of changes`() throws {
+        var bench = BufferTests.Bench(hosts: 2, SwitchConfiguration())
+        #expect(bench.fill(to: 1, limit: 50) == 50)
+        let begin = 50 * time
+        bench.network.beginMeasurement(at: begin)
+        #expect(bench.fill(to: 1, limit: 3, at: begin) == 3)
+        // Of twenty times at the two ports there is nothing in seventeen.
+        let tier = try #require(result(&bench, at: begin + 10 * time).tier("host_downlink"))
+        for queue in [tier.queue, tier.priorities[0].queue] {
+            #expect(queue.medianBytes == 0)
+            #expect(abs(queue.p90Bytes - 2 * packet) <= packet + 50 && queue.p90Bytes > 0)
+            #expect(abs(queue.p99Bytes - 3 * packet) <= 100)
+        }
+        bench.network.beginMeasurement(at: begin + 10 * time)
+        #expect(bench.fill(to: 1, limit: 1, at: begin + 10 * time) == 1)
+        let later = try #require(result(&bench, at: begin + 110 * time).tier("host_downlink"))
+        for queue in [later.queue, later.priorities[0].queue] {
+            #expect(queue.maximumBytes == packet && queue.p90Bytes == 0 && queue.p99Bytes == 0)
+        }
+    }
+
+    @Test func `dropped bytes are those on the wire, and a port counts those of the measured time`() {
         var bench = BufferTests.Bench(hosts: 2, SwitchConfiguration(buffer: .shared, bufferBytes: 2 * packet))
         #expect(bench.fill(to: 1) == 2)
         #expect(bench.network.dropBytes[Int(NetworkDrop.bufferFull.rawValue)] == 1538)
+        #expect(result(&bench, at: 1).ports.map(\.drops).reduce(0, +) == 1)
+        bench.network.beginMeasurement(at: 1)
+        #expect(result(&bench, at: 2).ports.map(\.drops).reduce(0, +) == 0)
     }
 
     // MARK: Links
@@ -92,6 +116,14 @@ import Testing
         #expect(abs(wasted * Double(end) * 4 - 12_000) < 0.01)
     }
 
+    @Test func `what was wasted before the measurement does not count`() {
+        var bench = bench()
+        bench.network.changeWanting(1, by: 1, at: 1_000)
+        bench.network.beginMeasurement(at: 10_000)
+        let wasted = result(&bench, at: 15_000).wastedBandwidth
+        #expect(abs(wasted - 0.25) < 1e-9, "one of four all the time")
+    }
+
     // MARK: Switches
 
     @Test func `a switch is sampled as a whole, downwards and upwards`() throws {
@@ -116,7 +148,7 @@ import Testing
         #expect(leaf.total.maximumBytes == 4 * packet)
         #expect(leaf.downlinks.bitsPerSecond == 2e10 && leaf.uplinks.bitsPerSecond == 4e10)
         #expect(leaf.total.bitsPerSecond == 6e10)
-        #expect(leaf.bufferBytes == 100_000)
+        #expect(leaf.bufferBytes == 100_000 && result.switches.last?.bufferBytes == nil)
         let sample = try #require(result.series.first)
         #expect(sample.bytes == [7 * packet, 0, 0] && sample.longestHostDownlinkBytes == 5 * packet)
     }

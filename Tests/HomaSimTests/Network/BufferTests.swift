@@ -92,6 +92,14 @@ import Testing
         #expect(bench.fill(to: 1, priority: 7) == 3)
     }
 
+    @Test func `a dynamic threshold holds for what a queue has beyond its reserve`() {
+        let settings = SwitchConfiguration(
+            buffer: .dynamicThreshold(alpha: 0.5), bufferBytes: (2 * 8 + 10) * packet, reservedBytesPerQueue: packet)
+        var bench = Bench(hosts: 2, settings)
+        // One in the reserve; 0 < 5, 1 < 4.5, 2 < 4, 3 < 3.5, and 4 < 3 is false.
+        #expect(bench.fill(to: 1) == 5)
+    }
+
     @Test func `a static partition gives each port its part and no more`() {
         var bench = Bench(hosts: 4, SwitchConfiguration(buffer: .perPort, bufferBytes: 16 * packet))
         #expect(bench.fill(to: 1) == 4)
