@@ -198,7 +198,7 @@ struct NarrowPathTests {
     func inShortTime() throws {
         let host = try LoneHost()
         try host.call(length: 3000)
-        for _ in 1...7 {
+        for _ in 1...8 {
             host.now = host.now.advanced(byNanoseconds: 11_000_000)
             host.receive(.resend(ResendFields(offset: 0, length: 1416, priority: 0)), id: 1001, from: LoneHost.server)
         }

@@ -267,6 +267,22 @@ struct ResendTests {
         #expect(host.endpoint.statistics.bytesRetransmitted == 1416)
     }
 
+    @Test("of a packet that a narrow path had cut only what has left goes again when the path is wide")
+    func cutPacket() throws {
+        var configuration = EndpointConfiguration.small
+        configuration.linkRate = .megabitsPerSecond(1)
+        let host = try LoneHost(configuration)
+        try host.call(length: 10_000)
+        host.endpoint.setMaximumPacket(bytes: 1000 + DataFields.byteCount, for: LoneHost.server)
+        host.pass(microseconds: 15_000)
+        #expect(host.said() == ["DATA 0..<1416", "DATA 1416..<2416"])
+        host.endpoint.setMaximumPacket(bytes: 1476, for: LoneHost.server)
+        host.receive(.resend(ResendFields(offset: 1416, length: 1000, priority: 0)), id: 1001, from: LoneHost.server)
+        host.pass(microseconds: 15_000)
+        #expect(host.said().first == "DATA 1416..<2416")
+        #expect(host.endpoint.statistics.bytesRetransmitted == 1000)
+    }
+
     @Test("where the path has become narrow exactly what is missing goes again")
     func exactRange() throws {
         let host = try Self.sendingHost()

@@ -69,6 +69,15 @@ struct RoomTests {
         #expect(mayBegin(60_000), "the longest does not count for shorter ones")
     }
 
+    @Test("calls up to 2 KB are of one class, then each doubling is one, and all above 1 MB are the last")
+    func classes() {
+        let rows = [
+            (1, 0), (2048, 0), (2049, 1), (4096, 1), (4097, 2), (524_289, 9), (1_048_576, 9), (1_048_577, 10),
+            (100_000_000, 10),
+        ]
+        for (length, size) in rows { #expect(CallAdmission.sizeClass(UInt32(length)) == size, "\(length)") }
+    }
+
     @Test("each shard has its part of what may be under way to a far peer")
     func farPeerOfShards() throws {
         var bytes: [UInt32] = []
@@ -254,6 +263,17 @@ struct RoomTests {
         for (number, broken) in [63, 31, 15, 7].enumerated() {
             #expect(try QuestionTests.peer(host, LoneHost.client).pointee.brokenRequests == UInt32(broken))
             #expect(try host.serve(id: UInt64(400 + 2 * number)))
+        }
+    }
+
+    @Test("when three quarters of all records are taken, a request whose client was asked in vain makes room")
+    func takenRecords() throws {
+        for calls in [192, 191] {
+            let host = try LoneHost()
+            host.data(0..<1000, of: 5000, id: 2)
+            for _ in 0..<calls { try host.call(length: 10) }
+            host.pass(microseconds: 90_000)
+            #expect(host.endpoint.statistics.requestsEvicted == (calls == 192 ? 1 : 0))
         }
     }
 }

@@ -212,4 +212,33 @@ struct PlacesTests {
         let granted = Self.outOfTurn(host, packets: 11..<25)
         #expect(granted[2] != nil && granted[4] == nil, "\(granted)")
     }
+
+    @Test("a message that was silent for a while finds its place among the eight oldest")
+    func amongTheOldest() throws {
+        var configuration = GranterTests.configuration()
+        configuration.overcommitment = 1
+        configuration.fifoGrantFraction = 0.5
+        configuration.fifoGrantIncrement = 5000
+        let host = try LoneHost(configuration)
+        func bring(_ number: Int, _ range: Range<Int>) {
+            let length = number == 8 ? 300_000 : 900_000 - 1000 * number
+            host.data(
+                range, of: length, id: UInt64(2 * number), incoming: 1000, from: GranterTests.peer(UInt32(number)))
+        }
+        for number in 1...8 {
+            bring(number, 0..<1000)
+            host.pass(microseconds: 500)
+        }
+        host.pass(microseconds: 30_000)
+        bring(8, 1000..<11_000)
+        for number in [1, 2, 3, 4, 5, 7, 6] { bring(number, 1000..<5000) }
+        _ = host.sent()
+        // Each has three grants of 5000 bytes in turn: 17 have been earned in the end.
+        var granted: Set<UInt64> = []
+        for packet in 11..<140 {
+            bring(8, packet * 1000..<packet * 1000 + 1000)
+            granted.formUnion(GranterTests.grants(host).keys)
+        }
+        #expect(granted.contains(12) && !granted.contains(14), "\(granted.sorted())")
+    }
 }

@@ -139,13 +139,15 @@ import Testing
         // One upwards and one downwards have been sent, and the other upwards.
         sampler.sample(&bench.network, at: time)
         bench.network.beginMeasurement(at: time)
+        // Downwards all have left when two more go upwards.
+        #expect(bench.fill(to: 2, limit: 2, at: 10 * time) == 2)
         var result = SimulationResult(scenario: scenario)
         sampler.fill(&result, &bench.network, topology)
         let leaf = try #require(result.switches.first)
         #expect(leaf.downlinks.meanBytes == 4.5 * Double(packet) && leaf.uplinks.meanBytes == Double(packet))
         #expect(leaf.total.meanBytes == 5.5 * Double(packet))
-        #expect(leaf.downlinks.maximumBytes == 4 * packet && leaf.uplinks.maximumBytes == 0)
-        #expect(leaf.total.maximumBytes == 4 * packet)
+        #expect(leaf.downlinks.maximumBytes == 4 * packet && leaf.uplinks.maximumBytes == 2 * packet)
+        #expect(leaf.total.maximumBytes == 4 * packet, "not both at once")
         #expect(leaf.downlinks.bitsPerSecond == 2e10 && leaf.uplinks.bitsPerSecond == 4e10)
         #expect(leaf.total.bitsPerSecond == 6e10)
         #expect(leaf.bufferBytes == 100_000 && result.switches.last?.bufferBytes == nil)

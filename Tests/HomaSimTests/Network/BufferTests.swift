@@ -203,7 +203,7 @@ import Testing
         var bench = Bench(.leafSpine(leaves: 2, hostsPerLeaf: 2, spines: 4), SwitchConfiguration())
         let leaf = bench.network.switches
         func sum(_ ports: Range<Int>) -> Int { ports.reduce(0) { $0 + bench.network.ports[$1].queuedBytes } }
-        var (mostUp, mostDown) = (0, 0)
+        var (mostUp, mostDown, most) = (0, 0, 0)
         var now: UInt64 = 0
         for _ in 0..<400 {
             now += UInt64.random(in: 0...2_000_000, using: &random)
@@ -212,8 +212,9 @@ import Testing
             bench.network.advanceAll(of: leaf, to: now)
             let (up, down) = (sum(leaf.pointee.uplinks), sum(leaf.pointee.downlinks))
             #expect(leaf.pointee.uplinkBytes == up && leaf.pointee.downlinkBytes == down)
-            (mostUp, mostDown) = (max(mostUp, up), max(mostDown, down))
+            (mostUp, mostDown, most) = (max(mostUp, up), max(mostDown, down), max(most, up + down))
             #expect(leaf.pointee.maximumUplinkBytes == mostUp && leaf.pointee.maximumDownlinkBytes == mostDown)
+            #expect(leaf.pointee.maximumBytes == most)
         }
         #expect(mostUp >= packet && mostDown >= 2 * packet)
         bench.network.advanceAll(of: leaf, to: now + 1_000_000_000)
