@@ -77,6 +77,20 @@ struct QuestionTests {
         #expect(host.endpoint.rpcCount == 1, "the other goes on")
     }
 
+    @Test("without a limit on questions the silence about a call is its server's, whatever that says of others")
+    func silentWithoutLimit() throws {
+        var configuration = EndpointConfiguration.small
+        configuration.adaptsTimers = false
+        configuration.probesPerPeer = 0
+        let host = try LoneHost(configuration)
+        for cookie in 1...2 as ClosedRange<UInt64> { try host.call(length: 10, cookie: cookie) }
+        for _ in 0..<25 {
+            host.pass(microseconds: 20_000)
+            host.receive(.busy, id: 1003, from: LoneHost.server)
+        }
+        #expect(host.failures() == [.timedOut] && host.endpoint.rpcCount == 1)
+    }
+
     @Test("whether an RPC is lost is told by 32 questions since it was last heard of, and by the time since")
     func telling() throws {
         let host = try LoneHost()

@@ -124,6 +124,13 @@ struct RoomTests {
         #expect(host.endpoint.rpcCount == 4, "one of which nothing waits may")
     }
 
+    @Test("a host that has nothing may begin a request that is longer than its share while others wait")
+    func longerThanShare() throws {
+        let host = try fullRegion()
+        HostShareTests.begin(host, 2, length: 600_000, from: HostShareTests.port(0, of: 3))
+        #expect(host.endpoint.rpcCount == 3 && host.endpoint.waitingForBuffers == 2)
+    }
+
     @Test("a host that has too much memory keeps it as long as it brings what it is for", arguments: [true, false])
     func keepsMemory(brings: Bool) throws {
         let host = try fullRegion()
