@@ -85,7 +85,6 @@ extension Endpoint {
         admit(slot, at: now)
         let rpc = rpcs.at(slot)
         noteProgress(slot, at: now)
-        rpc.pointee.nextProbe = now
         sendQueue.set(slot, remaining: rpc.pointee.outgoing.rank, birth: rpc.pointee.birth)
         armTimer(slot, at: now.advanced(byNanoseconds: tuning.resendAfter))
     }

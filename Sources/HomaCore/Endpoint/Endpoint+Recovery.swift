@@ -535,8 +535,8 @@ extension Endpoint {
             noteAtMost(time, slot, at: now)
         }
         guard tuning.adaptsWindows, !hadQueue else { return }
+        // What that lets be granted is seen when the granter hears of the bytes.
         peer.pointee.incomingPath.noteRoundTrip(time, tuning, at: now)
-        if peer.pointee.incomingPath.most != .max { granter.markDue() }
     }
 
     /// A round trip and something else together took so long.

@@ -101,7 +101,7 @@ struct RPC: BitwiseCopyable {
     var isProbed = false
     /// How often it was asked about in all, up to 255.
     var probesSent: UInt8 = 0
-    /// How often it was asked about, up to 8, since it was heard of at that time.
+    /// How often it was asked about, up to 255, since it was heard of at that time.
     var unansweredProbes: UInt8 = 0
     var probesSince = Instant.distantFuture
     /// Among its peer's RPCs that wait for their turn to be asked about.

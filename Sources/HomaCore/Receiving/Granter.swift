@@ -101,6 +101,10 @@ struct Granter: ~Copyable {
         for position in 0..<activeCount where at(active[position]).pointee.incoming.isOnTrial { trials += 1 }
         precondition(trials == activeTrials, "\(trials) active messages are on trial, \(activeTrials) counted")
         precondition(hostsQueued.count == queued, "\(queued) hosts have messages that wait to be active")
+        if activeCount < tuning.overcommitment, let entry = hostsQueued.first {
+            precondition(
+                hosts[entry / 2].pointee.activeGrants >= tuning.activePerHost, "a message waits for a free place")
+        }
     }
 
     // MARK: What happened
@@ -380,7 +384,6 @@ struct Granter: ~Copyable {
         }
         host.pointee.queuedTrials = still
         rekey(index)
-        refill()
         markDue()
     }
 

@@ -90,6 +90,35 @@ struct NarrowPathTests {
         #expect(host.said() == ["DATA 0..<1400"], "longer ones are tried again")
     }
 
+    @Test("a packet that is asked for again and again while others as long arrive is not too long")
+    func othersArrive() throws {
+        let host = try LoneHost()
+        try host.call(length: 200_000)
+        for round in 1...20 {
+            host.now = host.now.advanced(byNanoseconds: 50_000_000)
+            host.receive(
+                .grant(GrantFields(offset: UInt32(62_000 + 1416 * round), priority: 0)), id: 1001,
+                from: LoneHost.server)
+            host.receive(.resend(ResendFields(offset: 0, length: 1416, priority: 0)), id: 1001, from: LoneHost.server)
+        }
+        #expect(host.endpoint.statistics.blackHolesFound == 0)
+    }
+
+    @Test("when longer packets are tried again, what somebody says of the path holds as ever")
+    func widened() throws {
+        let host = try LoneHost()
+        try host.call(length: 1416)
+        for _ in 1...8 {
+            host.now = host.now.advanced(byNanoseconds: 50_000_000)
+            host.receive(.resend(ResendFields(offset: 0, length: 1416, priority: 0)), id: 1001, from: LoneHost.server)
+        }
+        #expect(host.endpoint.statistics.blackHolesFound == 1)
+        host.now = host.now.advanced(byNanoseconds: 600_000_000_000)
+        try host.call(length: 1400, cookie: 2)
+        host.endpoint.setMaximumPacket(bytes: 1400, for: LoneHost.server)
+        #expect(try QuestionTests.peer(host).pointee.segment == UInt32(1400 - DataFields.byteCount))
+    }
+
     @Test("short packets that are lost again and again say nothing of the path")
     func shortLosses() throws {
         let host = try LoneHost()
@@ -163,5 +192,54 @@ struct NarrowPathTests {
         #expect(host.said().isEmpty, "one report for each size is enough")
         report(1000, 2832, 556)
         #expect(host.said() == ["DATA 2832..<3000"])
+    }
+
+    @Test("the same asked for again and again in a short time says nothing of the path")
+    func inShortTime() throws {
+        let host = try LoneHost()
+        try host.call(length: 3000)
+        for _ in 1...8 {
+            host.now = host.now.advanced(byNanoseconds: 11_000_000)
+            host.receive(.resend(ResendFields(offset: 0, length: 1416, priority: 0)), id: 1001, from: LoneHost.server)
+        }
+        #expect(host.endpoint.statistics.blackHolesFound == 0, "77 ms of at least 100")
+    }
+
+    @Test("a report is heeded once for each size, and the system is asked about the path ten minutes later")
+    func reports() throws {
+        let host = try LoneHost()
+        try host.call(length: 3000)
+        _ = host.sent()
+        _ = host.events()
+        func report(_ bytes: Int) -> [String] {
+            host.endpoint.packetRefused(
+                by: LoneHost.server, id: RPCID(rawValue: 1000), offset: 0, longest: bytes, at: host.now)
+            return host.said()
+        }
+        #expect(report(1300).count == 3)
+        #expect(report(1300).isEmpty)
+        #expect(report(1200).count == 3)
+        func wanted() throws -> Bool {
+            try host.call(length: 10)
+            return host.events().contains { if case .pathWanted = $0 { true } else { false } }
+        }
+        host.now = host.now.advanced(byNanoseconds: 599_000_000_000)
+        #expect(try !wanted())
+        host.now = host.now.advanced(byNanoseconds: 2_000_000_000)
+        #expect(try wanted())
+        #expect(try !wanted(), "once")
+    }
+
+    @Test("a port that is reported closed to a request that was asked about may have had it")
+    func closedLater() throws {
+        for isAsked in [false, true] {
+            let host = try LoneHost()
+            try host.call(length: 10)
+            host.pass(microseconds: isAsked ? 6_000 : 1_000)
+            host.endpoint.unreachable(
+                LoneHost.server, because: Refusal(.portUnreachable, .final), offending: RPCID(rawValue: 1000),
+                isFirst: true, at: host.now)
+            #expect(host.failures() == [isAsked ? .portUnreachable : .portClosed])
+        }
     }
 }

@@ -151,6 +151,27 @@ import Testing
         #expect(Self.asked(Self.drain(&receiver)) == [2884..<4326])
     }
 
+    @Test("lost bytes are asked for in steps no smaller than those of grants")
+    func steps() throws {
+        var receiver = try Self.endpoint(
+            Self.configuration {
+                $0.window = 2000
+                $0.grantIncrement = Self.packet
+            })
+        var sender = try Self.endpoint()
+        _ = try sender.send(Self.message(5 * Self.packet), at: .zero)
+        let probe = try #require(Self.drain(&sender).last)
+        _ = receiver.receive(probe.header, from: Self.sender, at: .zero)
+        for number in 0..<4 {
+            // The window has room for 558 bytes more.
+            let range = number * Self.packet..<(number + 1) * Self.packet
+            #expect(Self.asked(Self.drain(&receiver)) == [range])
+            _ = sender.receive(Self.resend(range), from: Self.receiver, at: .zero)
+            let again = try #require(Self.drain(&sender).first)
+            _ = receiver.receive(again.header, from: Self.sender, at: .zero)
+        }
+    }
+
     private static func resend(_ range: Range<Int>) -> PacketHeader {
         PacketHeader(
             sourcePort: 99, destinationPort: 0x8000, senderID: RPCID(rawValue: 3),

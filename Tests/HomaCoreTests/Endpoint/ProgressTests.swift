@@ -47,6 +47,14 @@ struct ProgressTests {
         #expect(Self.fails(host, extensions: .none, [.busy, Self.everything]) != nil, "but shows what it lacks")
     }
 
+    @Test("nobody works on a request of which not all has left, whatever is said")
+    func inPart() throws {
+        let host = try LoneHost()
+        try host.call(length: 200_000)
+        _ = host.sent()
+        #expect(Self.fails(host, extensions: HeaderExtension(marks: .inService), [.busy]) != nil)
+    }
+
     @Test("BUSY of a server that has the request says that it works on it")
     func marked() throws {
         let host = try LoneHost()

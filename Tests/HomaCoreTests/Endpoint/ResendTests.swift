@@ -49,6 +49,36 @@ struct ResendTests {
         #expect(host.said().isEmpty, "it was late, and so may be what follows")
     }
 
+    @Test("what was asked for and has come, but is not all, says nothing of what follows it", arguments: [true, false])
+    func tailInPart(isAll: Bool) throws {
+        let host = try LoneHost()
+        host.data(0..<1000, of: 50_000, id: 2, incoming: 50_000)
+        host.pass(microseconds: 5000)
+        #expect(host.said() == ["RESEND 1000..<2416"])
+        // The packet that was asked for goes again in two, as the way has become narrow: the first is not the last.
+        host.receive(
+            .data(
+                DataFields(
+                    messageLength: 50_000, incoming: isAll ? 1800 : 2416, cutoffVersion: 1, isRetransmission: true,
+                    offset: 1000, payloadLength: 800)), id: 2)
+        #expect(host.said() == (isAll ? ["RESEND 1800..<50000"] : []))
+    }
+
+    @Test("a packet sent again that fills a gap says nothing of what follows the last")
+    func gapFilled() throws {
+        let host = try LoneHost()
+        host.data(0..<1000, of: 50_000, id: 2, incoming: 50_000)
+        host.data(2000..<3000, of: 50_000, id: 2, incoming: 50_000)
+        host.pass(microseconds: 5000)
+        #expect(host.said() == ["RESEND 1000..<2000", "RESEND 3000..<4416"])
+        host.receive(
+            .data(
+                DataFields(
+                    messageLength: 50_000, incoming: 2000, cutoffVersion: 1, isRetransmission: true, offset: 1000,
+                    payloadLength: 1000)), id: 2)
+        #expect(host.said().isEmpty)
+    }
+
     @Test("a message of which one packet came that was sent again is asked for at once")
     func headAlone() throws {
         let host = try LoneHost()
@@ -221,6 +251,44 @@ struct ResendTests {
             packets.append(host.sent().count { $0.payloadLength > 0 })
         }
         #expect(packets == [1, 1, 0, 1, 0, 1, 0, 1, 2, 0, 2])
+    }
+
+    @Test("of what is asked for beyond what has left only what has left goes again")
+    func unsentTail() throws {
+        var configuration = EndpointConfiguration.small
+        configuration.linkRate = .megabitsPerSecond(1)
+        let host = try LoneHost(configuration)
+        try host.call(length: 2000)
+        host.pass(microseconds: 1000)
+        #expect(host.said() == ["DATA 0..<1416"])
+        host.receive(.resend(ResendFields(offset: 0, length: 2000, priority: 0)), id: 1001, from: LoneHost.server)
+        host.pass(microseconds: 60_000)
+        #expect(host.said().filter { $0.hasPrefix("DATA") } == ["DATA 0..<1416", "DATA 1416..<2000"])
+        #expect(host.endpoint.statistics.bytesRetransmitted == 1416)
+    }
+
+    @Test("of a packet that a narrow path had cut only what has left goes again when the path is wide")
+    func cutPacket() throws {
+        var configuration = EndpointConfiguration.small
+        configuration.linkRate = .megabitsPerSecond(1)
+        let host = try LoneHost(configuration)
+        try host.call(length: 10_000)
+        host.endpoint.setMaximumPacket(bytes: 1000 + DataFields.byteCount, for: LoneHost.server)
+        host.pass(microseconds: 15_000)
+        #expect(host.said() == ["DATA 0..<1416", "DATA 1416..<2416"])
+        host.endpoint.setMaximumPacket(bytes: 1476, for: LoneHost.server)
+        host.receive(.resend(ResendFields(offset: 1416, length: 1000, priority: 0)), id: 1001, from: LoneHost.server)
+        host.pass(microseconds: 15_000)
+        #expect(host.said().first == "DATA 1416..<2416")
+        #expect(host.endpoint.statistics.bytesRetransmitted == 1000)
+    }
+
+    @Test("where the path has become narrow exactly what is missing goes again")
+    func exactRange() throws {
+        let host = try Self.sendingHost()
+        host.endpoint.setMaximumPacket(bytes: 1000, for: LoneHost.server)
+        host.receive(.resend(ResendFields(offset: 100, length: 500, priority: 0)), id: 1001, from: LoneHost.server)
+        #expect(host.said() == ["DATA 100..<600"])
     }
 
     @Test("a server sends its response again")

@@ -75,6 +75,18 @@ struct RetentionTests {
         #expect(host.data(0..<10, of: 10, id: 2) == .dropped(.finishedBefore))
     }
 
+    @Test("an answer about which a living client says nothing is kept as long as that lives")
+    func aliveElsewhere() throws {
+        let host = try Self.host()
+        try answer(host, id: 2, length: 10)
+        host.data(0..<10, of: 20, id: 4)
+        for _ in 0..<400 {
+            host.receive(.busy, id: 4)
+            pass(host, milliseconds: 20)
+        }
+        #expect(host.endpoint.statistics.responsesRetained == 1 && host.endpoint.statistics.clientsLost == 0)
+    }
+
     @Test("an eighth of the records are kept so at most")
     func records() throws {
         let host = try Self.host()

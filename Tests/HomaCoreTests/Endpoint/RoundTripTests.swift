@@ -85,17 +85,20 @@ struct RoundTripTests {
 
     @Test("when the message of the farthest peer is over, no more may be on its way than the others are far")
     func farthestEnds() throws {
-        let host = try LoneHost(Self.configuration())
-        for (peer, microseconds) in [(LoneHost.client, 400), (GranterTests.peer(1), 20)] as [(PeerAddress, UInt64)] {
-            host.data(0..<1000, of: 900_000, id: 2, incoming: 1000, from: peer)
-            host.pass(microseconds: microseconds)
-            host.data(1000..<2000, of: 900_000, id: 2, from: peer)
-            #expect(try Self.roundTrip(host, peer) == microseconds * 1000)
+        let distances: [(PeerAddress, UInt64)] = [(LoneHost.client, 400), (GranterTests.peer(1), 20)]
+        for peers in [distances, distances.reversed()] {
+            let host = try LoneHost(Self.configuration())
+            for (peer, microseconds) in peers {
+                host.data(0..<1000, of: 900_000, id: 2, incoming: 1000, from: peer)
+                host.pass(microseconds: microseconds)
+                host.data(1000..<2000, of: 900_000, id: 2, from: peer)
+                #expect(try Self.roundTrip(host, peer) == microseconds * 1000)
+            }
+            #expect(host.endpoint.granter.limits.incoming == 480_000)
+            host.receive(.rpcUnknown, id: 2)
+            #expect(host.endpoint.granter.activeCount == 1)
+            #expect(host.endpoint.granter.limits.incoming == 120_000)
         }
-        #expect(host.endpoint.granter.limits.incoming == 480_000)
-        host.receive(.rpcUnknown, id: 2)
-        #expect(host.endpoint.granter.activeCount == 1)
-        #expect(host.endpoint.granter.limits.incoming == 120_000)
     }
 
     @Test("a quick answer shows that the peer is near; a slow one may be its application's")

@@ -184,4 +184,25 @@ struct UnscheduledTests {
         let told = Self.burst(second, 1, id: 2)
         #expect(told.map { $0.cutoffs[0] } == [20_000] && told.first?.version == 2)
     }
+
+    @Test("a message counts no longer when its sender is asked where it remains, or brings next to nothing")
+    func silent() throws {
+        let host = try LoneHost(Self.configuration())
+        _ = Self.burst(host, 1, id: 2)
+        host.pass(microseconds: 4_000)
+        // That it has brought enough is seen after 5 ms.
+        host.data(1416..<20_000, of: 500_000, id: 2, incoming: 40_000, from: Self.peer(0))
+        host.pass(microseconds: 4_900)
+        #expect(host.endpoint.unscheduled.total(halvings: 0) == 40_000)
+        host.pass(microseconds: 200)
+        #expect(host.said().contains { $0.hasPrefix("RESEND") })
+        #expect(host.endpoint.unscheduled.total(halvings: 0) == 0)
+        _ = Self.burst(host, 1, id: 4)
+        #expect(host.endpoint.unscheduled.total(halvings: 0) == 40_000)
+        for byte in 1416..<1426 {
+            host.pass(microseconds: 2_000)
+            host.data(byte..<byte + 1, of: 500_000, id: 4, incoming: 40_000, from: Self.peer(0))
+        }
+        #expect(host.endpoint.unscheduled.total(halvings: 0) == 0)
+    }
 }

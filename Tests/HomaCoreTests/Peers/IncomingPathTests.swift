@@ -45,6 +45,13 @@ struct IncomingPathTests {
         #expect(path.most >= UInt32(Self.tuning.maximumIncoming))
     }
 
+    @Test("nor does a fast link by itself bring more than the configured window")
+    func fastAndNear() {
+        var path = IncomingPath(Self.tuning)
+        _ = Self.bring(&path, packets: 20_000, at: .gigabitsPerSecond(2))
+        #expect(path.most == UInt32(Self.tuning.maximumIncoming))
+    }
+
     @Test("bytes of a peer that had no leave to send more say nothing of the link")
     func alone() {
         var path = IncomingPath(Self.tuning)
@@ -143,6 +150,26 @@ struct IncomingPathTests {
             let most = host.endpoint.peers.at(try #require(peer)).pointee.incomingPath.most
             #expect((most < UInt32(Self.tuning.maximumIncoming) / 2) == hasMore, "\(most)")
         }
+    }
+
+    @Test("few bytes say nothing of the link, however slowly they come")
+    func few() {
+        var path = IncomingPath(Self.tuning)
+        _ = Self.bring(&path, packets: 15, at: .megabitsPerSecond(1))
+        #expect(path.most == UInt32(Self.tuning.maximumIncoming))
+    }
+
+    @Test(
+        "a way was idle if nothing came for an eighth of a byte's time; else no more than usual may be on it"
+    )
+    func idle() {
+        var path = IncomingPath(Self.tuning)
+        let now = Self.bring(&path, packets: 2000, at: .megabitsPerSecond(40))
+        #expect(path.hadQueue(80_000_000, at: Instant(nanoseconds: now + 9_999_999)))
+        #expect(!path.hadQueue(80_000_000, at: Instant(nanoseconds: now + 10_000_000)))
+        #expect(!path.hadQueue(4_999_999, at: Instant(nanoseconds: now)), "no longer than anybody minds")
+        for _ in 0..<20 { path.noteRoundTrip(1_000_000, Self.tuning, at: Instant(nanoseconds: now)) }
+        #expect(path.most == UInt32(Self.tuning.maximumIncoming))
     }
 }
 

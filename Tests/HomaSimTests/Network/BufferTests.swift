@@ -33,16 +33,16 @@ import Testing
 
         /// Offers packets for a host one after the other; how many are let in before the first that is not.
         mutating func fill(
-            to host: UInt16, priority: UInt8 = 0, marks: Packet.Marks = [], flow: UInt32 = 0, limit: Int = 100,
-            at time: UInt64 = 0
+            to host: UInt16, from source: UInt16 = 0, priority: UInt8 = 0, marks: Packet.Marks = [],
+            flow: UInt32 = 0, limit: Int = 100, at time: UInt64 = 0
         ) -> Int {
             for count in 0..<limit {
                 let before = network.dropped
                 let packet = packets.take(
                     Packet(
-                        source: 0, destination: host, wireBytes: 1538, message: 0, flow: flow, payloadBytes: 1442,
+                        source: source, destination: host, wireBytes: 1538, message: 0, flow: flow, payloadBytes: 1442,
                         priority: priority, marks: marks, kind: .scheduled))
-                network.enter(packet, from: network.ports, at: time)
+                network.enter(packet, from: network.ports + Int(source), at: time)
                 if network.dropped > before { return count }
             }
             return limit
@@ -90,6 +90,14 @@ import Testing
         var bench = Bench(hosts: 4, SwitchConfiguration(buffer: .dynamicThreshold(alpha: 1), bufferBytes: 10 * packet))
         #expect(bench.fill(to: 1, priority: 0) == 5)
         #expect(bench.fill(to: 1, priority: 7) == 3)
+    }
+
+    @Test func `a dynamic threshold holds for what a queue has beyond its reserve`() {
+        let settings = SwitchConfiguration(
+            buffer: .dynamicThreshold(alpha: 0.5), bufferBytes: (2 * 8 + 10) * packet, reservedBytesPerQueue: packet)
+        var bench = Bench(hosts: 2, settings)
+        // One in the reserve; 0 < 5, 1 < 4.5, 2 < 4, 3 < 3.5, and 4 < 3 is false.
+        #expect(bench.fill(to: 1) == 5)
     }
 
     @Test func `a static partition gives each port its part and no more`() {
@@ -141,6 +149,11 @@ import Testing
         #expect(bench.network.ports[bench.network.downlink(to: 1)].queuedBytes == 10_000)
     }
 
+    @Test func `a packet that fills its cells exactly takes no further one`() {
+        var bench = Bench(hosts: 2, SwitchConfiguration(buffer: .shared, bufferBytes: 10 * packet, cellBytes: 506))
+        #expect(bench.fill(to: 1) == 10)
+    }
+
     @Test func `selective dropping spares what was granted`() {
         var bench = Bench(hosts: 2, SwitchConfiguration(selectiveDropThresholdBytes: 2 * packet))
         #expect(bench.fill(to: 1, marks: .droppable) == 2)
@@ -190,7 +203,7 @@ import Testing
         var bench = Bench(.leafSpine(leaves: 2, hostsPerLeaf: 2, spines: 4), SwitchConfiguration())
         let leaf = bench.network.switches
         func sum(_ ports: Range<Int>) -> Int { ports.reduce(0) { $0 + bench.network.ports[$1].queuedBytes } }
-        var (mostUp, mostDown) = (0, 0)
+        var (mostUp, mostDown, most) = (0, 0, 0)
         var now: UInt64 = 0
         for _ in 0..<400 {
             now += UInt64.random(in: 0...2_000_000, using: &random)
@@ -199,8 +212,9 @@ import Testing
             bench.network.advanceAll(of: leaf, to: now)
             let (up, down) = (sum(leaf.pointee.uplinks), sum(leaf.pointee.downlinks))
             #expect(leaf.pointee.uplinkBytes == up && leaf.pointee.downlinkBytes == down)
-            (mostUp, mostDown) = (max(mostUp, up), max(mostDown, down))
+            (mostUp, mostDown, most) = (max(mostUp, up), max(mostDown, down), max(most, up + down))
             #expect(leaf.pointee.maximumUplinkBytes == mostUp && leaf.pointee.maximumDownlinkBytes == mostDown)
+            #expect(leaf.pointee.maximumBytes == most)
         }
         #expect(mostUp >= packet && mostDown >= 2 * packet)
         bench.network.advanceAll(of: leaf, to: now + 1_000_000_000)
@@ -221,6 +235,19 @@ import Testing
         }
         // 100 expected, standard deviation 8.7.
         #expect(flows.allSatisfy { (60...140).contains($0) }, "\(flows)")
+    }
+
+    @Test func `with ECMP the same flow has other spines between other hosts, at either end`() {
+        var bench = Bench(
+            .leafSpine(leaves: 2, hostsPerLeaf: 100, spines: 4), SwitchConfiguration(), paths: .perFlowECMP)
+        let uplinks = bench.network.switches[0].uplinks
+        func bytes() -> [Int] { uplinks.map { bench.network.ports[$0].queuedBytes } }
+        for number in 0..<100 as Range<UInt16> { _ = bench.fill(to: 100, from: number, limit: 1) }
+        let senders = bytes()
+        for number in 0..<100 as Range<UInt16> { _ = bench.fill(to: 100 + number, from: 0, limit: 1) }
+        let receivers = zip(bytes(), senders).map { $0 - $1 }
+        // 25 expected, standard deviation 4.3.
+        for bytes in [senders, receivers] { #expect(bytes.allSatisfy { (8...42).contains($0 / packet) }, "\(bytes)") }
     }
 
     @Test func `with ECMP the same flows have other spines under another seed`() {
