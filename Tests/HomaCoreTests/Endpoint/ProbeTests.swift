@@ -209,6 +209,26 @@ import Testing
         #expect(receiver.statistics.bytesFoundLost == 2884 + 3 * 1442)
     }
 
+    @Test func `a message of which all is granted makes room for others as soon as its lost bytes have come`() throws {
+        var receiver = try Self.endpoint(Self.configuration { $0.overcommitment = 1 })
+        let other = PeerAddress(ipv4: 0x0A00_0003, port: 4000)
+        var one = try Self.endpoint()
+        var two = try Self.endpoint(life: 2)
+        _ = try one.send(Self.message(9328 + 1000), at: .zero)
+        _ = try two.send(Self.message(30_000), at: .zero)
+        for packet in Self.drain(&one).dropFirst() { _ = receiver.receive(packet.header, from: Self.sender, at: .zero) }
+        let requests = Self.drain(&receiver)
+        #expect(Self.asked(requests) == [0..<1442])
+        for packet in Self.drain(&two) { _ = receiver.receive(packet.header, from: other, at: .zero) }
+        #expect(Self.drain(&receiver).isEmpty, "the lost bytes keep the place")
+        for request in requests { _ = one.receive(request.header, from: Self.receiver, at: .zero) }
+        let first = try #require(Self.drain(&one).first { $0.payloadOffset == 0 })
+        _ = receiver.receive(first.header, from: Self.sender, at: .zero)
+        // A thousand bytes of the first message are still on their way.
+        #expect(receiver.rpcCount == 2)
+        #expect(Self.drain(&receiver).contains { $0.peer == other }, "the other message is granted to")
+    }
+
     @Test func `requests that are lost themselves are left to the timer`() throws {
         var sender = try Self.endpoint()
         var receiver = try Self.endpoint()
@@ -222,6 +242,21 @@ import Testing
         receiver.expireTimers(at: late)
         #expect(Self.asked(Self.drain(&receiver, at: late)) == [1442..<2884, 4326..<5768])
         #expect(receiver.incomingBytes == 0)
+    }
+
+    @Test func `what the timer has asked for is not asked for once more when some of it comes`() throws {
+        var receiver = try Self.endpoint(Self.configuration { $0.window = 2000 })
+        var sender = try Self.endpoint()
+        _ = try sender.send(Self.message(5 * Self.packet), at: .zero)
+        let packets = Self.drain(&sender)
+        for index in [4, 5] { _ = receiver.receive(packets[index].header, from: Self.sender, at: .zero) }
+        #expect(Self.asked(Self.drain(&receiver)) == [0..<1442, 1442..<2884])
+        let deadline = receiver.nextDeadline
+        let late = try #require(deadline)
+        receiver.expireTimers(at: late)
+        #expect(Self.asked(Self.drain(&receiver, at: late)) == [0..<5768])
+        _ = receiver.receive(packets[0].header, from: Self.sender, at: late)
+        #expect(Self.asked(Self.drain(&receiver, at: late)).isEmpty)
     }
 
     @Test func `a carriage has no such packets, and a sender that forgets cannot send again`() {

@@ -47,6 +47,15 @@ struct ProgressTests {
         #expect(Self.fails(host, extensions: .none, [.busy, Self.everything]) != nil, "but shows what it lacks")
     }
 
+    @Test("a kernel server that says time and again that it does not know a request does not work on it")
+    func unknownBetween() throws {
+        let host = try LoneHost()
+        try host.call(length: 10)
+        _ = host.sent()
+        let answers = [PacketBody](repeating: .busy, count: 7) + [.rpcUnknown]
+        #expect(Self.fails(host, extensions: .none, answers) != nil)
+    }
+
     @Test("nobody works on a request of which not all has left, whatever is said")
     func inPart() throws {
         let host = try LoneHost()

@@ -253,6 +253,25 @@ struct ResendTests {
         #expect(packets == [1, 1, 0, 1, 0, 1, 0, 1, 2, 0, 2])
     }
 
+    @Test("while no round trip is known, the same goes again after twice as long each time, though more is leaving")
+    func againWhileLeaving() throws {
+        var configuration = EndpointConfiguration.small
+        configuration.linkRate = .megabitsPerSecond(10)
+        let host = try LoneHost(configuration)
+        try host.call(length: 60_000)
+        var packets: [Int] = []
+        // All of it takes 50 ms to leave.
+        for _ in 0..<8 {
+            host.pass(microseconds: 5_000)
+            _ = host.sent()
+            host.receive(
+                .resend(ResendFields(offset: 0, length: 1000, priority: 5)), id: 1001, from: LoneHost.server)
+            host.pass(microseconds: 0)
+            packets.append(host.sent().count { $0.header.common.type == .busy })
+        }
+        #expect(packets == [0, 0, 1, 0, 1, 1, 0, 1])
+    }
+
     @Test("of what is asked for beyond what has left only what has left goes again")
     func unsentTail() throws {
         var configuration = EndpointConfiguration.small

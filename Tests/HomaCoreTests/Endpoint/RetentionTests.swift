@@ -95,6 +95,17 @@ struct RetentionTests {
         #expect(host.endpoint.rpcCount == 256 / 8)
     }
 
+    @Test("answers that are kept keep nobody from asking their client about others")
+    func others() throws {
+        let host = try Self.host()
+        for number in 0..<60 { try answer(host, id: UInt64(2 + 2 * number), length: 10) }
+        pass(host, milliseconds: 2_000)
+        _ = host.sent()
+        try host.call(length: 10, to: LoneHost.client)
+        pass(host, milliseconds: 100)
+        #expect(host.said().contains("RESEND 0 all"))
+    }
+
     @Test("a host that ends waits for nobody who is taken for dead")
     func draining() throws {
         let host = try Self.host()

@@ -51,6 +51,21 @@ struct RoomTests {
         #expect(Self.begun(host).contains(1002), "with the server's application")
     }
 
+    @Test("a request that has just left is not with the server's application yet, however long ago it began")
+    func justLeft() throws {
+        var configuration = EndpointConfiguration.small
+        configuration.bytesUnderWayPerPeer = 100_000
+        configuration.adaptsWindows = false
+        let host = try LoneHost(configuration)
+        for _ in 0..<2 { try host.call(length: 150_000) }
+        host.pass(microseconds: 4_000)
+        host.receive(.grant(GrantFields(offset: 150_000, priority: 0)), id: 1001, from: LoneHost.server)
+        host.pass(microseconds: 3_000)
+        #expect(Self.begun(host) == [1000])
+        host.pass(microseconds: 3_000)
+        #expect(Self.begun(host) == [1002])
+    }
+
     @Test("what of several calls may come without grants has a limit of its own")
     func unscheduledTogether() {
         let limits = AdmissionLimits(
@@ -206,6 +221,23 @@ struct RoomTests {
         host.pass(microseconds: 3_000_000)
         #expect(host.endpoint.waitingForBuffers == 0 && host.endpoint.statistics.clientsLost == 1)
         #expect(try QuestionTests.peer(host, LoneHost.client).pointee.brokenRequests == 0)
+    }
+
+    @Test("a request that has memory and waits for grants is kept when its client is found out")
+    func keepsMemory() throws {
+        var configuration = GranterTests.configuration()
+        configuration.overcommitment = 1
+        let host = try LoneHost(configuration)
+        let other = GranterTests.peer(1)
+        host.data(0..<1000, of: 500_000, id: 2, incoming: 1000, from: other)
+        for id in 1...6 as ClosedRange<UInt64> { host.data(0..<1000, of: 600_000, id: id * 2, incoming: 1000) }
+        for id in 7...20 as ClosedRange<UInt64> { host.data(0..<1, of: 2, id: id * 2) }
+        for packet in 1..<400 {
+            host.pass(microseconds: 2_500)
+            host.data(packet * 1000..<(packet + 1) * 1000, of: 500_000, id: 2, from: other)
+        }
+        #expect(try QuestionTests.peer(host, LoneHost.client).pointee.brokenRequests == 14)
+        #expect(host.endpoint.rpcCount == 7 && host.endpoint.statistics.requestsEvicted == 0)
     }
 
     @Test("an answer to a stranger is not kept when that falls silent")

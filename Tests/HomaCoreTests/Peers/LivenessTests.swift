@@ -34,4 +34,13 @@ struct LivenessTests {
         #expect(!liveness.isDead(at: Self.time(699), timeout: 400_000_000))
         #expect(liveness.isDead(at: Self.time(700), timeout: 400_000_000))
     }
+
+    @Test("a host of which nothing came for a second is unheard again, as one that never spoke")
+    func unheard() {
+        var liveness = Liveness(at: .zero)
+        #expect(liveness.isUnheard(at: .zero))
+        liveness.heard(at: Self.time(10))
+        #expect(!liveness.isUnheard(at: Self.time(1009)))
+        #expect(liveness.isUnheard(at: Self.time(1010)))
+    }
 }

@@ -166,6 +166,18 @@ struct PlacesTests {
         host.endpoint.checkInvariants()
     }
 
+    @Test("a stranger that becomes known is granted at once what it may have then")
+    func grantsWhenKnown() throws {
+        let host = try Self.host(overcommitment: 8)
+        for (number, offset) in [(1, 11_000), (2, 6_000)] as [(UInt32, UInt32)] {
+            Self.stranger(host, 2, length: 50_000, from: number)
+            #expect(GranterTests.grants(host)[2]?.offset == offset)
+        }
+        let peer = host.endpoint.findPeer(HostShareTests.port(0, of: 2))
+        host.endpoint.validate(try #require(peer))
+        #expect(GranterTests.grants(host)[2]?.offset == 11_000)
+    }
+
     // MARK: The oldest
 
     /// The grants out of turn, while a short message brings so many packets of 1000 bytes.
