@@ -43,4 +43,16 @@ struct LivenessTests {
         #expect(!liveness.isUnheard(at: Self.time(1009)))
         #expect(liveness.isUnheard(at: Self.time(1010)))
     }
+
+    @Test("a host is unanswered until it has spoken, and again from each question to the next thing that it says")
+    func unanswered() {
+        var liveness = Liveness(at: .zero)
+        #expect(liveness.isUnanswered)
+        liveness.heard(at: Self.time(10))
+        #expect(!liveness.isUnanswered)
+        liveness.probed(at: Self.time(20), apart: 5_000_000)
+        #expect(liveness.isUnanswered)
+        liveness.heard(at: Self.time(30))
+        #expect(!liveness.isUnanswered)
+    }
 }

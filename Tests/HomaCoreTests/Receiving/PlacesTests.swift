@@ -68,6 +68,18 @@ struct PlacesTests {
         #expect(GranterTests.grants(host).keys.sorted() == [8])
     }
 
+    @Test("a place that becomes free goes to the host with fewest, however short another's message")
+    func fewestFirst() throws {
+        let host = try Self.host(overcommitment: 2)
+        Self.known(host, 2, length: 20_000, from: 1)
+        Self.known(host, 4, length: 20_000, from: 2)
+        Self.known(host, 6, length: 30_000, from: 1)
+        Self.known(host, 8, length: 90_000, from: 3)
+        #expect(GranterTests.grants(host).keys.sorted() == [2, 4])
+        Self.end(host, 4, from: 2)
+        #expect(GranterTests.grants(host).keys.sorted() == [8])
+    }
+
     @Test("a host that has all it may have displaces its own messages, and no stranger's")
     func ownVictim() throws {
         let host = try Self.host(overcommitment: 2, perHost: 1)
